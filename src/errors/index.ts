@@ -1,0 +1,24 @@
+/**
+ * The whole taxonomy of errors. Every error that leaves a folder is a {@link ProxyError}: a stable `code` (log field,
+ * metric label, anchor in docs/errors.md) and the CQL ERROR a client gets for it. Messages name keyspace, table, column
+ * or key, never a value and never key material.
+ */
+export { CqlErrorCode } from './cql_error_code.ts';
+export {
+  CiphertextError,
+  ConfigError,
+  CqlSyntaxError,
+  InternalError,
+  InvalidRequestError,
+  KeyAccessError,
+  KeyUnavailableError,
+  MetadataIntegrityError,
+  OverloadError,
+  ProtocolError,
+  ProxyError,
+  SchemaError,
+  UnpreparedError,
+  UnsupportedStatementError,
+  UpstreamError,
+  toProxyError,
+} from './proxy_error.ts';

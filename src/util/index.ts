@@ -1,0 +1,8 @@
+/**
+ * Small building blocks without domain words: exhaustive checks, the clock port, single-flight.
+ * Imports nothing from the rest of the project.
+ */
+export { assertNever } from './assert_never.ts';
+export { systemClock } from './clock.ts';
+export type { Clock, TimerHandle } from './clock.ts';
+export { SingleFlight } from './single_flight.ts';
