@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Client } from 'cassandra-driver';
-import { startTestCassandra } from '../support/cassandra.ts';
+import { startCassandra } from '../support/cassandra.ts';
 import type { TestCassandra } from '../support/cassandra.ts';
 import { findFreePort, startEmbeddedCassandra } from '../../src/app/embedded_cassandra/index.ts';
 
@@ -11,7 +11,7 @@ describe('embedded Cassandra', () => {
   let cassandra: TestCassandra;
 
   beforeAll(async () => {
-    cassandra = await startTestCassandra({ cheapSchemaChanges: false });
+    cassandra = await startCassandra({ cheapSchemaChanges: false });
   }, 600_000);
   afterAll(async () => {
     await cassandra.stop();

@@ -69,9 +69,7 @@ const CHEAP_SCHEMA_CHANGES = [
 ];
 
 /** Starts a Cassandra for a test; call `stop` in afterAll. */
-export async function startTestCassandra(
-  options: TestCassandraOptions = {},
-): Promise<TestCassandra> {
+export async function startCassandra(options: TestCassandraOptions = {}): Promise<TestCassandra> {
   const ownsDataDir = options.dataDir === undefined;
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'cqlock-cassandra-')));
   const port = options.port ?? (await findFreePort());
@@ -116,7 +114,7 @@ export async function startTestCassandra(
     kill9,
     restart: async () => {
       await node.stop();
-      const next = await startTestCassandra({ ...options, dataDir, port });
+      const next = await startCassandra({ ...options, dataDir, port });
       return ownsDataDir ? removingAtStop(next, dataDir) : next;
     },
     shutdown: () => node.stop(),

@@ -1,0 +1,232 @@
+import { homedir } from 'node:os';
+import { isAbsolute, join, relative, resolve } from 'node:path';
+import { z } from 'zod';
+import { ConfigError } from '../errors/index.ts';
+import { parseAddress } from './address.ts';
+import type { Address } from './address.ts';
+import type { Config, RootKeySetting } from './types.ts';
+
+const MIB = 1024 * 1024;
+
+/** An empty variable counts as one that is not set, as compose files and shells leave them. */
+function setting<T>(schema: z.ZodType<T>): z.ZodType<T> {
+  return z.preprocess((value) => (value === '' ? undefined : value), schema);
+}
+
+function integer(minimum: number, maximum: number, defaultValue: number): z.ZodType<number> {
+  const range = `must be a whole number from ${String(minimum)} to ${String(maximum)}`;
+  return z
+    .string()
+    .trim()
+    .regex(/^\d{1,15}$/, range)
+    .transform(Number)
+    .refine((value) => value >= minimum && value <= maximum, range)
+    .default(defaultValue);
+}
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+function duration(minimumMs: number, defaultMs: number): z.ZodType<number> {
+  return z
+    .string()
+    .trim()
+    .regex(/^\d{1,9}(ms|s|m|h)$/, 'must be a duration such as 500ms, 30s, 5m or 1h')
+    .transform((text) => {
+      const [, amount = '', unit = ''] = /^(\d+)(\D+)$/.exec(text) ?? [];
+      return Number(amount) * (UNITS[unit] ?? Number.NaN);
+    })
+    .refine((value) => value >= minimumMs, `must be at least ${String(minimumMs)}ms`)
+    .default(defaultMs);
+}
+
+function address(defaultAddress: Address): z.ZodType<Address> {
+  return z
+    .string()
+    .trim()
+    .transform((text, context) => {
+      const parsed = parseAddress(text, { allowAnyPort: true });
+      if (parsed !== undefined) return parsed;
+      context.addIssue({ code: 'custom', message: 'must be host:port, e.g. 127.0.0.1:9142' });
+      return z.NEVER;
+    })
+    .default(defaultAddress);
+}
+
+const contactPoints = z
+  .string()
+  .transform((text, context) => {
+    const result: Address[] = [];
+    for (const part of text.split(',').map((item) => item.trim())) {
+      const parsed = parseAddress(part, { defaultPort: 9042 });
+      if (parsed === undefined) {
+        context.addIssue({
+          code: 'custom',
+          message: 'must be a list host:port, host:port, …',
+        });
+        return z.NEVER;
+      }
+      result.push(parsed);
+    }
+    return result;
+  })
+  .default([]);
+
+const text = z.string().optional();
+
+/** Every setting, by the name of its variable. Unknown CQLOCK_ variables are refused: a typo must not pass for a setting. */
+const environmentSchema = z.object({
+  CQLOCK_LISTEN: setting(address({ host: '127.0.0.1', port: 9142 })),
+  CQLOCK_HTTP_LISTEN: setting(address({ host: '127.0.0.1', port: 9180 })),
+  CQLOCK_CONTACT_POINTS: setting(contactPoints),
+  CQLOCK_LOCAL_DATACENTER: setting(text),
+  CQLOCK_USERNAME: setting(text),
+  CQLOCK_PASSWORD: setting(text),
+  CQLOCK_EMBEDDED_CASSANDRA_PORT: setting(integer(1, 65_535, 9242)),
+  CQLOCK_EMBEDDED_CASSANDRA_HEAP_MB: setting(integer(256, 65_536, 1024)),
+  CQLOCK_EMBEDDED_CASSANDRA: setting(
+    z.enum(['auto', 'docker', 'jars'], 'must be auto, docker or jars').default('auto'),
+  ),
+  CQLOCK_DATA_DIR: setting(z.string().default('data')),
+  CQLOCK_STATE_DIR: setting(text),
+  CQLOCK_CACHE_DIR: setting(z.string().default('.cache')),
+  CQLOCK_ROOT_KEY_FILE: setting(text),
+  CQLOCK_ROOT_KEY: setting(
+    z
+      .string()
+      .trim()
+      .regex(/^[A-Za-z0-9+/]{43}=$/, 'must be base64 of exactly 32 bytes')
+      .optional(),
+  ),
+  CQLOCK_ROOT_PASSPHRASE: setting(text),
+  CQLOCK_LOG_LEVEL: setting(
+    z
+      .enum(
+        ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+        'must be trace, debug, info, warn, error, fatal or silent',
+      )
+      .default('info'),
+  ),
+  CQLOCK_MAX_FRAME_BYTES: setting(integer(64 * 1024, 256 * MIB, 16 * MIB)),
+  CQLOCK_MAX_CONNECTIONS: setting(integer(1, 65_536, 4096)),
+  CQLOCK_MAX_IN_FLIGHT_REQUESTS: setting(integer(1, 32_768, 2048)),
+  CQLOCK_LEASE_IDLE: setting(duration(1, 5 * 60_000)),
+  CQLOCK_LEASE_MAX_AGE: setting(duration(1, 60 * 60_000)),
+  CQLOCK_DRAIN_TIMEOUT: setting(duration(0, 5_000)),
+});
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Makes the configuration from environment variables.
+ *
+ * @param environment all variables; those not named CQLOCK_… matter only as XDG_CONFIG_HOME.
+ * @param workingDir what relative paths start from.
+ * @throws ConfigError CONFIG_INVALID with one line for each wrong setting.
+ */
+export function loadConfig(environment: Environment, workingDir: string): Config {
+  const names = Object.keys(environmentSchema.shape);
+  const own = Object.entries(environment).filter(([name]) => name.startsWith('CQLOCK_'));
+  const problems = own
+    .filter(([name]) => !names.includes(name) && !name.startsWith('CQLOCK_TEST_'))
+    .map(([name]) => `${name}: there is no such setting`);
+  const result = environmentSchema.safeParse(Object.fromEntries(own));
+  if (!result.success) {
+    // Messages are written above and name no value; zod's own ones could.
+    problems.push(
+      ...result.error.issues.map((i) => `${i.path.map(String).join('.')}: ${i.message}`),
+    );
+  } else {
+    problems.push(...contradictions(result.data, workingDir, environment));
+  }
+  if (!result.success || problems.length > 0) {
+    throw new ConfigError('CONFIG_INVALID', `wrong settings:\n  ${problems.join('\n  ')}`);
+  }
+  const values = result.data;
+  const dataDir = resolve(workingDir, values.CQLOCK_DATA_DIR);
+  return {
+    listen: values.CQLOCK_LISTEN,
+    httpListen: values.CQLOCK_HTTP_LISTEN,
+    upstream: {
+      contactPoints: values.CQLOCK_CONTACT_POINTS,
+      localDatacenter: values.CQLOCK_LOCAL_DATACENTER,
+      username: values.CQLOCK_USERNAME,
+      password: values.CQLOCK_PASSWORD,
+      embeddedPort: values.CQLOCK_EMBEDDED_CASSANDRA_PORT,
+      embeddedHeapMb: values.CQLOCK_EMBEDDED_CASSANDRA_HEAP_MB,
+      embeddedProvider: values.CQLOCK_EMBEDDED_CASSANDRA,
+    },
+    dataDir,
+    stateDir: stateDirectory(values, dataDir, workingDir),
+    rootKey: rootKeySetting(values, workingDir, environment['XDG_CONFIG_HOME']),
+    cacheDir: resolve(workingDir, values.CQLOCK_CACHE_DIR),
+    logLevel: values.CQLOCK_LOG_LEVEL,
+    limits: {
+      maxFrameBytes: values.CQLOCK_MAX_FRAME_BYTES,
+      maxConnections: values.CQLOCK_MAX_CONNECTIONS,
+      maxInFlightRequests: values.CQLOCK_MAX_IN_FLIGHT_REQUESTS,
+    },
+    leases: { idleMs: values.CQLOCK_LEASE_IDLE, maxAgeMs: values.CQLOCK_LEASE_MAX_AGE },
+    drainTimeoutMs: values.CQLOCK_DRAIN_TIMEOUT,
+  };
+}
+
+type Values = z.infer<typeof environmentSchema>;
+
+function stateDirectory(values: Values, dataDir: string, workingDir: string): string {
+  return values.CQLOCK_STATE_DIR === undefined
+    ? join(dataDir, 'state')
+    : resolve(workingDir, values.CQLOCK_STATE_DIR);
+}
+
+function rootKeySetting(
+  values: Values,
+  workingDir: string,
+  xdgConfigHome: string | undefined,
+): RootKeySetting {
+  if (values.CQLOCK_ROOT_KEY !== undefined)
+    return { kind: 'base64', value: values.CQLOCK_ROOT_KEY };
+  if (values.CQLOCK_ROOT_PASSPHRASE !== undefined) {
+    return { kind: 'passphrase', value: values.CQLOCK_ROOT_PASSPHRASE };
+  }
+  if (values.CQLOCK_ROOT_KEY_FILE !== undefined) {
+    return {
+      kind: 'file',
+      path: resolve(workingDir, values.CQLOCK_ROOT_KEY_FILE),
+      isDefault: false,
+    };
+  }
+  const isAbsoluteHome = xdgConfigHome !== undefined && isAbsolute(xdgConfigHome);
+  const base = isAbsoluteHome ? xdgConfigHome : join(homedir(), '.config');
+  return { kind: 'file', path: join(base, 'cqlock', 'root.key'), isDefault: true };
+}
+
+/** What is wrong between settings that are right one by one. */
+function contradictions(values: Values, workingDir: string, environment: Environment): string[] {
+  const problems: string[] = [];
+  const keys = ['CQLOCK_ROOT_KEY', 'CQLOCK_ROOT_PASSPHRASE', 'CQLOCK_ROOT_KEY_FILE'] as const;
+  const given = keys.filter((name) => values[name] !== undefined);
+  if (given.length > 1) problems.push(`${given.join(', ')}: only one of them may be set`);
+  if ((values.CQLOCK_USERNAME === undefined) !== (values.CQLOCK_PASSWORD === undefined)) {
+    problems.push('CQLOCK_USERNAME, CQLOCK_PASSWORD: both or none must be set');
+  }
+  if (values.CQLOCK_LEASE_MAX_AGE < values.CQLOCK_LEASE_IDLE) {
+    problems.push('CQLOCK_LEASE_MAX_AGE: must not be shorter than CQLOCK_LEASE_IDLE');
+  }
+  const dataDir = resolve(workingDir, values.CQLOCK_DATA_DIR);
+  const cassandraDir = join(dataDir, 'cassandra');
+  const rootKey = rootKeySetting(values, workingDir, environment['XDG_CONFIG_HOME']);
+  if (rootKey.kind === 'file' && isInside(rootKey.path, dataDir)) {
+    problems.push(
+      'CQLOCK_ROOT_KEY_FILE: must lie outside CQLOCK_DATA_DIR, or whoever has the data has the key',
+    );
+  }
+  if (isInside(stateDirectory(values, dataDir, workingDir), cassandraDir)) {
+    problems.push("CQLOCK_STATE_DIR: must lie outside Cassandra's own directory");
+  }
+  return problems;
+}
+
+function isInside(path: string, directory: string): boolean {
+  const way = relative(directory, path);
+  return way === '' || (!way.startsWith('..') && !isAbsolute(way));
+}

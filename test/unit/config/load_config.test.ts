@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest';
+import { describeConfig, loadConfig, parseAddress } from '../../../src/config/index.ts';
+import { ConfigError } from '../../../src/errors/index.ts';
+
+const load = (environment: Record<string, string>): ReturnType<typeof loadConfig> =>
+  loadConfig({ XDG_CONFIG_HOME: '/xdg', ...environment }, '/work');
+
+function problem(environment: Record<string, string>): string {
+  try {
+    load(environment);
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    return (error as ConfigError).message;
+  }
+  return 'accepted';
+}
+
+describe('loadConfig', () => {
+  it('has the documented defaults', () => {
+    const config = load({});
+    expect(config.listen).toEqual({ host: '127.0.0.1', port: 9142 });
+    expect(config.httpListen).toEqual({ host: '127.0.0.1', port: 9180 });
+    expect(config.upstream).toMatchObject({ contactPoints: [], embeddedPort: 9242 });
+    expect(config.dataDir).toBe('/work/data');
+    expect(config.stateDir).toBe('/work/data/state');
+    expect(config.rootKey).toEqual({ kind: 'file', path: '/xdg/cqlock/root.key', isDefault: true });
+    expect(config.leases).toEqual({ idleMs: 300_000, maxAgeMs: 3_600_000 });
+  });
+
+  it('reads contact points with and without port, also IPv6', () => {
+    expect(
+      load({ CQLOCK_CONTACT_POINTS: 'a:9043, 10.0.0.2 ,[::1]:9044' }).upstream.contactPoints,
+    ).toEqual([
+      { host: 'a', port: 9043 },
+      { host: '10.0.0.2', port: 9042 },
+      { host: '::1', port: 9044 },
+    ]);
+  });
+
+  it('takes an empty variable as not set', () => {
+    expect(load({ CQLOCK_LISTEN: '', CQLOCK_CONTACT_POINTS: '' }).listen.port).toBe(9142);
+  });
+
+  it.each([
+    ['CQLOCK_LISTEN', 'nonsense'],
+    ['CQLOCK_LISTEN', '127.0.0.1:65536'],
+    ['CQLOCK_HTTP_LISTEN', ':9180'],
+    ['CQLOCK_CONTACT_POINTS', 'a:1,,b:2'],
+    ['CQLOCK_CONTACT_POINTS', 'a:0'],
+    ['CQLOCK_EMBEDDED_CASSANDRA_PORT', '0'],
+    ['CQLOCK_EMBEDDED_CASSANDRA_PORT', '12.5'],
+    ['CQLOCK_EMBEDDED_CASSANDRA', 'podman'],
+    ['CQLOCK_LOG_LEVEL', 'loud'],
+    ['CQLOCK_MAX_FRAME_BYTES', '10'],
+    ['CQLOCK_LEASE_IDLE', '5'],
+    ['CQLOCK_LEASE_IDLE', '0s'],
+    ['CQLOCK_LEASE_MAX_AGE', '1m'],
+    ['CQLOCK_LISTENN', '127.0.0.1:1'],
+    ['CQLOCK_ROOT_KEY_FILE', '/work/data/root.key'],
+    ['CQLOCK_STATE_DIR', 'data/cassandra/state'],
+    ['CQLOCK_USERNAME', 'only a name'],
+  ])('refuses %s=%s and names it', (name, value) => {
+    expect(problem({ [name]: value })).toContain(name);
+  });
+
+  it('names every wrong setting at once', () => {
+    const message = problem({ CQLOCK_LISTEN: 'x', CQLOCK_MAX_FRAME_BYTES: 'y' });
+    expect(message).toContain('CQLOCK_LISTEN');
+    expect(message).toContain('CQLOCK_MAX_FRAME_BYTES');
+  });
+
+  it('never repeats a secret, neither in a message nor in the description', () => {
+    const secret = 'c2VjcmV0IG1hcmtlcg';
+    expect(problem({ CQLOCK_ROOT_KEY: secret })).toContain('CQLOCK_ROOT_KEY');
+    expect(problem({ CQLOCK_ROOT_KEY: secret })).not.toContain(secret);
+    expect(problem({ CQLOCK_PASSWORD: secret })).not.toContain(secret);
+    const key = Buffer.alloc(32, 7).toString('base64');
+    const config = load({ CQLOCK_ROOT_KEY: key, CQLOCK_USERNAME: 'u', CQLOCK_PASSWORD: secret });
+    expect(config.rootKey).toEqual({ kind: 'base64', value: key });
+    const described = JSON.stringify(describeConfig(config));
+    expect(described).not.toContain(key);
+    expect(described).not.toContain(secret);
+  });
+
+  it('takes one source of the root key only', () => {
+    expect(problem({ CQLOCK_ROOT_KEY_FILE: '/k', CQLOCK_ROOT_PASSPHRASE: 'p' })).toContain(
+      'only one',
+    );
+  });
+});
+
+describe('parseAddress', () => {
+  it.each([
+    ['host:1', { host: 'host', port: 1 }],
+    ['[fe80::1]:2', { host: 'fe80::1', port: 2 }],
+    ['host', undefined],
+    ['fe80::1:2', undefined],
+    ['user@host:1', undefined],
+    ['host:99999', undefined],
+    ['host:0', undefined],
+  ])('%s', (text, expected) => {
+    expect(parseAddress(text)).toEqual(expected);
+  });
+});
