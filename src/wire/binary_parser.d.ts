@@ -1,0 +1,12 @@
+/** The package has types, but its `exports` hide them; this is the part that is used here. */
+declare module 'binary-parser' {
+  /** Describes a layout of bytes field by field and compiles a function that reads it. */
+  export class Parser {
+    endianness(order: 'big' | 'little'): this;
+    uint8(name: string): this;
+    int16(name: string): this;
+    int32(name: string): this;
+    /** Reads the described fields from the start of `bytes`. */
+    parse(bytes: Uint8Array): unknown;
+  }
+}
