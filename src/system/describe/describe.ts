@@ -1,0 +1,97 @@
+import type { Statement } from '../../cql/index.ts';
+import { InvalidRequestError, SchemaError } from '../../errors/index.ts';
+import type { Snapshot } from '../../schema/index.ts';
+import type { ColumnSpec } from '../../wire/index.ts';
+import { HIDDEN_KEYSPACE, isHiddenName } from '../hidden.ts';
+import { logicalTableText } from './table_text.ts';
+import { logicalTypeStatement } from './type_text.ts';
+
+/**
+ * One row of Cassandra's answer to DESCRIBE as the client sees it; `undefined` drops the row. All forms with rows of schema
+ * elements are covered: keyspace_name, type, name and perhaps create_statement. DESCRIBE CLUSTER passes.
+ * @throws SchemaError if a description of an encrypted table or of a type cannot be shown with its logical types.
+ */
+export function transformDescribeRow(
+  columns: readonly ColumnSpec[],
+  row: readonly (Uint8Array | null)[],
+  snapshot: Snapshot,
+): (Uint8Array | null)[] | undefined {
+  const index = (name: string): number => columns.findIndex((column) => column.name === name);
+  const text = (position: number): string | undefined => {
+    const cell = row[position] ?? null;
+    return cell === null ? undefined : utf8(cell);
+  };
+  const keyspace = text(index('keyspace_name'));
+  if (keyspace === undefined) {
+    // Only the description of the cluster has rows without a keyspace.
+    if (index('cluster') !== -1) return [...row];
+    throw new SchemaError('SCHEMA_DESCRIBE', "Cassandra's answer to DESCRIBE is not understood");
+  }
+  const name = text(index('name')) ?? '';
+  if (keyspace === HIDDEN_KEYSPACE || isHiddenName(name)) return undefined;
+  const at = index('create_statement');
+  const script = text(at);
+  if (script === undefined) return [...row];
+  const shown = logicalText(keyspace, text(index('type')) ?? '', name, script, snapshot);
+  return row.map((cell, position) => (position === at ? Buffer.from(shown, 'utf8') : cell));
+}
+
+function logicalText(
+  keyspace: string,
+  kind: string,
+  name: string,
+  script: string,
+  snapshot: Snapshot,
+): string {
+  const owner = snapshot.keyspace(keyspace);
+  if (owner === undefined || owner.isSystem) return script;
+  if (kind === 'table') {
+    const table = snapshot.table(keyspace, name);
+    return table?.kind === 'encrypted' ? logicalTableText(script, table) : script;
+  }
+  if (kind === 'type') {
+    const udt = snapshot.udt(keyspace, name);
+    return udt === undefined ? script : logicalTypeStatement(script, udt);
+  }
+  return script;
+}
+
+/**
+ * Refuses a DESCRIBE that names what is hidden, in Cassandra's words for what does not exist.
+ * @throws InvalidRequestError
+ */
+export function describeAllowed(
+  statement: Extract<Statement, { kind: 'describe' }>,
+  snapshot: Snapshot,
+): void {
+  const { name, target } = statement;
+  if (name === undefined) return;
+  const keyspace = name.keyspace?.text;
+  const bareKeyspace = keyspace === undefined && name.name.text === HIDDEN_KEYSPACE;
+  const mayNameKeyspace = target === '' || /\b(ONLY )?(KEYSPACE|SCHEMA)\b/.test(target);
+  if (keyspace === HIDDEN_KEYSPACE || (bareKeyspace && mayNameKeyspace)) {
+    throw new InvalidRequestError(`'${HIDDEN_KEYSPACE}' not found in keyspaces`);
+  }
+  if (
+    isHiddenName(name.name.text) &&
+    !(mayNameKeyspace && isVisibleKeyspace(name.name.text, snapshot))
+  ) {
+    const place = keyspace === undefined ? 'keyspaces' : `keyspace '${keyspace}'`;
+    const prefix = target === '' || keyspace === undefined ? '' : `${elementName(target)} `;
+    throw new InvalidRequestError(`${prefix}'${name.name.text}' not found in ${place}`);
+  }
+}
+
+/** A user may have a keyspace whose name begins like that of hidden columns. */
+function isVisibleKeyspace(name: string, snapshot: Snapshot): boolean {
+  return snapshot.keyspace(name) !== undefined;
+}
+
+/** TABLE → Table, MATERIALIZED VIEW → Materialized view. */
+function elementName(target: string): string {
+  return target.charAt(0) + target.slice(1).toLowerCase();
+}
+
+function utf8(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+}

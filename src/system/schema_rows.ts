@@ -1,0 +1,132 @@
+import type { RawTable, Snapshot, TableEntry } from '../schema/index.ts';
+import { native, printType, serializeList, serializeSet, splitList } from '../values/index.ts';
+import { HIDDEN_KEYSPACE, isHiddenName } from './hidden.ts';
+import type { VirtualRow } from './virtual_table.ts';
+
+/** Reads and replaces named cells of a raw table's rows. */
+class Cells {
+  readonly #index = new Map<string, number>();
+
+  constructor(table: RawTable) {
+    table.columns.forEach((column, index) => this.#index.set(column.name, index));
+  }
+
+  text(row: VirtualRow, name: string): string | undefined {
+    const cell = this.bytes(row, name);
+    return cell === null ? undefined : utf8(cell);
+  }
+
+  bytes(row: VirtualRow, name: string): Uint8Array | null {
+    const index = this.#index.get(name);
+    return index === undefined ? null : (row[index] ?? null);
+  }
+
+  with(row: VirtualRow, name: string, value: Uint8Array | null): VirtualRow {
+    const index = this.#index.get(name);
+    return index === undefined ? row : row.with(index, value);
+  }
+}
+
+function utf8(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+}
+
+/** Columns that name something which may be hidden, by name of the table in system_schema. */
+const NAME_COLUMNS: Readonly<Record<string, readonly string[]>> = {
+  tables: ['table_name'],
+  columns: ['table_name', 'column_name'],
+  dropped_columns: ['table_name', 'column_name'],
+  column_masks: ['table_name', 'column_name'],
+  types: ['type_name'],
+  indexes: ['table_name', 'index_name'],
+  views: ['view_name', 'base_table_name'],
+  triggers: ['table_name', 'trigger_name'],
+};
+
+/** Rows of a table without those of the hidden keyspace, wherever the name of the keyspace stands. */
+export function withoutHiddenKeyspace(table: RawTable): VirtualRow[] {
+  const cells = new Cells(table);
+  return table.rows.filter((row) => {
+    const keyspace =
+      cells.text(row, 'keyspace_name') ??
+      (table.name === 'IndexInfo' ? cells.text(row, 'table_name') : undefined);
+    const resource = cells.text(row, 'resource');
+    return (
+      keyspace !== HIDDEN_KEYSPACE &&
+      resource !== `data/${HIDDEN_KEYSPACE}` &&
+      resource?.startsWith(`data/${HIDDEN_KEYSPACE}/`) !== true &&
+      !isHiddenName(cells.text(row, 'table_name') ?? '') &&
+      !isHiddenName(cells.text(row, 'index_name') ?? '')
+    );
+  });
+}
+
+/** Rows of a table of system_schema as clients see them. */
+export function logicalSchemaRows(table: RawTable, snapshot: Snapshot): VirtualRow[] {
+  const cells = new Cells(table);
+  const names = Object.hasOwn(NAME_COLUMNS, table.name) ? (NAME_COLUMNS[table.name] ?? []) : [];
+  const visible = withoutHiddenKeyspace(table).filter(
+    (row) => !names.some((name) => isHiddenName(cells.text(row, name) ?? '')),
+  );
+  switch (table.name) {
+    case 'columns':
+      return visible.map((row) => logicalColumn(row, cells, snapshot));
+    case 'dropped_columns':
+      return visible.map((row) => logicalDroppedColumn(row, cells, snapshot));
+    case 'types':
+      return visible.map((row) => logicalType(row, cells, snapshot));
+    case 'tables':
+      return visible.map((row) => logicalTable(row, cells, snapshot));
+    default:
+      return visible;
+  }
+}
+
+/** The table's entry if its types are to be replaced: tables whose record does not verify keep what Cassandra shows. */
+function encryptedEntry(row: VirtualRow, cells: Cells, snapshot: Snapshot): TableEntry | undefined {
+  const keyspace = cells.text(row, 'keyspace_name') ?? '';
+  const entry = snapshot.table(keyspace, cells.text(row, 'table_name') ?? '');
+  return entry?.kind === 'encrypted' ? entry : undefined;
+}
+
+function logicalColumn(row: VirtualRow, cells: Cells, snapshot: Snapshot): VirtualRow {
+  const entry = encryptedEntry(row, cells, snapshot);
+  const column = entry?.columns.get(cells.text(row, 'column_name') ?? '');
+  if (column === undefined) return row;
+  return cells.with(row, 'type', Buffer.from(printType(column.type), 'utf8'));
+}
+
+function logicalDroppedColumn(row: VirtualRow, cells: Cells, snapshot: Snapshot): VirtualRow {
+  const entry = encryptedEntry(row, cells, snapshot);
+  const name = cells.text(row, 'column_name') ?? '';
+  const column = entry?.dropped.find((dropped) => dropped.name === name);
+  if (column === undefined) return row;
+  return cells.with(row, 'type', Buffer.from(column.type, 'utf8'));
+}
+
+function logicalType(row: VirtualRow, cells: Cells, snapshot: Snapshot): VirtualRow {
+  const keyspace = cells.text(row, 'keyspace_name') ?? '';
+  const udt = snapshot.udt(keyspace, cells.text(row, 'type_name') ?? '');
+  if (udt === undefined) return row;
+  const names = serializeList(udt.fields.map((field) => Buffer.from(field.name, 'utf8')));
+  const types = serializeList(
+    udt.fields.map((field) => Buffer.from(printType(field.type), 'utf8')),
+  );
+  return cells.with(cells.with(row, 'field_names', names), 'field_types', types);
+}
+
+/** Encrypted counters are regular cells in Cassandra; the flag tells drivers what the table is to them. */
+function logicalTable(row: VirtualRow, cells: Cells, snapshot: Snapshot): VirtualRow {
+  const entry = encryptedEntry(row, cells, snapshot);
+  const flags = cells.bytes(row, 'flags');
+  const counter =
+    entry?.allColumns.some((c) => c.type.kind === 'native' && c.type.name === 'counter') === true;
+  if (!counter || flags === null) return row;
+  const present = splitList(flags);
+  if (present.some((flag) => utf8(flag) === 'counter')) return row;
+  return cells.with(
+    row,
+    'flags',
+    serializeSet(native('text'), [...present, Buffer.from('counter', 'utf8')]),
+  );
+}
