@@ -1,0 +1,214 @@
+/** Random INSERT, UPDATE, DELETE and BATCH. */
+import { draw, inPieces, ckRestriction, pkRestriction } from './generate_select.ts';
+import { cellTerm, freshTimestamp, join, render, tableText, term, type GenColumn, type GenTable, type Piece, type Statement, type Step } from './model.ts';
+import type { Prng } from './prng.ts';
+import type { GenValue } from './values.ts';
+
+interface Using {
+  readonly pieces: Piece[];
+  readonly timestamp?: bigint;
+}
+
+function longTerm(n: number): Piece {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigInt64BE(BigInt(n));
+  return term({ bytes, literal: String(n) });
+}
+
+function intTerm(n: number): Piece {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32BE(n);
+  return term({ bytes, literal: String(n) });
+}
+
+/** USING clause; the timestamp in text or as the request's default. */
+function using(rng: Prng, t: GenTable, ttl: boolean, plain: boolean): Using {
+  const parts: Piece[][] = [];
+  let timestamp: bigint | undefined;
+  const own = !plain && (t.clock === 'client' || (t.clock === 'mixed' && rng.chance(0.3)));
+  if (own) {
+    const at = freshTimestamp(rng, t);
+    if (rng.chance(0.3)) timestamp = BigInt(at);
+    else parts.push(['TIMESTAMP ', longTerm(at)]);
+  }
+  // Long enough never to run out within a run.
+  if (ttl && rng.chance(0.15)) parts.push(['TTL ', intTerm(rng.pick([0, 100_000, 5_000_000]))]);
+  const pieces = parts.length === 0 ? [] : [' USING ', ...join(rng.shuffle(parts), ' AND ')];
+  return { pieces, ...(timestamp === undefined ? {} : { timestamp }) };
+}
+
+interface Key {
+  readonly pk: readonly GenValue[];
+  readonly ck: readonly GenValue[];
+}
+
+function randomKey(rng: Prng, t: GenTable): Key {
+  return { pk: t.pkPool.map((p) => rng.pick(p)), ck: t.ckPool.map((p) => rng.pick(p)) };
+}
+
+function keyText(key: Key): string {
+  const text = (v: GenValue): string => (v.bytes === null ? '-' : v.bytes.toString('hex'));
+  return [...key.pk.map(text), '/', ...key.ck.map(text)].join(',');
+}
+
+interface WriteOptions {
+  readonly v4: boolean;
+  readonly key?: Key;
+  readonly statics?: boolean;
+  /** Inside a batch: no condition, no default timestamp. */
+  readonly child?: boolean;
+  /** Inside a batch: no USING. */
+  readonly bare?: boolean;
+}
+
+/** An INSERT. */
+export function randomInsert(rng: Prng, t: GenTable, o: WriteOptions): Statement {
+  const key = o.key ?? randomKey(rng, t);
+  const columns: [GenColumn, Piece][] = [];
+  const staticOnly = t.statics.length > 0 && t.ck.length > 0 && o.statics !== false && rng.chance(0.08);
+  t.pk.forEach((c, i) => columns.push([c, term(key.pk[i] as GenValue)]));
+  if (!staticOnly) t.ck.forEach((c, i) => columns.push([c, term(key.ck[i] as GenValue)]));
+  const cells = [...(o.statics === false ? [] : t.statics), ...(staticOnly ? [] : t.regular)];
+  for (const c of cells) if (rng.chance(0.75)) columns.push([c, cellTerm(rng, c.type, o.v4)]);
+  const order = rng.chance(0.5) ? rng.shuffle(columns) : columns;
+  const lwt = o.child !== true && rng.chance(t.clock === 'client' ? 0.02 : 0.1);
+  const u = o.bare === true ? { pieces: [] } : using(rng, t, true, lwt);
+  return {
+    kind: lwt ? 'insert if not exists' : 'insert',
+    pieces: [
+      `INSERT INTO ${tableText(rng, t)} (${order.map(([c]) => c.text).join(', ')}) VALUES (`,
+      ...join(order.map(([, v]) => [v]), ', '),
+      ')',
+      ...(lwt ? [' IF NOT EXISTS'] : []),
+      ...u.pieces,
+    ],
+    compare: 'rows',
+    ...(u.timestamp === undefined ? {} : { timestamp: u.timestamp }),
+  };
+}
+
+/** WHERE of a whole row, several rows, or the statics of a partition. */
+function rowWhere(rng: Prng, t: GenTable, key: Key | undefined, withCk: boolean): Piece[] {
+  if (key !== undefined) {
+    const parts = t.pk.map((c, i): Piece[] => [`${c.text} = `, term(key.pk[i] as GenValue)]);
+    if (withCk) t.ck.forEach((c, i) => parts.push([`${c.text} = `, term(key.ck[i] as GenValue)]));
+    return join(parts, ' AND ');
+  }
+  const parts: Piece[][] = [pkRestriction(rng, t, rng.chance(0.12)).pieces];
+  if (withCk) {
+    t.ck.forEach((c, i) => {
+      const values = t.ckPool[i] ?? [];
+      parts.push(rng.chance(0.15) ? inPieces(rng, c.text, draw(rng, values, 3)) : [`${c.text} = `, term(rng.pick(values))]);
+    });
+  }
+  return join(parts, ' AND ');
+}
+
+/** An UPDATE. */
+export function randomUpdate(rng: Prng, t: GenTable, o: WriteOptions): Statement | null {
+  const cells = [...(o.statics === false ? [] : t.statics), ...t.regular];
+  if (cells.length === 0) return null;
+  const chosen = rng.sample(cells, rng.between(1, cells.length));
+  const onlyStatic = chosen.every((c) => t.statics.includes(c));
+  const lwt = o.child !== true && rng.chance(t.clock === 'client' ? 0.02 : 0.06);
+  const u = o.bare === true ? { pieces: [] } : using(rng, t, true, lwt);
+  return {
+    kind: lwt ? 'update if exists' : 'update',
+    pieces: [
+      `UPDATE ${tableText(rng, t)}`,
+      ...u.pieces,
+      ' SET ',
+      ...join(chosen.map((c) => [`${c.text} = `, cellTerm(rng, c.type, o.v4)]), ', '),
+      ' WHERE ',
+      ...rowWhere(rng, t, o.key, !onlyStatic),
+      ...(lwt ? [' IF EXISTS'] : []),
+    ],
+    compare: 'rows',
+    ...(u.timestamp === undefined ? {} : { timestamp: u.timestamp }),
+  };
+}
+
+/** A DELETE of cells, rows, ranges or partitions. */
+export function randomDelete(rng: Prng, t: GenTable, o: WriteOptions): Statement {
+  const cells = [...t.statics, ...t.regular];
+  const dice = rng.int(100);
+  const lwt = o.child !== true && rng.chance(t.clock === 'client' ? 0.02 : 0.06);
+  const u = o.bare === true ? { pieces: [] } : using(rng, t, false, lwt);
+  const head = (columns: string): Piece[] => [`DELETE ${columns}FROM ${tableText(rng, t)}`, ...u.pieces, ' WHERE '];
+  const tail: Piece[] = lwt ? [' IF EXISTS'] : [];
+  const timestamp = u.timestamp === undefined ? {} : { timestamp: u.timestamp };
+  if (dice < 35 && cells.length > 0) {
+    const chosen = rng.sample(cells, rng.between(1, 2));
+    const onlyStatic = chosen.every((c) => t.statics.includes(c));
+    return {
+      kind: lwt ? 'delete if exists' : 'delete cells',
+      pieces: [...head(`${chosen.map((c) => c.text).join(', ')} `), ...rowWhere(rng, t, o.key, !onlyStatic), ...tail],
+      compare: 'rows',
+      ...timestamp,
+    };
+  }
+  if (dice < 75) {
+    return { kind: lwt ? 'delete if exists' : 'delete row', pieces: [...head(''), ...rowWhere(rng, t, o.key, true), ...tail], compare: 'rows', ...timestamp };
+  }
+  const ck = ckRestriction(rng, t, true);
+  const pieces = [...head(''), ...pkRestriction(rng, t, rng.chance(0.15)).pieces];
+  for (const part of ck) pieces.push(' AND ', ...part);
+  return { kind: ck.length > 0 ? 'delete range' : 'delete partition', pieces, compare: 'rows', ...timestamp };
+}
+
+/** A BATCH, as text or as a BATCH message. No cell is written twice with one write time. */
+export function randomBatch(rng: Prng, t: GenTable, v4: boolean): Step {
+  const size = rng.between(1, 6);
+  const fixed = rng.chance(0.5) ? t.pkPool.map((p) => rng.pick(p)) : null;
+  const lwt = rng.chance(t.clock === 'client' ? 0.02 : 0.08);
+  const seen = new Set<string>();
+  const staticsOf = new Set<string>();
+  const children: Statement[] = [];
+  const outer = !lwt && t.clock !== 'server' && rng.chance(0.4);
+  for (let i = 0; i < size; i++) {
+    const random = randomKey(rng, t);
+    const key = fixed === null && !lwt ? random : { pk: fixed ?? t.pkPool.map((p) => p[0] as GenValue), ck: random.ck };
+    if (seen.has(keyText(key))) continue;
+    seen.add(keyText(key));
+    const partition = keyText({ pk: key.pk, ck: [] });
+    const statics = !staticsOf.has(partition);
+    const options = { v4, key, statics, child: true, bare: lwt || outer || t.clock === 'server' };
+    const dice = rng.int(10);
+    let child: Statement | null = null;
+    if (dice >= 6 && dice < 8) child = randomUpdate(rng, t, options);
+    else if (dice >= 8) child = deleteRow(rng, t, key, options);
+    child ??= randomInsert(rng, t, options);
+    staticsOf.add(partition);
+    children.push(child);
+  }
+  const kind = lwt ? 'batch if not exists' : rng.chance(0.5) ? 'batch unlogged' : 'batch logged';
+  const condition = (c: Statement): Piece[] => (lwt && c.kind === 'insert' ? [...c.pieces, ' IF NOT EXISTS'] : [...c.pieces]);
+  const at = outer ? freshTimestamp(rng, t) : null;
+  if (rng.chance(0.5)) {
+    const pieces: Piece[] = [kind === 'batch unlogged' ? 'BEGIN UNLOGGED BATCH' : 'BEGIN BATCH'];
+    if (at !== null) pieces.push(' USING TIMESTAMP ', longTerm(at));
+    for (const c of children) pieces.push(' ', ...condition(c), rng.chance(0.7) ? ';' : '');
+    pieces.push(' APPLY BATCH');
+    const mode = rng.pick(['literal', 'bound', 'prepared', 'mixed'] as const);
+    const { cql, values } = render(rng, pieces, mode);
+    return { kind: `${kind} text`, form: mode === 'literal' || mode === 'bound' ? 'query' : 'prepared', cql, ...(values.length > 0 ? { values } : {}), compare: 'rows' };
+  }
+  return {
+    kind: `${kind} message`,
+    form: 'batch',
+    cql: kind,
+    batchKind: kind === 'batch unlogged' ? 1 : 0,
+    children: children.map((c) => {
+      const prepared = rng.chance(0.6);
+      const { cql, values } = render(rng, condition(c), prepared ? 'prepared' : rng.pick(['literal', 'bound']));
+      return { cql, prepared, values };
+    }),
+    ...(at === null ? {} : { timestamp: BigInt(at) }),
+    compare: 'rows',
+  };
+}
+
+function deleteRow(rng: Prng, t: GenTable, key: Key, o: WriteOptions): Statement {
+  const u = o.bare === true ? { pieces: [] } : using(rng, t, false, false);
+  return { kind: 'delete row', pieces: [`DELETE FROM ${tableText(rng, t)}`, ...u.pieces, ' WHERE ', ...rowWhere(rng, t, key, true)], compare: 'rows' };
+}
