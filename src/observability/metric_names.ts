@@ -1,0 +1,32 @@
+/** Every metric of the proxy's own, name and help. Names are part of the interface: dashboards and alerts use them. */
+export const METRIC_NAMES = {
+  requests: {
+    name: 'cqlock_requests_total',
+    help: 'Requests of clients by kind and outcome (ok, or the code of the error)',
+  },
+  proxySeconds: {
+    name: 'cqlock_request_proxy_seconds',
+    help: 'Time of a request spent in the proxy, without waiting for Cassandra',
+  },
+  upstreamSeconds: {
+    name: 'cqlock_request_upstream_seconds',
+    help: 'Time of a request spent waiting for Cassandra',
+  },
+  cellsEncrypted: { name: 'cqlock_cells_encrypted_total', help: 'Values encrypted' },
+  cellsDecrypted: { name: 'cqlock_cells_decrypted_total', help: 'Values decrypted' },
+  leases: { name: 'cqlock_leases', help: 'Leases on keys of tables held by client connections' },
+  kmsCalls: {
+    name: 'cqlock_kms_calls_total',
+    help: 'Calls to the KMS by operation and result (ok, or the code of the error)',
+  },
+  kmsSeconds: { name: 'cqlock_kms_call_seconds', help: 'Duration of calls to the KMS' },
+  connections: { name: 'cqlock_client_connections', help: 'Open connections of clients' },
+  connectionsOpened: {
+    name: 'cqlock_client_connections_opened_total',
+    help: 'Connections of clients accepted since the start',
+  },
+  bytes: {
+    name: 'cqlock_bytes_total',
+    help: 'Bytes by side (client, upstream) and direction, seen from the proxy',
+  },
+} as const satisfies Record<string, { name: `cqlock_${string}`; help: string }>;

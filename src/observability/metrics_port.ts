@@ -1,0 +1,30 @@
+/** The two sides of the proxy. */
+export type MetricsSide = 'client' | 'upstream';
+
+/** Counts what happens. Every method is cheap enough for the hot path: no promise, no allocation once a label is known. */
+export interface Metrics {
+  /**
+   * One request of a client is answered.
+   * @param kind opcode or statement kind, e.g. `execute_select`; from a small fixed set, never from client text.
+   * @param outcome `ok`, or the code of the error.
+   * @param proxyMs milliseconds in the proxy, without Cassandra's.
+   * @param upstreamMs milliseconds of waiting for Cassandra; 0 if it was not asked.
+   */
+  recordRequest(kind: string, outcome: string, proxyMs: number, upstreamMs: number): void;
+  /** `count` values were encrypted. */
+  addCellsEncrypted(count: number): void;
+  /** `count` values were decrypted. */
+  addCellsDecrypted(count: number): void;
+  /** Leases were taken (positive) or given back (negative). */
+  addLeases(delta: number): void;
+  /** One call to the KMS ended; `result` is `ok` or the code of the error. */
+  recordKmsCall(operation: string, result: string, durationMs: number): void;
+  /** A client connected (1) or is gone (-1). */
+  addClientConnections(delta: 1 | -1): void;
+  /** Bytes were received (`in`) or sent (`out`) by the proxy. */
+  addBytes(side: MetricsSide, direction: 'in' | 'out', count: number): void;
+  /** Everything in Prometheus' text format. */
+  render(): Promise<string>;
+  /** Content type of {@link Metrics.render}. */
+  readonly contentType: string;
+}

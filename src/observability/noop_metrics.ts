@@ -1,0 +1,16 @@
+import type { Metrics } from './metrics_port.ts';
+
+const nothing = (): void => undefined;
+
+/** Counts nothing; for tests and for parts used alone. */
+export const noopMetrics: Metrics = {
+  recordRequest: nothing,
+  addCellsEncrypted: nothing,
+  addCellsDecrypted: nothing,
+  addLeases: nothing,
+  recordKmsCall: nothing,
+  addClientConnections: nothing,
+  addBytes: nothing,
+  render: () => Promise.resolve(''),
+  contentType: 'text/plain; version=0.0.4; charset=utf-8',
+};
