@@ -1,0 +1,18 @@
+/**
+ * The key hierarchy: KMS key → table key → data encryption keys (DEKs), and the leases that bound how long keys are used.
+ *
+ * `KeyService` holds the key material of the process; a client connection gets it through its `ConnectionLeases`. Table
+ * keys exist in the clear only while DEKs are wrapped or unwrapped. `table_keys.ts` makes and opens what records hold;
+ * `catalog_trust.ts` joins key store and KMS to what the catalog must trust.
+ *
+ * May import: kms (ports), schema, crypto, observability, errors, util. Start reading at key_service.ts.
+ */
+export { StateDirectoryTrust } from './catalog_trust.ts';
+export { KeyService } from './key_service.ts';
+export type {
+  ConnectionLeases,
+  KeyMetrics,
+  KeyServiceOptions,
+  KeyServicePorts,
+} from './key_service.ts';
+export { KmsTableKeys } from './table_keys.ts';

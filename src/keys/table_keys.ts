@@ -1,0 +1,219 @@
+import { randomBytes } from 'node:crypto';
+import {
+  CellDek,
+  constantTimeEqual,
+  KeyDek,
+  tableKeyCommit,
+  unwrapDek,
+  wrapDek,
+  zero,
+} from '../crypto/index.ts';
+import type { TableCipherKeys } from '../crypto/index.ts';
+import { KeyAccessError, MetadataIntegrityError } from '../errors/index.ts';
+import type { KmsProvider } from '../kms/index.ts';
+import type { TableEntry, TableKeyFactory, TableKeyRecord, TableKeys } from '../schema/index.ts';
+
+const FIRST_EPOCH = 1;
+const FIRST_TABLE_KEY_VERSION = 1;
+
+/** Keys of one table, opened. */
+export interface OpenedTableKeys extends TableCipherKeys {
+  /** Ends all cipher objects; the keys MUST NOT be used afterwards. */
+  dispose(): void;
+}
+
+/** Makes and opens the table keys and DEKs that records hold. */
+export class KmsTableKeys implements TableKeyFactory {
+  readonly #provider: KmsProvider;
+
+  constructor(provider: KmsProvider) {
+    this.#provider = provider;
+  }
+
+  /** See {@link TableKeyFactory.newTableKeys}. */
+  async newTableKeys(table: {
+    readonly clusterId: Uint8Array;
+    readonly tableId: Uint8Array;
+    readonly keyspace: string;
+    readonly name: string;
+  }): Promise<TableKeys> {
+    const { clusterId, tableId, keyspace, name } = table;
+    const keyArn = await this.#provider.createServiceKey('table', `table ${keyspace}.${name}`);
+    const context = {
+      'cqlock:cluster': Buffer.from(clusterId).toString('hex'),
+      'cqlock:table-id': Buffer.from(tableId).toString('hex'),
+      'cqlock:purpose': 'table-key',
+      'cqlock:version': String(FIRST_TABLE_KEY_VERSION),
+      'cqlock:keyspace': keyspace,
+      'cqlock:table': name,
+    };
+    const { plaintext, blob } = await this.#provider.generateDataKey(keyArn, context);
+    try {
+      const deks = (['key', 'cell'] as const).map((structure) => {
+        const dekId = randomBytes(16);
+        const dek = randomBytes(32);
+        const wrapped = wrapDek(
+          plaintext,
+          {
+            clusterId,
+            tableId,
+            structure,
+            epoch: FIRST_EPOCH,
+            dekId,
+            tableKeyVersion: FIRST_TABLE_KEY_VERSION,
+          },
+          dek,
+        );
+        zero(dek);
+        return {
+          structure,
+          epoch: FIRST_EPOCH,
+          dekId: dekId.toString('hex'),
+          tableKeyVersion: FIRST_TABLE_KEY_VERSION,
+          wrapped: Buffer.from(wrapped).toString('hex'),
+          state: 'active' as const,
+        };
+      });
+      return {
+        provider: this.#provider.name,
+        keyArn,
+        serviceOwned: true,
+        tableKeys: [
+          {
+            version: FIRST_TABLE_KEY_VERSION,
+            provider: this.#provider.name,
+            keyArn,
+            context,
+            blob: Buffer.from(blob).toString('hex'),
+            commit: Buffer.from(tableKeyCommit(plaintext, tableId)).toString('hex'),
+          },
+        ],
+        deks,
+        minEpoch: FIRST_EPOCH,
+      };
+    } finally {
+      zero(plaintext);
+    }
+  }
+
+  /** See {@link TableKeyFactory.discardTableKeys}. */
+  async discardTableKeys(keys: TableKeys): Promise<void> {
+    if (keys.serviceOwned) await this.#provider.deleteServiceKey(keys.keyArn);
+  }
+
+  /**
+   * Asks the KMS for the table key and opens the DEKs.
+   * @throws KeyAccessError, KeyUnavailableError from the KMS; MetadataIntegrityError when wraps do not belong together.
+   */
+  async open(table: TableEntry, clusterId: Uint8Array): Promise<OpenedTableKeys> {
+    const keys = table.record?.keys ?? undefined;
+    if (keys === undefined) {
+      throw new MetadataIntegrityError(
+        'METADATA_TABLE_KEYS',
+        `table ${table.keyspace}.${table.name} has no keys`,
+      );
+    }
+    const opened: Opened = { key: undefined, active: undefined, byEpoch: new Map() };
+    try {
+      for (const tableKey of keys.tableKeys) {
+        const plaintext = await this.#unwrapTableKey(table, tableKey);
+        try {
+          openDeks(table, keys, tableKey, plaintext, clusterId, opened);
+        } finally {
+          zero(plaintext);
+        }
+      }
+      return cipherKeys(table, opened);
+    } catch (error) {
+      opened.key?.dispose();
+      for (const dek of opened.byEpoch.values()) dek.dispose();
+      throw error;
+    }
+  }
+
+  async #unwrapTableKey(table: TableEntry, wrapped: TableKeyRecord): Promise<Uint8Array> {
+    if (wrapped.provider !== this.#provider.name) {
+      throw new KeyAccessError(
+        'KEY_NOT_FOUND',
+        `the key of table ${table.keyspace}.${table.name} is in the KMS ${wrapped.provider}, which is not configured`,
+      );
+    }
+    const plaintext = await this.#provider.decrypt(
+      wrapped.keyArn,
+      Buffer.from(wrapped.blob, 'hex'),
+      wrapped.context,
+    );
+    const commit = tableKeyCommit(plaintext, table.tableId);
+    if (!constantTimeEqual(commit, Buffer.from(wrapped.commit, 'hex'))) {
+      zero(plaintext);
+      throw new MetadataIntegrityError(
+        'METADATA_TABLE_KEY_COMMITMENT',
+        `the KMS opened another key for table ${table.keyspace}.${table.name} than its record commits to`,
+      );
+    }
+    return plaintext;
+  }
+}
+
+interface Opened {
+  key: KeyDek | undefined;
+  active: CellDek | undefined;
+  readonly byEpoch: Map<number, CellDek>;
+}
+
+function openDeks(
+  table: TableEntry,
+  keys: TableKeys,
+  tableKey: TableKeyRecord,
+  plaintext: Uint8Array,
+  clusterId: Uint8Array,
+  opened: Opened,
+): void {
+  for (const dek of keys.deks) {
+    if (dek.tableKeyVersion !== tableKey.version) continue;
+    const dekId = Buffer.from(dek.dekId, 'hex');
+    const bytes = unwrapDek(
+      plaintext,
+      {
+        clusterId,
+        tableId: table.tableId,
+        structure: dek.structure,
+        epoch: dek.epoch,
+        dekId,
+        tableKeyVersion: dek.tableKeyVersion,
+      },
+      Buffer.from(dek.wrapped, 'hex'),
+    );
+    try {
+      if (dek.structure === 'key') {
+        opened.key?.dispose();
+        opened.key = KeyDek.derive(bytes, dekId, dek.epoch);
+      } else if (dek.epoch >= keys.minEpoch) {
+        const cell = CellDek.derive(bytes, dekId, dek.epoch);
+        opened.byEpoch.set(dek.epoch, cell);
+        if (dek.state === 'active') opened.active = cell;
+      }
+    } finally {
+      zero(bytes);
+    }
+  }
+}
+
+function cipherKeys(table: TableEntry, opened: Opened): OpenedTableKeys {
+  const { key, active, byEpoch } = opened;
+  if (key === undefined || active === undefined) {
+    throw new MetadataIntegrityError(
+      'METADATA_TABLE_KEYS',
+      `the record of table ${table.keyspace}.${table.name} lacks a data encryption key`,
+    );
+  }
+  return {
+    keyDek: key,
+    cellDek: active,
+    cellDekByEpoch: (epoch) => byEpoch.get(epoch),
+    dispose: () => {
+      key.dispose();
+      for (const dek of byEpoch.values()) dek.dispose();
+    },
+  };
+}

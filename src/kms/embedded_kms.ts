@@ -1,0 +1,259 @@
+import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from 'node:crypto';
+import { InvalidRequestError, KeyAccessError, MetadataIntegrityError } from '../errors/index.ts';
+import { systemClock } from '../util/index.ts';
+import type { Clock } from '../util/index.ts';
+import { encodeContext } from './context_bytes.ts';
+import type { KeyStore, KmsKeyEntry } from './key_store.ts';
+import type {
+  DataKey,
+  EncryptionContext,
+  KmsKeyDescription,
+  KmsProvider,
+  ServiceKeyPurpose,
+} from './kms_provider.ts';
+
+const BLOB_VERSION = 1;
+const ID_BYTES = 16;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const DATA_KEY_BYTES = 32;
+const MAX_PLAINTEXT_BYTES = 4096;
+const DAY_MS = 86_400_000;
+
+/** Settings of the embedded KMS. */
+export interface EmbeddedKmsOptions {
+  readonly store: KeyStore;
+  readonly clock?: Clock;
+}
+
+/**
+ * A KMS inside the proxy. KMS keys live in the key store and are used here only; a blob is
+ * version u8 ‖ key id 16 ‖ nonce 12 ‖ AES-256-GCM ciphertext ‖ tag 16, with version, key id and context as associated data.
+ */
+export class EmbeddedKms implements KmsProvider {
+  readonly name = 'embedded';
+  readonly #store: KeyStore;
+  readonly #clock: Clock;
+
+  constructor(options: EmbeddedKmsOptions) {
+    this.#store = options.store;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** See {@link KmsProvider.generateDataKey}. */
+  async generateDataKey(keyArn: string, context: EncryptionContext): Promise<DataKey> {
+    const plaintext = Buffer.allocUnsafeSlow(DATA_KEY_BYTES);
+    randomBytes(DATA_KEY_BYTES).copy(plaintext);
+    const blob = await this.encrypt(keyArn, plaintext, context);
+    return { plaintext, blob, keyArn };
+  }
+
+  /** See {@link KmsProvider.encrypt}. */
+  // eslint-disable-next-line @typescript-eslint/require-await -- rejections instead of synchronous throws
+  async encrypt(
+    keyArn: string,
+    plaintext: Uint8Array,
+    context: EncryptionContext,
+  ): Promise<Uint8Array> {
+    return seal(this.#usableKey(keyArn), plaintext, context);
+  }
+
+  /** See {@link KmsProvider.decrypt}. */
+  // eslint-disable-next-line @typescript-eslint/require-await -- rejections instead of synchronous throws
+  async decrypt(keyArn: string, blob: Uint8Array, context: EncryptionContext): Promise<Uint8Array> {
+    return open(this.#usableKey(keyArn), blob, context);
+  }
+
+  /** See {@link KmsProvider.reEncrypt}. */
+  async reEncrypt(
+    source: { readonly keyArn: string; readonly context: EncryptionContext },
+    blob: Uint8Array,
+    target: { readonly keyArn: string; readonly context: EncryptionContext },
+  ): Promise<Uint8Array> {
+    const plaintext = await this.decrypt(source.keyArn, blob, source.context);
+    try {
+      return await this.encrypt(target.keyArn, plaintext, target.context);
+    } finally {
+      plaintext.fill(0);
+    }
+  }
+
+  /** See {@link KmsProvider.describeKey}. */
+  // eslint-disable-next-line @typescript-eslint/require-await -- rejections instead of synchronous throws
+  async describeKey(keyArn: string): Promise<KmsKeyDescription> {
+    const key = this.#key(keyArn);
+    return {
+      keyArn: key.arn,
+      state: key.state,
+      serviceOwned: key.serviceOwned,
+      description: key.description,
+      deletionAtMs: key.deletionAtMs ?? undefined,
+    };
+  }
+
+  /** See {@link KmsProvider.createServiceKey}. */
+  async createServiceKey(purpose: ServiceKeyPurpose, description: string): Promise<string> {
+    return await this.#create(true, purpose, description);
+  }
+
+  /** Makes a customer managed key and returns its ARN. */
+  async createCustomerKey(description: string): Promise<string> {
+    return await this.#create(false, 'customer', description);
+  }
+
+  /** Disables a customer managed key, or enables it again; also takes a pending deletion back when enabling. */
+  async setKeyEnabled(keyArn: string, enabled: boolean): Promise<void> {
+    await this.#change(keyArn, (key) => {
+      if (key.serviceOwned) throw serviceOwned(keyArn);
+      return { ...key, state: enabled ? 'enabled' : 'disabled', deletionAtMs: null };
+    });
+  }
+
+  /** See {@link KmsProvider.deleteServiceKey}. */
+  async deleteServiceKey(keyArn: string): Promise<void> {
+    await this.#store.update((state) => {
+      const key = state.keys[keyArn];
+      if (key === undefined) return state;
+      if (!key.serviceOwned) {
+        throw new KeyAccessError(
+          'KEY_ACCESS_DENIED',
+          `the key ${keyArn} is a customer managed key; it can only be scheduled for deletion`,
+        );
+      }
+      return { ...state, keys: without(state.keys, keyArn) };
+    });
+  }
+
+  /** See {@link KmsProvider.scheduleDeletion}. */
+  async scheduleDeletion(keyArn: string, days: number): Promise<void> {
+    if (!Number.isInteger(days) || days < 7 || days > 30) {
+      throw new InvalidRequestError('the waiting period of a key deletion is 7 to 30 days');
+    }
+    const deletionAtMs = this.#clock.nowMs() + days * DAY_MS;
+    await this.#change(keyArn, (key) => ({ ...key, state: 'pending_deletion', deletionAtMs }));
+  }
+
+  async #create(serviceOwnedKey: boolean, purpose: string, description: string): Promise<string> {
+    const id = randomBytes(ID_BYTES);
+    const material = randomBytes(32);
+    let arn = '';
+    await this.#store.update((state) => {
+      arn = `arn:cqlock:kms:local:${state.storeId}:key/${randomUUID()}`;
+      const entry: KmsKeyEntry = {
+        arn,
+        id: id.toString('hex'),
+        state: 'enabled',
+        serviceOwned: serviceOwnedKey,
+        purpose,
+        description,
+        createdAtMs: this.#clock.nowMs(),
+        deletionAtMs: null,
+        material: material.toString('base64'),
+      };
+      return { ...state, keys: { ...state.keys, [arn]: entry } };
+    });
+    material.fill(0);
+    return arn;
+  }
+
+  async #change(keyArn: string, change: (key: KmsKeyEntry) => KmsKeyEntry): Promise<void> {
+    await this.#store.update((state) => {
+      const key = state.keys[keyArn];
+      if (key === undefined) throw notFound(keyArn);
+      return { ...state, keys: { ...state.keys, [keyArn]: change(key) } };
+    });
+  }
+
+  #key(keyArn: string): KmsKeyEntry {
+    const keys = this.#store.read().keys;
+    const key = Object.hasOwn(keys, keyArn) ? keys[keyArn] : undefined;
+    // A key past its waiting period counts as gone even before its entry is removed.
+    if (
+      key === undefined ||
+      (key.deletionAtMs !== null && key.deletionAtMs <= this.#clock.nowMs())
+    ) {
+      throw notFound(keyArn);
+    }
+    return key;
+  }
+
+  #usableKey(keyArn: string): KmsKeyEntry {
+    const key = this.#key(keyArn);
+    switch (key.state) {
+      case 'enabled':
+        return key;
+      case 'disabled':
+        throw new KeyAccessError('KEY_DISABLED', `the KMS key ${keyArn} is disabled`);
+      case 'pending_deletion':
+        throw new KeyAccessError(
+          'KEY_PENDING_DELETION',
+          `the KMS key ${keyArn} is scheduled for deletion`,
+        );
+    }
+  }
+}
+
+function seal(key: KmsKeyEntry, plaintext: Uint8Array, context: EncryptionContext): Uint8Array {
+  if (plaintext.length > MAX_PLAINTEXT_BYTES) {
+    throw new InvalidRequestError(`the KMS encrypts at most ${MAX_PLAINTEXT_BYTES} bytes`);
+  }
+  const head = Buffer.concat([Buffer.of(BLOB_VERSION), Buffer.from(key.id, 'hex')]);
+  const nonce = randomBytes(NONCE_BYTES);
+  const material = Buffer.from(key.material, 'base64');
+  const cipher = createCipheriv('aes-256-gcm', material, nonce);
+  material.fill(0);
+  cipher.setAAD(Buffer.concat([head, encodeContext(context)]));
+  const body = Buffer.concat([cipher.update(plaintext), cipher.final()]);
+  return Buffer.concat([head, nonce, body, cipher.getAuthTag()]);
+}
+
+function open(key: KmsKeyEntry, blob: Uint8Array, context: EncryptionContext): Uint8Array {
+  const bytes = Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength);
+  const bodyStart = 1 + ID_BYTES + NONCE_BYTES;
+  if (bytes.length < bodyStart + TAG_BYTES || bytes[0] !== BLOB_VERSION) throw mismatch(key.arn);
+  const head = bytes.subarray(0, 1 + ID_BYTES);
+  if (head.toString('hex', 1) !== key.id) throw mismatch(key.arn);
+  const material = Buffer.from(key.material, 'base64');
+  const decipher = createDecipheriv(
+    'aes-256-gcm',
+    material,
+    bytes.subarray(1 + ID_BYTES, bodyStart),
+    { authTagLength: TAG_BYTES },
+  );
+  material.fill(0);
+  decipher.setAAD(Buffer.concat([head, encodeContext(context)]));
+  decipher.setAuthTag(bytes.subarray(bytes.length - TAG_BYTES));
+  const body = decipher.update(bytes.subarray(bodyStart, bytes.length - TAG_BYTES));
+  try {
+    decipher.final();
+  } catch {
+    body.fill(0);
+    throw mismatch(key.arn);
+  }
+  const plaintext = Buffer.allocUnsafeSlow(body.length);
+  body.copy(plaintext);
+  body.fill(0);
+  return plaintext;
+}
+
+function without(
+  keys: Readonly<Record<string, KmsKeyEntry>>,
+  arn: string,
+): Record<string, KmsKeyEntry> {
+  return Object.fromEntries(Object.entries(keys).filter(([name]) => name !== arn));
+}
+
+function mismatch(arn: string): MetadataIntegrityError {
+  return new MetadataIntegrityError(
+    'METADATA_WRAPPED_KEY',
+    `a wrapped key does not belong to the KMS key ${arn} and its encryption context`,
+  );
+}
+
+function notFound(arn: string): KeyAccessError {
+  return new KeyAccessError('KEY_NOT_FOUND', `the KMS has no key ${arn}`);
+}
+
+function serviceOwned(arn: string): KeyAccessError {
+  return new KeyAccessError('KEY_ACCESS_DENIED', `the key ${arn} is service-owned`);
+}

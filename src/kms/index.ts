@@ -1,0 +1,23 @@
+/**
+ * Key management services: the provider interface that the rest of the proxy sees, and the embedded KMS.
+ *
+ * A provider makes and unwraps data keys under a KMS key that never leaves it. The embedded KMS keeps its KMS keys in a
+ * key store: one file, sealed under a root key that lies outside the data directory. The key store also holds what must
+ * be trusted and therefore cannot come from Cassandra: the id of the cluster, the KMS key of the catalog and the anchor,
+ * which is the highest root version ever seen.
+ *
+ * May import: crypto, errors, util. Start reading at kms_provider.ts, then embedded_kms.ts.
+ */
+export { EmbeddedKms } from './embedded_kms.ts';
+export type { EmbeddedKmsOptions } from './embedded_kms.ts';
+export { KeyStore } from './key_store.ts';
+export type { ClusterEntry, KeyStoreOptions, KmsKeyEntry, KmsKeyState } from './key_store.ts';
+export type {
+  DataKey,
+  EncryptionContext,
+  KmsKeyDescription,
+  KmsProvider,
+  ServiceKeyPurpose,
+} from './kms_provider.ts';
+export { createRootKeyFile, defaultRootKeyPath, loadRootKey } from './root_key.ts';
+export type { RootKey, RootKeySource } from './root_key.ts';

@@ -1,0 +1,120 @@
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { openKeyStore, sealKeyStore } from '../crypto/index.ts';
+import { ConfigError } from '../errors/index.ts';
+import type { RootKey } from './root_key.ts';
+
+const MAGIC = Buffer.from('cqlock-keystore-1\n', 'latin1');
+const SALT_BYTES = 32;
+const HEADER_BYTES = MAGIC.length + 1 + SALT_BYTES;
+
+/** The opened content of a key store file. */
+export interface KeyStoreContent {
+  readonly generation: bigint;
+  readonly plaintext: Uint8Array;
+}
+
+/** Identity of the file on disk: changes with every write, since each write is a new file renamed into place. */
+export function fileStamp(path: string): string | undefined {
+  try {
+    const stat = statSync(path, { bigint: true });
+    return `${stat.ino}:${stat.mtimeNs}:${stat.size}`;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw new ConfigError('CONFIG_KEY_STORE', `cannot read the key store ${path}`, {
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Reads and opens a key store file. Layout: magic ‖ kind u8 (0 raw, 1 scrypt) ‖ scrypt salt 32 ‖ sealed content.
+ * @throws ConfigError when it is damaged or the root key is another one.
+ */
+export function readKeyStoreFile(path: string, rootKey: RootKey): KeyStoreContent {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    throw new ConfigError('CONFIG_KEY_STORE', `cannot read the key store ${path}`, {
+      cause: error,
+    });
+  }
+  if (bytes.length < HEADER_BYTES || !bytes.subarray(0, MAGIC.length).equals(MAGIC)) {
+    throw new ConfigError('CONFIG_KEY_STORE', `${path} is not a key store, or it is truncated`);
+  }
+  const kind = bytes[MAGIC.length];
+  if (kind !== (rootKey.kind === 'scrypt' ? 1 : 0)) {
+    throw new ConfigError(
+      'CONFIG_KEY_STORE',
+      `the key store ${path} is sealed with a ${kind === 1 ? 'passphrase' : 'root key file'}, not with what was given`,
+    );
+  }
+  const salt = bytes.subarray(MAGIC.length + 1, HEADER_BYTES);
+  try {
+    const opened = openKeyStore(rootKey.bytes(salt), bytes.subarray(HEADER_BYTES));
+    return { generation: opened.generation, plaintext: opened.content };
+  } catch (error) {
+    throw new ConfigError(
+      'CONFIG_KEY_STORE',
+      `the key store ${path} cannot be opened: the root key is another one, or the file is damaged`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Seals and writes a key store so that a crash leaves either the old or the new one: temporary file, fsync, rename,
+ * fsync of the directory. The caller holds the lock.
+ */
+export function writeKeyStoreFile(path: string, rootKey: RootKey, content: KeyStoreContent): void {
+  const salt = scryptSalt(path, rootKey);
+  const sealed = sealKeyStore(rootKey.bytes(salt), content.generation, content.plaintext);
+  const bytes = Buffer.concat([MAGIC, Buffer.of(rootKey.kind === 'scrypt' ? 1 : 0), salt, sealed]);
+  const temporary = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
+  try {
+    const file = openSync(temporary, 'wx', 0o600);
+    try {
+      let written = 0;
+      while (written < bytes.length) written += writeSync(file, bytes, written);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(temporary, path);
+    const directory = openSync(dirname(path), 'r');
+    try {
+      fsyncSync(directory);
+    } finally {
+      closeSync(directory);
+    }
+  } catch (error) {
+    try {
+      unlinkSync(temporary);
+    } catch {
+      // It was renamed, or never made.
+    }
+    throw new ConfigError('CONFIG_KEY_STORE', `cannot write the key store ${path}`, {
+      cause: error,
+    });
+  }
+}
+
+/** scrypt costs 400 ms, so a passphrase keeps its salt; the seal has a fresh salt of its own in every write. */
+function scryptSalt(path: string, rootKey: RootKey): Uint8Array {
+  if (rootKey.kind === 'scrypt' && fileStamp(path) !== undefined) {
+    const bytes = readFileSync(path);
+    if (bytes.length >= HEADER_BYTES) return bytes.subarray(MAGIC.length + 1, HEADER_BYTES);
+  }
+  return randomBytes(SALT_BYTES);
+}

@@ -1,0 +1,58 @@
+/** Name–value pairs bound to a wrapped key as associated data; not secret. The same pairs are needed to unwrap. */
+export type EncryptionContext = Readonly<Record<string, string>>;
+
+/** A fresh data key: in the clear, and as the KMS wrapped it. */
+export interface DataKey {
+  /** 32 bytes; the caller owns them and overwrites them after use. */
+  readonly plaintext: Uint8Array;
+  /** The data key wrapped under the KMS key; opaque outside the provider. */
+  readonly blob: Uint8Array;
+  /** ARN of the KMS key that was really used. */
+  readonly keyArn: string;
+}
+
+/** What a KMS tells about one of its keys. */
+export interface KmsKeyDescription {
+  readonly keyArn: string;
+  readonly state: 'enabled' | 'disabled' | 'pending_deletion';
+  /** True for service-owned keys, which users neither see nor disable. */
+  readonly serviceOwned: boolean;
+  readonly description: string;
+  /** Milliseconds since the epoch; present only for `pending_deletion`. */
+  readonly deletionAtMs: number | undefined;
+}
+
+/** What a service-owned key is made for. */
+export type ServiceKeyPurpose = 'catalog' | 'table';
+
+/**
+ * One key management service.
+ *
+ * Every method rejects with {@link KeyAccessError} when the KMS refuses (`KEY_DISABLED`, `KEY_PENDING_DELETION`,
+ * `KEY_NOT_FOUND`, `KEY_ACCESS_DENIED`), with {@link KeyUnavailableError} when it does not answer, and `decrypt` and
+ * `reEncrypt` with {@link MetadataIntegrityError} when blob and context do not belong together.
+ */
+export interface KmsProvider {
+  /** Name of the provider as records keep it, e.g. `embedded`. */
+  readonly name: string;
+  /** Makes a data key of 32 bytes under `keyArn`. */
+  generateDataKey(keyArn: string, context: EncryptionContext): Promise<DataKey>;
+  /** Encrypts up to 4096 bytes under `keyArn`. */
+  encrypt(keyArn: string, plaintext: Uint8Array, context: EncryptionContext): Promise<Uint8Array>;
+  /** Decrypts a blob; `keyArn` MUST be the key it was made with. The caller owns the returned bytes. */
+  decrypt(keyArn: string, blob: Uint8Array, context: EncryptionContext): Promise<Uint8Array>;
+  /** Decrypts under one key and context and encrypts under another, without the plaintext leaving the KMS. */
+  reEncrypt(
+    source: { readonly keyArn: string; readonly context: EncryptionContext },
+    blob: Uint8Array,
+    target: { readonly keyArn: string; readonly context: EncryptionContext },
+  ): Promise<Uint8Array>;
+  /** Tells the state of a key. */
+  describeKey(keyArn: string): Promise<KmsKeyDescription>;
+  /** Makes a service-owned key and returns its ARN; the key is durable when the promise resolves. */
+  createServiceKey(purpose: ServiceKeyPurpose, description: string): Promise<string>;
+  /** Destroys a service-owned key at once. Does nothing when there is no such key. */
+  deleteServiceKey(keyArn: string): Promise<void>;
+  /** Starts the waiting period (7 to 30 days) after which the key is destroyed. */
+  scheduleDeletion(keyArn: string, days: number): Promise<void>;
+}

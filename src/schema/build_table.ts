@@ -1,0 +1,183 @@
+import { MetadataIntegrityError, SchemaError, toProxyError } from '../errors/index.ts';
+import type { ProxyError } from '../errors/index.ts';
+import type { ColumnEntry, TableEntry, TableStatus } from './entries.ts';
+import type { StoredColumnRow, StoredTableRow } from './raw_schema.ts';
+import type { ColumnRecord, TableForm, TableRecord } from './record.ts';
+import { logicalType, storedType } from './type_resolution.ts';
+import type { KeyspaceTypes } from './type_resolution.ts';
+
+const NO_ID = new Uint8Array(0);
+
+/** Everything known of one stored table. */
+export interface TableInput {
+  readonly row: StoredTableRow;
+  readonly columns: readonly StoredColumnRow[];
+  readonly types: KeyspaceTypes;
+  readonly verified: { readonly version: bigint; readonly record: TableRecord } | undefined;
+  readonly isPlain: boolean;
+  /** What an unknown table is refused with when records are damaged: it may be one of theirs. */
+  readonly damage: ProxyError | undefined;
+}
+
+/** A token that differs whenever the entry built from `input` would differ. */
+export function tableToken(input: TableInput): string {
+  const columns = input.columns
+    .map((c) => `${c.name}\0${c.kind}\0${c.position}\0${c.order ?? ''}\0${c.type}`)
+    .sort()
+    .join('\n');
+  return [
+    input.row.id,
+    input.row.defaultTtl,
+    input.verified === undefined
+      ? '-'
+      : `${input.verified.record.tableId}:${input.verified.version}`,
+    input.isPlain,
+    input.damage?.code ?? '',
+    input.types.version,
+    columns,
+  ].join('|');
+}
+
+/** Builds the entry of a table; never throws: what does not verify is an entry that refuses. */
+export function buildTable(input: TableInput): TableEntry {
+  const { row, verified } = input;
+  if (verified === undefined) {
+    if (input.isPlain) return storedEntry(input, 'plain', undefined);
+    return storedEntry(
+      input,
+      'unknown',
+      input.damage ??
+        new SchemaError(
+          'SCHEMA_UNKNOWN_TABLE',
+          `table ${row.keyspace}.${row.name} was not created through the proxy; its reads and writes are refused (see: cqlock tables adopt)`,
+        ),
+    );
+  }
+  try {
+    return encryptedEntry(input, verified.version, verified.record);
+  } catch (error) {
+    return storedEntry(input, 'broken', toProxyError(error));
+  }
+}
+
+/** True when the stored columns are exactly those of the form. */
+export function formMatches(form: TableForm, stored: readonly StoredColumnRow[]): boolean {
+  if (form.columns.length !== stored.length) return false;
+  const byName = new Map(stored.map((column) => [column.name, column]));
+  return form.columns.every((column) => {
+    const row = byName.get(column.name);
+    return (
+      row?.kind === column.kind &&
+      row.type === column.storedType &&
+      (column.kind === 'static' || column.kind === 'regular' || row.position === column.position) &&
+      (column.kind !== 'clustering' || row.order === (column.order ?? 'asc'))
+    );
+  });
+}
+
+function encryptedEntry(input: TableInput, version: bigint, record: TableRecord): TableEntry {
+  const { row } = input;
+  const where = `${row.keyspace}.${row.name}`;
+  if (record.cassandraId !== row.id) {
+    throw new MetadataIntegrityError(
+      'METADATA_TABLE_ID',
+      `table ${where} is not the one of its record: it was dropped and created again around the proxy`,
+    );
+  }
+  if (record.keys === null) {
+    throw new MetadataIntegrityError('METADATA_TABLE_KEYS', `table ${where} has no keys`);
+  }
+  const form = [record, record.next].find(
+    (candidate): candidate is TableForm =>
+      candidate !== null && formMatches(candidate, input.columns),
+  );
+  if (form === undefined) {
+    throw new MetadataIntegrityError(
+      'METADATA_STORED_SCHEMA',
+      `the stored columns of table ${where} differ from its record: the table was altered around the proxy`,
+    );
+  }
+  const columns = form.columns.map((column) => columnEntry(column, row.keyspace, input.types));
+  return tableEntry(input, 'encrypted', undefined, columns, {
+    tableId: Buffer.from(record.tableId, 'hex'),
+    recordVersion: version,
+    record,
+    dropped: form.dropped.map((column) => ({
+      name: column.name,
+      id: Buffer.from(column.id, 'hex'),
+      kind: column.kind,
+      type: column.type,
+    })),
+  });
+}
+
+function columnEntry(column: ColumnRecord, keyspace: string, types: KeyspaceTypes): ColumnEntry {
+  return {
+    name: column.name,
+    id: Buffer.from(column.id, 'hex'),
+    kind: column.kind,
+    position: column.position,
+    type: logicalType(column.type, keyspace, types),
+    clusteringOrder: column.kind === 'clustering' ? (column.order ?? 'asc') : undefined,
+    scheme: column.scheme,
+    padded: column.padded,
+    storedType: column.storedType,
+  };
+}
+
+function storedEntry(
+  input: TableInput,
+  kind: TableStatus,
+  error: ProxyError | undefined,
+): TableEntry {
+  const columns = input.columns.map((column): ColumnEntry => ({
+    name: column.name,
+    id: NO_ID,
+    kind: column.kind,
+    position: column.kind === 'partition' || column.kind === 'clustering' ? column.position : 0,
+    type: storedType(column.type, input.row.keyspace, input.types),
+    clusteringOrder: column.order,
+    scheme: 'cell',
+    padded: false,
+    storedType: column.type,
+  }));
+  return tableEntry(input, kind, error, columns, {
+    tableId: NO_ID,
+    recordVersion: 0n,
+    record: undefined,
+    dropped: [],
+  });
+}
+
+function tableEntry(
+  input: TableInput,
+  kind: TableStatus,
+  error: ProxyError | undefined,
+  columns: readonly ColumnEntry[],
+  identity: Pick<TableEntry, 'tableId' | 'recordVersion' | 'record' | 'dropped'>,
+): TableEntry {
+  const byPosition = (a: ColumnEntry, b: ColumnEntry): number => a.position - b.position;
+  const byName = (a: ColumnEntry, b: ColumnEntry): number =>
+    Buffer.compare(Buffer.from(a.name), Buffer.from(b.name));
+  const partitionKey = columns.filter((c) => c.kind === 'partition').sort(byPosition);
+  const clustering = columns.filter((c) => c.kind === 'clustering').sort(byPosition);
+  const statics = columns.filter((c) => c.kind === 'static').sort(byName);
+  const regulars = columns.filter((c) => c.kind === 'regular').sort(byName);
+  const allColumns = [...partitionKey, ...clustering, ...statics, ...regulars];
+  return {
+    keyspace: input.row.keyspace,
+    name: input.row.name,
+    id: input.row.id,
+    ...identity,
+    kind,
+    error,
+    partitionKey,
+    clustering,
+    statics,
+    regulars,
+    columns: new Map(allColumns.map((column) => [column.name, column])),
+    allColumns,
+    defaultTtl: input.row.defaultTtl,
+    version: tableToken(input),
+  };
+}

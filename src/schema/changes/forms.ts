@@ -1,0 +1,129 @@
+import { randomBytes } from 'node:crypto';
+import { InvalidRequestError, UnsupportedStatementError } from '../../errors/index.ts';
+import type { ColumnScheme } from '../entries.ts';
+import { RESERVED_COLUMN_PREFIX } from '../names.ts';
+import type { ColumnRecord, TableForm, TableRecord } from '../record.ts';
+import type { AlterTableChange, NewColumn } from './change_types.ts';
+
+const PADDED_TYPES: ReadonlySet<string> = new Set(['varint', 'decimal', 'duration']);
+
+/** The record of a new column. */
+export function newColumnRecord(column: NewColumn, id: string | undefined): ColumnRecord {
+  if (column.name.startsWith(RESERVED_COLUMN_PREFIX)) {
+    throw new InvalidRequestError(
+      `Column names starting with '${RESERVED_COLUMN_PREFIX}' are reserved (${column.name})`,
+    );
+  }
+  const scheme: ColumnScheme = column.scheme ?? defaultScheme(column);
+  return {
+    name: column.name,
+    id: id ?? randomBytes(16).toString('hex'),
+    kind: column.kind,
+    position: column.kind === 'partition' || column.kind === 'clustering' ? column.position : 0,
+    type: column.type,
+    order: column.kind === 'clustering' ? (column.order ?? 'asc') : null,
+    scheme,
+    padded: scheme === 'cell' && (column.padded ?? PADDED_TYPES.has(column.type)),
+    storedType: 'blob',
+  };
+}
+
+/** The form of a table after ALTER TABLE; Cassandra's own errors where it could no longer notice. */
+export function formAfter(
+  record: TableRecord,
+  change: AlterTableChange,
+  nowMs: number,
+): TableForm | undefined {
+  switch (change.kind) {
+    case 'with':
+      return undefined;
+    case 'add': {
+      const columns = [...record.columns];
+      for (const column of change.columns) {
+        const dropped = record.dropped.find((old) => old.name === column.name);
+        if (dropped !== undefined) checkReAdd(record, dropped, column);
+        columns.push(newColumnRecord(column, dropped?.id));
+      }
+      // A dropped column stays listed: its id is needed when it is dropped and added once more.
+      return { columns, dropped: record.dropped };
+    }
+    case 'drop': {
+      const names = new Set(change.columns);
+      const gone = record.columns.filter((column) => names.has(column.name));
+      return {
+        columns: record.columns.filter((column) => !names.has(column.name)),
+        dropped: [
+          ...record.dropped.filter((column) => !names.has(column.name)),
+          ...gone.map((column) => ({
+            name: column.name,
+            id: column.id,
+            kind: column.kind,
+            type: column.type,
+            droppedAtMs: nowMs,
+          })),
+        ],
+      };
+    }
+    case 'rename': {
+      const names = new Map(change.renames.map((rename) => [rename.from, rename.to]));
+      for (const to of names.values()) {
+        if (to.startsWith(RESERVED_COLUMN_PREFIX)) {
+          throw new InvalidRequestError(`Column name ${to} is reserved`);
+        }
+      }
+      return {
+        columns: record.columns.map((column) => ({
+          ...column,
+          name: names.get(column.name) ?? column.name,
+        })),
+        dropped: record.dropped,
+      };
+    }
+  }
+}
+
+/**
+ * Cassandra refuses to add a dropped column again with a type that could not read its old cells, or as another kind.
+ * Every stored type is blob, so only the record can tell.
+ */
+function checkReAdd(
+  record: TableRecord,
+  dropped: { readonly name: string; readonly kind: string; readonly type: string },
+  column: NewColumn,
+): void {
+  const where = `${record.keyspace}.${record.name}`;
+  if ((dropped.kind === 'static') !== (column.kind === 'static')) {
+    const [now, before] =
+      dropped.kind === 'static' ? ['non-static', 'static'] : ['static', 'non-static'];
+    throw new InvalidRequestError(
+      `Cannot re-add previously dropped column '${column.name}' of kind ${now.toUpperCase()}, incompatible with previous kind ${before.toUpperCase()}`,
+    );
+  }
+  if (dropped.type === column.type) return;
+  if (!isReadableAs(dropped.type, column.type)) {
+    throw new InvalidRequestError(
+      `Cannot re-add previously dropped column '${column.name}' of type ${column.type}, incompatible with previous type ${dropped.type}`,
+    );
+  }
+  // Compatible for Cassandra, but cells are bound to the column's id, and validated against its type when written.
+  throw new UnsupportedStatementError(
+    `column ${column.name} of ${where} was dropped as ${dropped.type}; it can be added again as ${dropped.type} only`,
+  );
+}
+
+/** Types whose values Cassandra lets another type read (AbstractType.isValueCompatibleWith), for native types. */
+function isReadableAs(previous: string, next: string): boolean {
+  if (next === 'blob') return true;
+  if (next === 'text' || next === 'varchar') return previous === 'ascii' || previous === 'text';
+  if (next === 'varint')
+    return previous === 'int' || previous === 'bigint' || previous === 'timestamp';
+  if (next === 'bigint') return previous === 'timestamp';
+  if (next === 'timestamp') return previous === 'bigint';
+  if (next === 'uuid') return previous === 'timeuuid';
+  return false;
+}
+
+function defaultScheme(column: NewColumn): ColumnScheme {
+  if (column.kind === 'partition') return 'partition';
+  return column.kind === 'clustering' ? 'ordered' : 'cell';
+}

@@ -1,0 +1,120 @@
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../../util/index.ts';
+import type { Catalog } from '../catalog.ts';
+import type { TableEntry } from '../entries.ts';
+import type { SchemaSource, TableKeyFactory } from '../ports.ts';
+import type { TypeFieldRecord } from '../record.ts';
+import type { ChangeContext } from './change_context.ts';
+import { settled } from './change_context.ts';
+import type { AlterTableChange, CreateTableDefinition, RunStored } from './change_types.ts';
+import { recoverChanges } from './recovery.ts';
+import { alterTable, createTable, dropKeyspace, dropTable } from './table_changes.ts';
+import { alterType, createType, dropType } from './type_changes.ts';
+
+/** What the coordinator of schema changes works with. */
+export interface SchemaChangesOptions {
+  readonly catalog: Catalog;
+  readonly source: SchemaSource;
+  readonly keys: TableKeyFactory;
+  readonly clock: Clock;
+  /** How long a claim is left alone by others; longer than a schema statement can take. Default 60,000 ms. */
+  readonly claimMs?: number;
+  /** Called before each step; tests stop the process there. */
+  readonly step?: (name: string) => void | Promise<void>;
+}
+
+/**
+ * Coordinates changes of the schema between records and Cassandra, safe against crashes at every step and against other
+ * proxies. Each change claims its record first, runs the stored statement on the client's connection, waits for schema
+ * agreement, and settles the record by what system_schema shows. The promise resolves when this process's catalog has the
+ * new schema.
+ */
+export class SchemaChanges {
+  readonly #shared: Omit<ChangeContext, 'owner'>;
+
+  constructor(options: SchemaChangesOptions) {
+    this.#shared = {
+      catalog: options.catalog,
+      source: options.source,
+      keys: options.keys,
+      clock: options.clock,
+      claimMs: options.claimMs ?? 60_000,
+      step: options.step ?? (() => undefined),
+    };
+  }
+
+  /**
+   * CREATE TABLE. `runStored` gets the table id (UUID text) that MUST be in the stored statement's WITH ID.
+   * `authorize` runs before a claim or a KMS call is made; it rejects with the client's error.
+   * @returns 'exists' when the table was there, also after losing a race; then nothing was executed.
+   */
+  createTable(
+    definition: CreateTableDefinition,
+    runStored: RunStored<{ readonly tableId: string }>,
+    authorize?: () => Promise<void>,
+  ): Promise<'created' | 'exists'> {
+    return createTable(this.#change(), definition, runStored, authorize);
+  }
+
+  /** ALTER TABLE. */
+  alterTable(table: TableEntry, change: AlterTableChange, runStored: RunStored): Promise<void> {
+    return alterTable(this.#change(), table, change, runStored);
+  }
+
+  /** DROP TABLE, also of tables that are not encrypted or do not verify. */
+  dropTable(table: TableEntry, runStored: RunStored): Promise<void> {
+    return dropTable(this.#change(), table, runStored);
+  }
+
+  /** DROP KEYSPACE with all its tables and types. */
+  dropKeyspace(keyspace: string, runStored: RunStored): Promise<void> {
+    return dropKeyspace(this.#change(), keyspace, runStored);
+  }
+
+  /** CREATE TYPE: the record holds the logical fields; the stored type has blob for each. */
+  createType(
+    type: {
+      readonly keyspace: string;
+      readonly name: string;
+      readonly fields: readonly TypeFieldRecord[];
+    },
+    runStored: RunStored,
+  ): Promise<'created' | 'exists'> {
+    return createType(this.#change(), type, runStored);
+  }
+
+  /** ALTER TYPE: `fields` are all fields afterwards, in order. */
+  alterType(
+    type: {
+      readonly keyspace: string;
+      readonly name: string;
+      readonly fields: readonly TypeFieldRecord[];
+    },
+    runStored: RunStored,
+  ): Promise<void> {
+    return alterType(this.#change(), type, runStored);
+  }
+
+  /** DROP TYPE. */
+  dropType(keyspace: string, name: string, runStored: RunStored): Promise<void> {
+    return dropType(this.#change(), keyspace, name, runStored);
+  }
+
+  /**
+   * For statements that change no record (CREATE and ALTER KEYSPACE, roles): runs, waits for agreement, reads again.
+   */
+  async passThrough(runStored: RunStored): Promise<'created' | 'exists'> {
+    const outcome = await runStored();
+    await settled(this.#change());
+    return outcome;
+  }
+
+  /** Settles changes whose process died: to be called at start and when an expired claim is met. */
+  recover(): Promise<void> {
+    return recoverChanges(this.#change());
+  }
+
+  #change(): ChangeContext {
+    return { ...this.#shared, owner: randomUUID() };
+  }
+}

@@ -1,0 +1,288 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { InternalError, InvalidRequestError, MetadataIntegrityError } from '../../errors/index.ts';
+import type { TableEntry } from '../entries.ts';
+import { RESERVED_COLUMN_PREFIX } from '../names.ts';
+import { recordId } from '../record.ts';
+import type { CatalogRecord, TableKeys, TableRecord } from '../record.ts';
+import type { VerifiedRecords } from '../verified_records.ts';
+import { claim, refuseForeignClaim, settled } from './change_context.ts';
+import type { ChangeContext } from './change_context.ts';
+import type { AlterTableChange, CreateTableDefinition, RunStored } from './change_types.ts';
+import { formAfter, newColumnRecord } from './forms.ts';
+import { isRefusal } from './outcome.ts';
+import { recoverChanges } from './recovery.ts';
+import { droppedRecord, settleAltered } from './settle.ts';
+
+/** The CREATE TABLE protocol: claim, keys, stored statement, agreement, active. */
+export async function createTable(
+  context: ChangeContext,
+  definition: CreateTableDefinition,
+  runStored: RunStored<{ readonly tableId: string }>,
+  authorize: (() => Promise<void>) | undefined,
+): Promise<'created' | 'exists'> {
+  const { keyspace, name } = definition;
+  const { catalog } = context;
+  if ((await catalog.refresh()).table(keyspace, name) !== undefined) return 'exists';
+  await authorize?.();
+
+  const record = newRecord(context, definition);
+  await context.step('create.claim');
+  if (!(await claimName(context, record))) return 'exists';
+
+  let keys: TableKeys;
+  try {
+    await context.step('create.keys');
+    const { clusterId } = await catalog.readRecords();
+    keys = await context.keys.newTableKeys({
+      clusterId,
+      tableId: Buffer.from(record.tableId, 'hex'),
+      keyspace,
+      name,
+    });
+  } catch (error) {
+    await dropClaim(context, record.tableId, undefined);
+    throw error;
+  }
+  await context.step('create.keys_durable');
+  await updateOwn(context, record.tableId, (current) => ({ ...current, keys }));
+
+  let outcome: 'created' | 'exists';
+  try {
+    await context.step('create.stored');
+    outcome = await runStored({ tableId: record.cassandraId });
+  } catch (error) {
+    if (isRefusal(error)) await dropClaim(context, record.tableId, keys);
+    else await settleUnknown(context);
+    throw error;
+  }
+  await context.step('create.agreement');
+  await settled(context);
+  const stored = catalog.snapshot().table(keyspace, name);
+  if (stored?.id !== record.cassandraId) {
+    await dropClaim(context, record.tableId, keys);
+    if (outcome === 'exists') return 'exists';
+    throw new MetadataIntegrityError(
+      'METADATA_TABLE_ID',
+      `Cassandra made table ${keyspace}.${name} with another id than it was told`,
+    );
+  }
+  await context.step('create.active');
+  await updateOwn(context, record.tableId, (current) => ({
+    ...current,
+    state: 'ACTIVE',
+    claim: null,
+  }));
+  await context.step('create.refresh');
+  await catalog.refresh();
+  return outcome;
+}
+
+/** ALTER TABLE: the record holds both forms until system_schema shows which one holds. */
+export async function alterTable(
+  context: ChangeContext,
+  table: TableEntry,
+  change: AlterTableChange,
+  runStored: RunStored,
+): Promise<void> {
+  const { catalog } = context;
+  const record = table.record;
+  if (record === undefined || change.kind === 'with') {
+    await runStored();
+    await settled(context);
+    return;
+  }
+  const name = `${table.keyspace}.${table.name}`;
+  await context.step('alter.claim');
+  await catalog.change((view) => {
+    const current = tableRecord(view, record.tableId);
+    refuseForeignClaim(context, name, current.claim);
+    if (current.state !== 'ACTIVE') {
+      throw new InvalidRequestError(`table ${name} is being changed; try again`);
+    }
+    const next = formAfter(current, change, context.clock.nowMs());
+    if (next === undefined) return undefined;
+    return { put: [{ ...current, state: 'ALTERING', next, claim: claim(context) }] };
+  });
+  try {
+    await context.step('alter.stored');
+    await runStored();
+  } catch (error) {
+    if (isRefusal(error)) {
+      await updateOwn(context, record.tableId, (current) => ({
+        ...current,
+        state: 'ACTIVE',
+        next: null,
+        claim: null,
+      }));
+    } else await settleUnknown(context);
+    throw error;
+  }
+  await context.step('alter.agreement');
+  await settled(context);
+  await context.step('alter.active');
+  await settleAltered(context, record.tableId);
+  await context.step('alter.refresh');
+  await catalog.refresh();
+}
+
+/** DROP TABLE: Cassandra first, then the record; keys stay for Cassandra's automatic snapshots. */
+export async function dropTable(
+  context: ChangeContext,
+  table: TableEntry,
+  runStored: RunStored,
+): Promise<void> {
+  await dropRecords(
+    context,
+    (record) =>
+      record.kind === 'table' &&
+      record.keyspace === table.keyspace &&
+      record.name === table.name &&
+      record.state !== 'DROPPED',
+    runStored,
+  );
+}
+
+/** DROP KEYSPACE: as DROP TABLE for all of its records. */
+export async function dropKeyspace(
+  context: ChangeContext,
+  keyspace: string,
+  runStored: RunStored,
+): Promise<void> {
+  await dropRecords(
+    context,
+    (record) =>
+      record.keyspace === keyspace && !(record.kind === 'table' && record.state === 'DROPPED'),
+    runStored,
+  );
+}
+
+async function dropRecords(
+  context: ChangeContext,
+  affected: (record: CatalogRecord) => boolean,
+  runStored: RunStored,
+): Promise<void> {
+  const { catalog } = context;
+  const ids = new Set<string>();
+  await context.step('drop.claim');
+  await catalog.change((view) => {
+    ids.clear();
+    const put: CatalogRecord[] = [];
+    for (const { record } of view.records.values()) {
+      if (!affected(record)) continue;
+      refuseForeignClaim(context, `${record.keyspace}.${record.name}`, record.claim);
+      ids.add(recordId(record));
+      put.push({ ...record, state: 'DROPPING', claim: claim(context) });
+    }
+    return put.length === 0 ? undefined : { put };
+  });
+  try {
+    await context.step('drop.stored');
+    await runStored();
+  } catch (error) {
+    await settleUnknown(context);
+    // Nothing was executed, so the claims of this process are given back at once.
+    if (isRefusal(error)) await recoverChanges(context, ids);
+    throw error;
+  }
+  await context.step('drop.agreement');
+  await settled(context);
+  await context.step('drop.records');
+  await recoverChanges(context, ids);
+  await context.step('drop.refresh');
+  await catalog.refresh();
+}
+
+/** After an unknown outcome: reads again, so that the catalog shows what there is; recovery settles the claim. */
+async function settleUnknown(context: ChangeContext): Promise<void> {
+  try {
+    await settled(context);
+  } catch {
+    // The client gets the first error; the claim stays for recovery.
+  }
+}
+
+/** Puts the claim into the catalog; false when the name is taken by a live table or another claim. */
+async function claimName(context: ChangeContext, record: TableRecord): Promise<boolean> {
+  const { keyspace, name } = record;
+  let claimed = false;
+  await context.catalog.change((view) => {
+    claimed = false;
+    const put: CatalogRecord[] = [];
+    for (const { record: other } of view.records.values()) {
+      if (other.kind !== 'table' || other.keyspace !== keyspace || other.name !== name) continue;
+      if (other.state === 'DROPPED' || other.tableId === record.tableId) continue;
+      if (other.state === 'CREATING' || other.claim !== null) {
+        refuseForeignClaim(context, `${keyspace}.${name}`, other.claim);
+        continue;
+      }
+      // The table is not in Cassandra any more: it was dropped around the proxy.
+      put.push(droppedRecord(other, context.clock.nowMs()));
+    }
+    const plainTables = view.root.plainTables.filter(
+      (table) => table.keyspace !== keyspace || table.name !== name,
+    );
+    claimed = true;
+    return { put: [...put, record], plainTables };
+  });
+  return claimed;
+}
+
+/** Removes a claim and the keys made for it; nothing was encrypted with them. */
+export async function dropClaim(
+  context: ChangeContext,
+  tableId: string,
+  keys: TableKeys | undefined,
+): Promise<void> {
+  await context.catalog.change((view) =>
+    view.records.has(tableId) ? { remove: [tableId] } : undefined,
+  );
+  if (keys !== undefined) await context.keys.discardTableKeys(keys);
+  await context.catalog.refresh();
+}
+
+async function updateOwn(
+  context: ChangeContext,
+  tableId: string,
+  update: (record: TableRecord) => TableRecord,
+): Promise<void> {
+  await context.catalog.change((view) => {
+    const current = tableRecord(view, tableId);
+    if (current.claim?.owner !== context.owner) {
+      throw new InvalidRequestError(
+        `the schema change of ${current.keyspace}.${current.name} took too long and was settled by another proxy; try again`,
+      );
+    }
+    return { put: [update(current)] };
+  });
+}
+
+function tableRecord(view: VerifiedRecords, tableId: string): TableRecord {
+  const record = view.records.get(tableId)?.record;
+  if (record?.kind !== 'table') {
+    throw new InvalidRequestError('the table was changed or dropped meanwhile; try again');
+  }
+  return record;
+}
+
+function newRecord(context: ChangeContext, definition: CreateTableDefinition): TableRecord {
+  const columns = definition.columns.map((column) => newColumnRecord(column, undefined));
+  if (!columns.some((column) => column.kind === 'partition')) {
+    throw new InternalError(`table definition without a partition key (${RESERVED_COLUMN_PREFIX})`);
+  }
+  return {
+    format: 1,
+    kind: 'table',
+    state: 'CREATING',
+    keyspace: definition.keyspace,
+    name: definition.name,
+    cassandraId: randomUUID(),
+    tableId: randomBytes(16).toString('hex'),
+    columns,
+    dropped: [],
+    keys: null,
+    next: null,
+    claim: claim(context),
+    createdAtMs: context.clock.nowMs(),
+    droppedAtMs: null,
+  };
+}

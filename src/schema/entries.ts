@@ -1,0 +1,102 @@
+import type { ProxyError } from '../errors/index.ts';
+import type { CqlType, UdtType } from '../values/index.ts';
+import type { RawTable, StoredKeyspaceRow } from './raw_schema.ts';
+import type { TableRecord } from './record.ts';
+
+/** Part of a table a column belongs to. */
+export type ColumnKind = 'partition' | 'clustering' | 'static' | 'regular';
+
+/** How a column's values are stored. */
+export type ColumnScheme = 'partition' | 'ordered' | 'opaque' | 'cell';
+
+/** A column of a table, logical and stored. */
+export interface ColumnEntry {
+  readonly name: string;
+  /** 16 random bytes; survives renames and re-adding. Empty in tables that are not encrypted. */
+  readonly id: Uint8Array;
+  readonly kind: ColumnKind;
+  /** Position inside the partition key or the clustering; 0 for static and regular columns. */
+  readonly position: number;
+  /** Logical type. */
+  readonly type: CqlType;
+  readonly clusteringOrder: 'asc' | 'desc' | undefined;
+  readonly scheme: ColumnScheme;
+  /** True when cells are padded before encryption. */
+  readonly padded: boolean;
+  /** Type of the column in Cassandra. */
+  readonly storedType: string;
+}
+
+/** A column that was dropped; its id and type rule what may be added again under the name. */
+export interface DroppedColumnEntry {
+  readonly name: string;
+  readonly id: Uint8Array;
+  readonly kind: ColumnKind;
+  /** Logical type as text. */
+  readonly type: string;
+}
+
+/**
+ * encrypted: has a verified record that agrees with the stored schema. plain: listed in the root as there before the
+ * proxy. unknown: neither. broken: its record or stored schema does not verify.
+ */
+export type TableStatus = 'encrypted' | 'plain' | 'unknown' | 'broken';
+
+/** A user table. */
+export interface TableEntry {
+  readonly keyspace: string;
+  readonly name: string;
+  /** Cassandra's table id, UUID text. */
+  readonly id: string;
+  /** 16 random bytes, the table's id in key derivation. Empty unless encrypted. */
+  readonly tableId: Uint8Array;
+  /** Version of the record; 0 unless encrypted. */
+  readonly recordVersion: bigint;
+  readonly kind: TableStatus;
+  /** For unknown and broken tables: what every read and write of them is answered with. */
+  readonly error: ProxyError | undefined;
+  readonly partitionKey: readonly ColumnEntry[];
+  readonly clustering: readonly ColumnEntry[];
+  /** By name, as Cassandra orders them. */
+  readonly statics: readonly ColumnEntry[];
+  /** By name, as Cassandra orders them. */
+  readonly regulars: readonly ColumnEntry[];
+  readonly columns: ReadonlyMap<string, ColumnEntry>;
+  /** In the order of SELECT *. */
+  readonly allColumns: readonly ColumnEntry[];
+  readonly dropped: readonly DroppedColumnEntry[];
+  /** Seconds; 0 for none. */
+  readonly defaultTtl: number;
+  /** The verified record; present exactly for encrypted tables. */
+  readonly record: TableRecord | undefined;
+  /** Changes whenever anything of the table changes; two entries with one token are the same object. */
+  readonly version: string;
+}
+
+/** A keyspace a client can see. */
+export interface KeyspaceEntry {
+  readonly name: string;
+  readonly stored: StoredKeyspaceRow;
+  readonly isSystem: boolean;
+  readonly tables: ReadonlyMap<string, TableEntry>;
+  readonly types: ReadonlyMap<string, UdtType>;
+}
+
+/** The schema at one moment. Immutable. The keyspace `cqlock` is not in it, nor are the tables of system keyspaces. */
+export interface Snapshot {
+  /** Grows with every snapshot of this process. */
+  readonly version: number;
+  /** Root version the snapshot was made from. */
+  readonly rootVersion: bigint;
+  /** Cassandra's schema version, UUID text. */
+  readonly schemaVersion: string;
+  /** Why every user table is refused; `undefined` when root and records verify. */
+  readonly failure: ProxyError | undefined;
+  keyspace(name: string): KeyspaceEntry | undefined;
+  keyspaces(): Iterable<KeyspaceEntry>;
+  table(keyspace: string, name: string): TableEntry | undefined;
+  /** The logical type, not frozen. */
+  udt(keyspace: string, name: string): UdtType | undefined;
+  /** A system table's contents; with the rows of `cqlock` and hidden columns still in it. */
+  raw(keyspace: string, table: string): RawTable | undefined;
+}

@@ -1,0 +1,53 @@
+/**
+ * What the proxy knows of the cluster's schema, and how it changes it.
+ *
+ * The logical schema comes from records (authenticated byte strings in the keyspace `cqlock`), the stored schema from
+ * Cassandra's system_schema; the catalog verifies the one, compares it with the other and gives immutable snapshots.
+ * Whatever cannot be verified is in the snapshot as a table that refuses reads and writes.
+ *
+ * May import: values, cql, crypto, errors, util. Storage, KMS and clocks are ports (ports.ts), implemented in upstream
+ * and keys. Start reading at entries.ts (what the planner sees), then catalog.ts, then changes/.
+ */
+export { RESERVED_COLUMN_PREFIX, RECORD_KEYSPACE, isSystemKeyspace } from './names.ts';
+export { Catalog } from './catalog.ts';
+export type { CatalogOptions } from './catalog.ts';
+export { adoptTables, initCluster } from './init_cluster.ts';
+export type { InitOptions } from './init_cluster.ts';
+export { SchemaChanges } from './changes/schema_changes.ts';
+export type { SchemaChangesOptions } from './changes/schema_changes.ts';
+export type {
+  AlterTableChange,
+  CreateTableDefinition,
+  NewColumn,
+  RunStored,
+} from './changes/change_types.ts';
+export type {
+  ColumnEntry,
+  ColumnKind,
+  ColumnScheme,
+  DroppedColumnEntry,
+  KeyspaceEntry,
+  Snapshot,
+  TableEntry,
+  TableStatus,
+} from './entries.ts';
+export type {
+  CatalogTrust,
+  ClusterTrust,
+  RecordChange,
+  RecordPartition,
+  RecordStore,
+  RootChange,
+  SchemaSource,
+  StoredRecord,
+  TableKeyFactory,
+} from './ports.ts';
+export type { RawColumn, RawSchema, RawTable } from './raw_schema.ts';
+export type {
+  CatalogRecord,
+  DekRecord,
+  TableKeyRecord,
+  TableKeys,
+  TableRecord,
+  TypeRecord,
+} from './record.ts';

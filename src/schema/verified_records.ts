@@ -1,0 +1,182 @@
+import { createHash } from 'node:crypto';
+import { constantTimeEqual, deriveCatalogKeys, recordMac, rootMac } from '../crypto/index.ts';
+import { ConfigError, MetadataIntegrityError } from '../errors/index.ts';
+import type { CatalogTrust, ClusterTrust, RecordPartition, RecordStore } from './ports.ts';
+import { decodeRoot } from './root.ts';
+import type { Root } from './root.ts';
+import { parseRecord, recordId } from './record.ts';
+import type { CatalogRecord } from './record.ts';
+
+/** Keys derived from the catalog key. */
+export type CatalogKeys = ReturnType<typeof deriveCatalogKeys>;
+
+/** A record that agrees with MAC and root. */
+export interface VerifiedRecord {
+  readonly version: bigint;
+  readonly record: CatalogRecord;
+}
+
+/** Root and records after verification. */
+export interface VerifiedRecords {
+  readonly clusterId: Uint8Array;
+  readonly keys: CatalogKeys;
+  readonly root: Root;
+  /** By record id, hex. */
+  readonly records: ReadonlyMap<string, VerifiedRecord>;
+  /** Ids of records that are missing, altered, aged or not in the root. Their tables cannot even be named. */
+  readonly damaged: readonly string[];
+}
+
+/** SHA-256 of a record's body, hex. */
+export function bodyHash(body: Uint8Array): string {
+  return createHash('sha256').update(body).digest('hex');
+}
+
+/**
+ * Reads and verifies root and records against the trusted side.
+ * @param known keys and root version of an earlier reading by this process
+ * @throws ConfigError before `init`; MetadataIntegrityError when keyspace or root are missing, altered or rolled back.
+ */
+export async function readVerifiedRecords(
+  store: RecordStore,
+  trust: CatalogTrust,
+  known: { readonly keys: CatalogKeys; readonly rootVersion: bigint } | undefined,
+): Promise<VerifiedRecords> {
+  const cluster = await trust.cluster();
+  if (cluster === undefined) {
+    throw new ConfigError(
+      'CONFIG_NOT_INITIALISED',
+      'this key store knows no cluster; run `cqlock init` once for a new cluster, or use the key store the cluster was initialised with',
+    );
+  }
+  let verified = await readOnce(store, trust, cluster, known);
+  // A partition of several pages is not read atomically: only damage that is still there after a second reading counts.
+  if (verified.damaged.length > 0) verified = await readOnce(store, trust, cluster, known);
+  await trust.advanceAnchor(verified.root.version);
+  return verified;
+}
+
+async function readOnce(
+  store: RecordStore,
+  trust: CatalogTrust,
+  cluster: ClusterTrust,
+  known: { readonly keys: CatalogKeys; readonly rootVersion: bigint } | undefined,
+): Promise<VerifiedRecords> {
+  if (!(await store.exists())) {
+    throw new MetadataIntegrityError(
+      'METADATA_KEYSPACE_MISSING',
+      `the keyspace cqlock is missing although the key store knows cluster ${hexOf(cluster.clusterId)}; restore it, nothing is made anew`,
+    );
+  }
+  const partition = await store.readAll(cluster.clusterId);
+  const root = await openRoot(store, cluster, partition, known?.rootVersion ?? 0n);
+  const keys = known?.keys ?? (await openCatalogKey(trust, cluster, root));
+  const stored = partition.root;
+  if (
+    stored === undefined ||
+    !constantTimeEqual(rootMac(keys.root, cluster.clusterId, stored.bytes), stored.mac)
+  ) {
+    throw new MetadataIntegrityError(
+      'METADATA_ROOT_MAC',
+      'the root of the catalog fails authentication',
+    );
+  }
+  return {
+    clusterId: cluster.clusterId,
+    keys,
+    root,
+    ...verifyRecords(partition, root, keys, cluster),
+  };
+}
+
+async function openRoot(
+  store: RecordStore,
+  cluster: ClusterTrust,
+  partition: RecordPartition,
+  knownVersion: bigint,
+): Promise<Root> {
+  if (partition.root === undefined) {
+    const others = (await store.clusterIds()).map(hexOf);
+    throw new MetadataIntegrityError(
+      'METADATA_ROOT_MISSING',
+      `there is no root of cluster ${hexOf(cluster.clusterId)} in the keyspace cqlock` +
+        (others.length > 0 ? `; it belongs to ${others.join(', ')}: another key store` : ''),
+    );
+  }
+  const root = decodeRoot(partition.root.bytes);
+  if (root.version !== partition.root.version) {
+    throw new MetadataIntegrityError('METADATA_ROOT', 'the version of the root was altered');
+  }
+  const anchor = cluster.rootVersion > knownVersion ? cluster.rootVersion : knownVersion;
+  if (root.version < anchor) {
+    throw new MetadataIntegrityError(
+      'METADATA_ROLLED_BACK',
+      `the catalog was rolled back: its root has version ${root.version}, version ${anchor} was seen before; after a wanted restore: cqlock catalog accept`,
+    );
+  }
+  return root;
+}
+
+async function openCatalogKey(
+  trust: CatalogTrust,
+  cluster: ClusterTrust,
+  root: Root,
+): Promise<CatalogKeys> {
+  const wrap = root.wraps.find(
+    (candidate) =>
+      candidate.provider === trust.providerName && candidate.keyArn === cluster.catalogKeyArn,
+  );
+  if (wrap === undefined) {
+    throw new MetadataIntegrityError(
+      'METADATA_CATALOG_KEY',
+      `the catalog key is not wrapped under ${cluster.catalogKeyArn}, the service-owned key of this key store, but under ${root.wraps.map((other) => other.keyArn).join(', ')}`,
+    );
+  }
+  const catalogKey = await trust.unwrapCatalogKey(cluster, wrap.blob);
+  try {
+    return deriveCatalogKeys(catalogKey, cluster.clusterId);
+  } finally {
+    catalogKey.fill(0);
+  }
+}
+
+function verifyRecords(
+  partition: RecordPartition,
+  root: Root,
+  keys: CatalogKeys,
+  cluster: ClusterTrust,
+): Pick<VerifiedRecords, 'records' | 'damaged'> {
+  const rows = new Map(partition.records.map((row) => [hexOf(row.recordId), row]));
+  const records = new Map<string, VerifiedRecord>();
+  const damaged: string[] = [];
+  for (const entry of root.entries) {
+    const row = rows.get(entry.recordId);
+    rows.delete(entry.recordId);
+    if (row?.version !== entry.version) {
+      damaged.push(entry.recordId);
+      continue;
+    }
+    const mac = recordMac(keys.record, {
+      clusterId: cluster.clusterId,
+      tableId: row.recordId,
+      version: row.version,
+      body: row.body,
+    });
+    if (!constantTimeEqual(mac, row.mac) || bodyHash(row.body) !== entry.hash) {
+      damaged.push(entry.recordId);
+      continue;
+    }
+    const record = parseRecord(row.body);
+    if (recordId(record) === entry.recordId) {
+      records.set(entry.recordId, { version: row.version, record });
+    } else {
+      damaged.push(entry.recordId);
+    }
+  }
+  damaged.push(...rows.keys());
+  return { records, damaged };
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}

@@ -1,0 +1,181 @@
+import cassandra from 'cassandra-driver';
+import { InvalidRequestError, UpstreamError } from '../errors/index.ts';
+import type { CqlErrorCode } from '../errors/index.ts';
+
+/** Where the connection says what happens; never gets values. */
+export interface ControlConnectionLogger {
+  info(fields: Readonly<Record<string, unknown>>, message: string): void;
+  warn(fields: Readonly<Record<string, unknown>>, message: string): void;
+}
+
+/** Settings of the control connection. */
+export interface ControlConnectionOptions {
+  /** `host:port`. */
+  readonly contactPoints: readonly string[];
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  /** Default: that of the first contact point. */
+  readonly localDataCenter?: string | undefined;
+  readonly logger: ControlConnectionLogger;
+  /** Default 12,000 ms. */
+  readonly requestTimeoutMs?: number;
+}
+
+/** The answer to a statement of the proxy's own. */
+export interface ControlResult {
+  readonly rows: readonly Readonly<Record<string, unknown>>[];
+  readonly columns: readonly {
+    readonly name: string;
+    readonly type: { readonly code: number; readonly info?: unknown };
+  }[];
+}
+
+/** A statement with its parameters. */
+export interface ControlStatement {
+  readonly query: string;
+  readonly params: readonly unknown[];
+}
+
+/** How a statement is executed; the default is LOCAL_ONE for reads of local tables. */
+export interface ExecuteOptions {
+  readonly consistency?: 'one' | 'quorum' | 'serial';
+  /** Prepared unless false. */
+  readonly prepare?: boolean;
+}
+
+const CONSISTENCY = {
+  one: cassandra.types.consistencies.one,
+  quorum: cassandra.types.consistencies.quorum,
+  serial: cassandra.types.consistencies.serial,
+} as const;
+
+/** The proxy's own connection to the cluster. */
+export class ControlConnection {
+  readonly #options: ControlConnectionOptions;
+  readonly #client: cassandra.Client;
+
+  constructor(options: ControlConnectionOptions) {
+    this.#options = options;
+    this.#client = new cassandra.Client(clientOptions(options));
+    this.#client.on('log', (level: string, source: string, message: string) => {
+      if (level === 'warning' || level === 'error') options.logger.warn({ source }, message);
+    });
+  }
+
+  /**
+   * Connects.
+   * @throws UpstreamError when no contact point answers or the login is refused.
+   */
+  async connect(): Promise<void> {
+    try {
+      await this.#client.connect();
+      this.#options.logger.info(
+        { contactPoints: this.#options.contactPoints },
+        'control connection is open',
+      );
+    } catch (error) {
+      throw upstreamError(error, 'cannot connect to Cassandra');
+    }
+  }
+
+  /** Closes all of its sockets. */
+  async close(): Promise<void> {
+    await this.#client.shutdown();
+  }
+
+  /**
+   * Executes one statement and reads all pages.
+   * @throws InvalidRequestError with Cassandra's code when it refuses; UpstreamError otherwise, an unknown outcome for writes.
+   */
+  async execute(
+    query: string,
+    params: readonly unknown[] = [],
+    options: ExecuteOptions = {},
+  ): Promise<ControlResult> {
+    try {
+      const result = await this.#client.execute(query, [...params], {
+        prepare: options.prepare ?? true,
+        consistency: CONSISTENCY[options.consistency ?? 'one'],
+        fetchSize: 0x7fffffff,
+      });
+      return {
+        rows: (result.rows ?? []) as unknown as ControlResult['rows'],
+        columns: (result.columns ?? []) as unknown as ControlResult['columns'],
+      };
+    } catch (error) {
+      throw upstreamError(error, 'a statement of the proxy failed');
+    }
+  }
+
+  /**
+   * Executes a conditional batch on one partition: QUORUM, Paxos at SERIAL. Never retried.
+   * @returns true when it was applied.
+   */
+  async executeConditionalBatch(statements: readonly ControlStatement[]): Promise<boolean> {
+    try {
+      const result = await this.#client.batch(
+        statements.map(({ query, params }) => ({ query, params: [...params] })),
+        {
+          prepare: true,
+          consistency: cassandra.types.consistencies.quorum,
+          serialConsistency: cassandra.types.consistencies.serial,
+          isIdempotent: false,
+          retry: new cassandra.policies.retry.FallthroughRetryPolicy(),
+        },
+      );
+      return result.wasApplied();
+    } catch (error) {
+      throw upstreamError(error, 'a conditional batch of the proxy failed');
+    }
+  }
+
+  /**
+   * Calls `listener` when Cassandra tells of a change of schema. Events may come late, double or not at all: they are a
+   * reason to read, never the news itself.
+   */
+  onSchemaEvent(listener: () => void): void {
+    const metadata = this.#client as unknown as {
+      controlConnection?: { on?: (name: string, call: () => void) => void };
+    };
+    metadata.controlConnection?.on?.('schemaChange', listener);
+  }
+}
+
+function clientOptions(options: ControlConnectionOptions): cassandra.ClientOptions {
+  const requestTimeoutMs = options.requestTimeoutMs ?? 12_000;
+  return {
+    contactPoints: [...options.contactPoints],
+    ...(options.localDataCenter === undefined
+      ? {
+          policies: {
+            loadBalancing: new cassandra.policies.loadBalancing.RoundRobinPolicy(),
+          },
+        }
+      : { localDataCenter: options.localDataCenter }),
+    ...(options.username === undefined
+      ? {}
+      : {
+          authProvider: new cassandra.auth.PlainTextAuthProvider(
+            options.username,
+            options.password ?? '',
+          ),
+        }),
+    encoding: { useBigIntAsLong: true, copyBuffer: true },
+    isMetadataSyncEnabled: false,
+    socketOptions: { readTimeout: requestTimeoutMs, connectTimeout: 5000 },
+    pooling: { warmup: true },
+  };
+}
+
+/** Cassandra's refusals keep their code and text; everything else becomes UpstreamError. */
+function upstreamError(error: unknown, what: string): Error {
+  if (error instanceof cassandra.errors.ResponseError) {
+    const refusals: readonly number[] = [0x2000, 0x2100, 0x2200, 0x2300, 0x2400];
+    if (refusals.includes(error.code)) {
+      return new InvalidRequestError(error.message, error.code as CqlErrorCode);
+    }
+    return new UpstreamError('UPSTREAM_RESPONSE', `${what}: ${error.message}`, { cause: error });
+  }
+  const message = error instanceof Error ? error.message : 'unknown error';
+  return new UpstreamError('UPSTREAM_CONTROL', `${what}: ${message}`, { cause: error });
+}
