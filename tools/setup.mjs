@@ -12,8 +12,7 @@ const BUILT = join(ROOT, 'dist', '.built');
 /** Ends with a sentence if this Node is not one of package.json's `engines`. */
 export function checkNode() {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  const isSupported =
-    (major === 20 && minor >= 19) || (major === 22 && minor >= 13) || major >= 24;
+  const isSupported = (major === 20 && minor >= 19) || (major === 22 && minor >= 13) || major >= 24;
   if (isSupported) return;
   console.error(
     `cqlock needs Node 20.19 or later, 22.13 or later, or 24 and later; this is ${process.version}.`,
@@ -46,7 +45,13 @@ export async function installPackages() {
   }
   console.log('installing packages (npm ci)');
   // Development packages are needed to build, whatever NODE_ENV says.
-  const code = await run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']);
+  const code = await run('npm', [
+    'ci',
+    '--include=dev',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ]);
   if (code !== 0) {
     console.error('npm ci failed; see above. Is the npm registry reachable?');
     process.exit(code);

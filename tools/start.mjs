@@ -8,9 +8,13 @@ await installPackages();
 await build();
 
 // The channel tells the child when this process is gone, even by SIGKILL.
-const child = spawn(process.execPath, [join(ROOT, 'dist/app/main.js'), 'start', ...process.argv.slice(2)], {
-  stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-});
+const child = spawn(
+  process.execPath,
+  [join(ROOT, 'dist/app/main.js'), 'start', ...process.argv.slice(2)],
+  {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+  },
+);
 child.once('exit', (code) => process.exit(code ?? 1));
 child.once('error', (error) => {
   console.error(`cqlock could not be started: ${error.message}`);

@@ -31,14 +31,14 @@ export async function start(context: StartContext): Promise<void> {
   logger.info({ config: describeConfig(config) }, 'starting');
   try {
     const metrics = createMetrics();
-    let proxy: RunningProxy | undefined;
+    const state: { proxy?: RunningProxy } = {};
     const http = await startHttpServer({
       host: config.httpListen.host,
       port: config.httpListen.port,
       metrics,
       ready: (): Readiness => {
         if (signal.aborted) return { ok: false, reasons: ['stopping'] };
-        return proxy?.ready() ?? { ok: false, reasons: ['starting'] };
+        return state.proxy?.ready() ?? { ok: false, reasons: ['starting'] };
       },
     });
     stops.push({ name: 'HTTP', stop: () => http.close() });
@@ -53,7 +53,7 @@ export async function start(context: StartContext): Promise<void> {
         },
       });
     }
-    proxy = await context.createProxy({
+    const proxy = await context.createProxy({
       config,
       contactPoints: cassandra.contactPoints,
       startedCassandra: started !== undefined,
@@ -62,10 +62,10 @@ export async function start(context: StartContext): Promise<void> {
       say,
       signal,
     });
-    const running = proxy;
-    stops.push({ name: 'proxy', stop: () => running.stop() });
+    state.proxy = proxy;
+    stops.push({ name: 'proxy', stop: () => proxy.stop() });
     signal.throwIfAborted();
-    for (const line of howToConnect(config, cassandra, running, http)) say(line);
+    for (const line of howToConnect(config, cassandra, proxy, http)) say(line);
     await untilAbortedOrEnded(signal, cassandra);
   } finally {
     for (const { name, stop } of stops.reverse()) {

@@ -23,7 +23,7 @@ describe('embedded Cassandra', () => {
       localDataCenter: 'datacenter1',
     });
     try {
-      return (await client.execute(text)).rows ?? [];
+      return ((await client.execute(text)).rows as unknown[] | undefined) ?? [];
     } finally {
       await client.shutdown();
     }

@@ -1,0 +1,9 @@
+// `npm run test:conformance`: the drivers of all languages that are there.
+import { build, checkNode, installPackages } from './setup.mjs';
+
+checkNode();
+await installPackages();
+await build();
+const { conformance } = await import('./suites.mjs');
+const { runSuites } = await import('./run_suites.mjs');
+process.exit(await runSuites(conformance()));
