@@ -72,24 +72,27 @@ export function describeAllowed(
   if (keyspace === HIDDEN_KEYSPACE || (bareKeyspace && mayNameKeyspace)) {
     throw new InvalidRequestError(`'${HIDDEN_KEYSPACE}' not found in keyspaces`);
   }
-  if (
-    isHiddenName(name.name.text) &&
-    !(mayNameKeyspace && isVisibleKeyspace(name.name.text, snapshot))
-  ) {
-    const place = keyspace === undefined ? 'keyspaces' : `keyspace '${keyspace}'`;
-    const prefix = target === '' || keyspace === undefined ? '' : `${elementName(target)} `;
-    throw new InvalidRequestError(`${prefix}'${name.name.text}' not found in ${place}`);
+  const hidden = isHiddenName(name.name.text);
+  if (hidden && !(mayNameKeyspace && snapshot.keyspace(name.name.text) !== undefined)) {
+    throw new InvalidRequestError(notFound(target, name.name.text, keyspace));
   }
 }
 
-/** A user may have a keyspace whose name begins like that of hidden columns. */
-function isVisibleKeyspace(name: string, snapshot: Snapshot): boolean {
-  return snapshot.keyspace(name) !== undefined;
-}
+/** What Cassandra calls the elements that DESCRIBE names. */
+const ELEMENTS: readonly (readonly [target: string, element: string])[] = [
+  ['TYPE', 'User defined type'],
+  ['FUNCTION', 'User defined function'],
+  ['AGGREGATE', 'User defined aggregate'],
+  ['MATERIALIZED VIEW', 'Materialized view'],
+  ['INDEX', 'Table for existing index'],
+];
 
-/** TABLE → Table, MATERIALIZED VIEW → Materialized view. */
-function elementName(target: string): string {
-  return target.charAt(0) + target.slice(1).toLowerCase();
+function notFound(target: string, name: string, keyspace: string | undefined): string {
+  if (keyspace === undefined) return `'${name}' not found in keyspaces`;
+  const element = ELEMENTS.find(([known]) => known === target)?.[1];
+  if (element !== undefined) return `${element} '${name}' not found in '${keyspace}'`;
+  const table = target === '' ? '' : 'Table ';
+  return `${table}'${name}' not found in keyspace '${keyspace}'`;
 }
 
 function utf8(bytes: Uint8Array): string {
