@@ -14,6 +14,16 @@ export type KeyLabel =
   | 'mk/audit'
   | 'ks/seal';
 
+/** HKDF-SHA-512; the result belongs to the caller, who zeroes it. Spec: rfc5869 */
+export function hkdfSha512(
+  ikm: Uint8Array,
+  salt: Uint8Array,
+  info: Uint8Array,
+  length: number,
+): Buffer {
+  return Buffer.from(hkdfSync('sha512', ikm, salt, info, length));
+}
+
 /**
  * HKDF-SHA-512 with info `cqlock/1/` and the label.
  *
@@ -21,5 +31,5 @@ export type KeyLabel =
  * Spec: rfc5869, format 2
  */
 export function hkdf(ikm: Uint8Array, salt: Uint8Array, label: KeyLabel, length: number): Buffer {
-  return Buffer.from(hkdfSync('sha512', ikm, salt, `cqlock/1/${label}`, length));
+  return hkdfSha512(ikm, salt, Buffer.from(`cqlock/1/${label}`, 'ascii'), length);
 }

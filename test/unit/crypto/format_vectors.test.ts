@@ -120,10 +120,10 @@ describe('vectors of format.md', () => {
     const components = [s1(setElement.kind, k.id, vectors.columns.v), lp(storedPk), lp(storedCk)];
     const [sealed] = sivSealMany(keyDek.det, [{ components, plaintext: hex(setElement.plain) }]);
     expect(`c1010001${(sealed as Buffer).toString('hex')}`).toBe(setElement.stored);
-    const index = IndexDek.derive(hex(c.dek), hex(c.id), c.epoch);
+    const index = IndexDek.derive(hex(k.dek), hex(k.id), k.epoch);
     expect(index.mac).toBeInstanceOf(CmacKey);
     const message = Buffer.concat([
-      s1(blindIndex.kind, c.id, vectors.columns.v),
+      s1(blindIndex.kind, k.id, vectors.columns.v),
       hex(blindIndex.plain),
     ]);
     expect(`c1010001${index.mac.macMany([message])[0]?.toString('hex') ?? ''}`).toBe(
