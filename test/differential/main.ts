@@ -2,7 +2,7 @@
  * Differential test: the same random CQL on Cassandra directly and through the proxy gives the same rows, metadata and error
  * codes. CQLOCK_TEST_DIRECT and CQLOCK_TEST_PROXY say where; options:
  *   --seed TEXT  --statements N (20000)  --per-table N (150)  --parallel N (8)  --table N (only this one)
- *   --texts (show differing error texts)  --sabotage N (spoil one answer in N: the run must then fail)
+ *   --texts (show differing error texts)  --sabotage N (spoil one answer in N: the run must then fail)  --history N (8)
  */
 import { parseArgs } from 'node:util';
 import { endpointsFromEnvironment } from '../support/endpoint.ts';
@@ -22,6 +22,8 @@ export interface DifferentialOptions {
   readonly only: number | null;
   readonly texts: boolean;
   readonly sabotage: number;
+  /** Statements shown before a failure. */
+  readonly history: number;
 }
 
 function say(line: string): void {
@@ -74,7 +76,7 @@ async function explain(settings: RunSettings, options: DifferentialOptions, repo
   const lines = [`\nDIFFERENCE in table ${report.index}: --seed ${options.seed} --per-table ${options.perTable} --table ${report.index}`, `  schema: ${failure.create}`];
   for (const d of failure.differences) lines.push(`  ${d.what}: ${d.text}`);
   lines.push('  last statements:');
-  for (const step of failure.steps.slice(-8)) lines.push(`    ${stepText(step)}`);
+  for (const step of failure.steps.slice(-options.history)) lines.push(`    ${stepText(step)}`);
   const least = failure.differences.some((d) => d.what === 'connection') ? null : await minimise(settings, failure, `t${report.index}`).catch(() => null);
   lines.push(least === null ? '  not seen again on replay' : `  least statements (${least.length}):`);
   for (const step of least ?? []) lines.push(`    ${stepText(step)}`);
@@ -113,6 +115,7 @@ const { values: args } = parseArgs({
     table: { type: 'string' },
     texts: { type: 'boolean', default: false },
     sabotage: { type: 'string', default: '0' },
+    history: { type: 'string', default: '8' },
   },
 });
 const same = await runDifferential({
@@ -123,5 +126,6 @@ const same = await runDifferential({
   only: args.table === undefined ? null : Number(args.table),
   texts: args.texts,
   sabotage: Number(args.sabotage),
+  history: Number(args.history),
 });
 process.exitCode = same ? 0 : 1;

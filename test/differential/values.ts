@@ -261,6 +261,20 @@ function all(values: readonly GenValue[], build: (literals: string[]) => string)
   return literals.every((l) => l !== null) ? build(literals) : null;
 }
 
+function distinctKeys(values: readonly GenValue[], type: GenType): GenValue[] {
+  const decimal = type.kind === 'scalar' && type.name === 'decimal';
+  const same = (a: GenValue, b: GenValue): boolean => {
+    const [x, y] = [a.bytes as Buffer, b.bytes as Buffer];
+    return decimal ? sameDecimal(x, y) : x.equals(y);
+  };
+  return values.filter((v, i) => !values.slice(0, i).some((w) => same(v, w)));
+}
+
+/** Of equal decimals in a set literal too, which scale stays is by chance. */
+function distinctDecimals(values: GenValue[], type: GenType): GenValue[] {
+  return type.kind === 'scalar' && type.name === 'decimal' ? distinctKeys(values, type) : values;
+}
+
 /** A random value of a type, never null at the top. */
 export function randomValue(rng: Prng, type: GenType): GenValue {
   switch (type.kind) {
@@ -268,7 +282,8 @@ export function randomValue(rng: Prng, type: GenType): GenValue {
       return scalarValue(rng, type.name);
     case 'list':
     case 'set': {
-      const items = Array.from({ length: rng.int(4) }, () => randomValue(rng, type.of));
+      let items = Array.from({ length: rng.int(4) }, () => randomValue(rng, type.of));
+      if (type.kind === 'set') items = distinctDecimals(items, type.of);
       const [open, close] = type.kind === 'list' ? ['[', ']'] : ['{', '}'];
       return {
         bytes: Buffer.concat([count(items.length), ...items.map((v) => sized(v.bytes))]),
@@ -277,7 +292,9 @@ export function randomValue(rng: Prng, type: GenType): GenValue {
       };
     }
     case 'map': {
-      const pairs = Array.from({ length: rng.int(4) }, () => [randomValue(rng, type.key), randomValue(rng, type.of)] as const);
+      // Cassandra keeps the terms of a literal in a hash map: which of two equal keys wins is by chance there.
+      const keys = distinctKeys(Array.from({ length: rng.int(4) }, () => randomValue(rng, type.key)), type.key);
+      const pairs = keys.map((key) => [key, randomValue(rng, type.of)] as const);
       return {
         bytes: Buffer.concat([count(pairs.length), ...pairs.flatMap(([k, v]) => [sized(k.bytes), sized(v.bytes)])]),
         literal: all(pairs.flat(), (l) => {
