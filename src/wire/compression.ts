@@ -9,8 +9,11 @@ export type CompressionAlgorithm = 'lz4' | 'snappy';
 /** Compressions that work here, in the order in which SUPPORTED lists them. */
 export const COMPRESSION_ALGORITHMS: readonly CompressionAlgorithm[] = ['snappy', 'lz4'];
 
-/** LZ4 cannot make a block shorter than this share of its content; an announced length above it is a lie. */
+/** No byte of an LZ4 block stands for more bytes of content; a longer announced length is a lie. */
 const LZ4_MAX_RATIO = 255;
+
+/** The same for Snappy: its best copy makes 64 bytes out of 3. */
+const SNAPPY_MAX_RATIO = 22;
 
 /**
  * Compresses a body. Synchronous; the result is a new buffer.
@@ -79,7 +82,9 @@ function snappyLength(body: Buffer): number {
   for (let i = 0; i < 5 && i < body.length; i++) {
     const byte = body[i] as number;
     length += (byte & 0x7f) * 2 ** (7 * i);
-    if (byte < 0x80) return length;
+    if (byte >= 0x80) continue;
+    if (length <= (body.length - i) * SNAPPY_MAX_RATIO) return length;
+    throw malformed(`a compressed body of ${body.length} bytes announces ${length}`);
   }
   throw malformed('a compressed body has no length');
 }
