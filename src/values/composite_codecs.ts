@@ -53,6 +53,7 @@ function withOrderBits(codec: Omit<ElementCodec, 'orderBits'>): ElementCodec {
 export function sequenceCodec(type: SequenceType, codecOf: CodecOf): ElementCodec {
   const what = type.kind;
   const element = codecOf(type.element);
+  const emptyIsNull = emptyMeansNull(type.element);
   const rewritten = (bytes: Uint8Array): Uint8Array => {
     const parts = splitList(bytes, what);
     let out = rewriteEach(parts, element.rewritten);
@@ -66,7 +67,10 @@ export function sequenceCodec(type: SequenceType, codecOf: CodecOf): ElementCode
     validate(bytes) {
       for (const part of splitList(bytes, what)) element.validate(part);
     },
-    stored: rewritten,
+    stored(bytes) {
+      if (what === 'list' && emptyIsNull) refuseEmpty(splitList(bytes));
+      return rewritten(bytes);
+    },
     rewritten,
     comparable(bytes) {
       if (bytes.length === 0) return bytes;
@@ -98,6 +102,22 @@ export function sequenceCodec(type: SequenceType, codecOf: CodecOf): ElementCode
       return left.length - right.length;
     },
   });
+}
+
+/** Whether Cassandra reads the empty value of a type as null. */
+function emptyMeansNull(type: CqlType): boolean {
+  return (
+    type.kind === 'native' && type.name !== 'text' && type.name !== 'ascii' && type.name !== 'blob'
+  );
+}
+
+/** A bound list is read and written again by Cassandra, which would make a null of such an element. */
+function refuseEmpty(elements: readonly Uint8Array[]): void {
+  for (const element of elements) {
+    if (element.length === 0) {
+      throw new InvalidRequestError('null is not supported inside collections');
+    }
+  }
 }
 
 function isStrictlySorted(parts: Uint8Array[], compare: ElementCodec['compare']): boolean {

@@ -86,7 +86,7 @@ function canonicalFloat(bytes: Uint8Array): Uint8Array {
   if (bytes.length === 0) return bytes;
   if (((bytes[0] as number) & 0x7f) !== 0x7f || ((bytes[1] as number) & 0x80) === 0) return bytes;
   const isNan = ((bytes[1] as number) & 0x7f) !== 0 || bytes[2] !== 0 || bytes[3] !== 0;
-  return isNan ? FLOAT_NAN : bytes;
+  return isNan && compareBytes(bytes, FLOAT_NAN) !== 0 ? FLOAT_NAN : bytes;
 }
 
 function canonicalDouble(bytes: Uint8Array): Uint8Array {
@@ -95,7 +95,7 @@ function canonicalDouble(bytes: Uint8Array): Uint8Array {
     return bytes;
   let fraction = (bytes[1] as number) & 0x0f;
   for (let i = 2; i < 8; i++) fraction |= bytes[i] as number;
-  return fraction !== 0 ? DOUBLE_NAN : bytes;
+  return fraction !== 0 && compareBytes(bytes, DOUBLE_NAN) !== 0 ? DOUBLE_NAN : bytes;
 }
 
 /** Codec of a type whose order is that of its bytes: 9 bits a byte and an end. */

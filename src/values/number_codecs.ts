@@ -110,7 +110,7 @@ function readUnscaled(bytes: Uint8Array): bigint {
 function canonicalDecimal(bytes: Uint8Array): Uint8Array {
   if (bytes.length === 0) return bytes;
   let unscaled = readUnscaled(bytes);
-  if (unscaled === 0n) return ZERO;
+  if (unscaled === 0n) return compareBytes(bytes, ZERO) === 0 ? bytes : ZERO;
   let scale = readInt32(bytes, 0);
   if ((unscaled & 1n) === 1n) return rewriteDecimal(bytes);
   let stripped = 0;

@@ -20,7 +20,7 @@ function lengthOfMonth(year: number, month: number): number {
 }
 
 const RAW_NUMBER = /^-?\d+$/;
-const ISO_LOCAL_DATE = /^([+-]?)(\d{4,10})-(\d{2})-(\d{2})$/;
+const ISO_LOCAL_DATE = /^([+-]?\d{4,10})-(\d{2})-(\d{2})$/;
 
 /**
  * A `date`: 4 bytes, days since the epoch plus 2^31. The text is a date or that number itself.
@@ -40,28 +40,22 @@ export function parseDate(text: string): Uint8Array {
   const problem = "Unable to coerce '<constant>' to a formatted date (long)";
   const match = ISO_LOCAL_DATE.exec(text);
   if (match === null) throw new InvalidRequestError(problem);
-  const [, sign, digits = '', monthText = '', dayText = ''] = match;
-  // More than four digits need a sign, and four digits may not have a plus.
-  if (sign === '+' ? digits.length === 4 : sign === '' && digits.length > 4) {
-    throw new InvalidRequestError(problem);
-  }
-  const magnitude = parseInt(digits, 10);
-  const year = sign === '-' ? -magnitude : magnitude;
+  const [, yearText = '', monthText = '', dayText = ''] = match;
+  if (!hasYearSign(yearText)) throw new InvalidRequestError(problem);
+  const year = parseInt(yearText, 10);
   const month = parseInt(monthText, 10);
   const day = parseInt(dayText, 10);
   const isDate = month >= 1 && month <= 12 && day >= 1 && day <= lengthOfMonth(year, month);
-  if (!isDate || magnitude > 999_999_999 || (sign === '-' && magnitude === 0)) {
-    throw new InvalidRequestError(problem);
-  }
+  if (!isDate || Math.abs(year) > 999_999_999) throw new InvalidRequestError(problem);
   const days = daysOf(year, month, day);
   if (days < -0x80000000) {
     throw new InvalidRequestError(
-      'Input date <constant> is less than min supported date -5877641-06-23T00:00Z[UTC]',
+      'Input date <constant> is less than min supported date -5877641-06-23T00:00Z',
     );
   }
   if (days > 0x7fffffff) {
     throw new InvalidRequestError(
-      'Input date <constant> is greater than max supported date +5881580-07-11T00:00Z[UTC]',
+      'Input date <constant> is greater than max supported date +5881580-07-11T00:00Z',
     );
   }
   writeInt32(out, 0, days + 0x80000000);
@@ -95,10 +89,11 @@ export function parseTime(text: string): Uint8Array {
   return writeInt64(seconds * 1_000_000_000n + BigInt(fraction.padEnd(9, '0')));
 }
 
-const TIMESTAMP =
-  /^(\d+)-(\d+)-(\d+)[T ](\d+):(\d+)(?::(\d+)(?:\.(\d{0,9}))?)?( ?[+-]\d{2}(?:\d{2})?|[+-]\d{2}:\d{2}| ?Z| (?:UTC|GMT|UT)(?:[+-]\d{1,2}(?::?\d{2})?)?)?$/i;
-const DATE_WITH_ZONE =
-  /^(\d{4})-(\d{2})-(\d{2})( ?[+-]\d{2}(?:\d{2})?|[+-]\d{2}:\d{2}| ?Z| (?:UTC|GMT|UT)(?:[+-]\d{1,2}(?::?\d{2})?)?)?$/i;
+const ZONE = String.raw`( ?[+-]\d{2}(?:\d{2})?| ?[+-]\d{2}:\d{2}| ?Z| (?:UTC|GMT|UT)(?:[+-]\d{2}:\d{2})?)?`;
+const DATE_AND_TIME = new RegExp(
+  String.raw`^(\d+)-(\d+)-(\d+)[T ](\d+):(\d+)(?::(\d+)(?:\.(\d{0,9}))?)?${ZONE}$`,
+);
+const DATE_ONLY = new RegExp(String.raw`^([+-]?\d{4,10})-(\d{2})-(\d{2})${ZONE}$`);
 
 /**
  * A `timestamp` in milliseconds since the epoch: a number, a date, or date and time, each with or without a zone, UTC by
@@ -114,18 +109,32 @@ export function parseTimestamp(text: string): bigint {
     }
     return value;
   }
-  const withTime = TIMESTAMP.exec(text);
+  const withTime = DATE_AND_TIME.exec(text);
   if (withTime !== null) {
     const [, year, month, day, hour, minute, second = '0', fraction = '', zone] = withTime;
     const milliseconds = BigInt(fraction.padEnd(3, '0').slice(0, 3));
-    return dateMs(year, month, day) + timeMs(hour, minute, second, milliseconds) - offsetMs(zone);
+    if (Number(year) === 0) throw badTimestamp();
+    const time = timeMs(hour, minute, second, milliseconds);
+    return inRange(dateMs(year, month, day) + time - offsetMs(zone));
   }
-  const dateOnly = DATE_WITH_ZONE.exec(text);
+  const dateOnly = DATE_ONLY.exec(text);
   if (dateOnly !== null) {
-    const [, year, month, day, zone] = dateOnly;
-    return dateMs(year, month, day) - offsetMs(zone);
+    const [, year = '', month, day, zone] = dateOnly;
+    if (!hasYearSign(year)) throw badTimestamp();
+    return inRange(dateMs(year, month, day) - offsetMs(zone));
   }
   throw badTimestamp();
+}
+
+function inRange(ms: bigint): bigint {
+  if (BigInt.asIntN(64, ms) !== ms) throw badTimestamp();
+  return ms;
+}
+
+/** ISO years have four digits without plus, or more with a sign; there is no -0000. */
+function hasYearSign(year: string): boolean {
+  if (year.startsWith('+')) return year.length > 5;
+  return year.startsWith('-') ? Number(year) !== 0 : year.length === 4;
 }
 
 function badTimestamp(): InvalidRequestError {
@@ -137,7 +146,7 @@ function dateMs(yearText = '', monthText = '', dayText = ''): bigint {
   const year = Number(yearText);
   const month = Number(monthText);
   const day = Number(dayText);
-  if (year < 1 || year > 999_999_999 || month < 1 || month > 12 || day < 1 || day > 31) {
+  if (Math.abs(year) > 999_999_999 || month < 1 || month > 12 || day < 1 || day > 31) {
     throw badTimestamp();
   }
   return BigInt(daysOf(year, month, Math.min(day, lengthOfMonth(year, month)))) * DAY_MS;

@@ -41,11 +41,7 @@ describe('orderBits', () => {
       'ffffffff' + '0000000100',
       '1' + '10' + '11' + '10' + '0',
     ],
-    [
-      { kind: 'vector', element: native('boolean'), dimensions: 2 },
-      '0100',
-      '1' + '11' + '10',
-    ],
+    [{ kind: 'vector', element: native('boolean'), dimensions: 2 }, '0100', '1' + '11' + '10'],
   ])('%o %s', (type, hex, expected) => {
     expect(bits(type, hex)).toBe(expected);
   });
