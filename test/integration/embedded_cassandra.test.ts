@@ -23,7 +23,8 @@ describe('embedded Cassandra', () => {
       localDataCenter: 'datacenter1',
     });
     try {
-      return ((await client.execute(text)).rows as unknown[] | undefined) ?? [];
+      const { rows } = await client.execute(text);
+      return Array.isArray(rows) ? rows : [];
     } finally {
       await client.shutdown();
     }

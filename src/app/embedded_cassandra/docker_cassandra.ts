@@ -88,12 +88,15 @@ export async function startDockerCassandra(
     exit = { code: Number.parseInt(output, 10) || 0, signal: null };
     return exit;
   });
+  const keepLog = async (): Promise<void> => {
+    await writeFile(logFile, (await docker(['logs', '--tail', '2000', name])).output);
+  };
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopping ??= (async (): Promise<void> => {
       const seconds = Math.ceil((options.stopTimeoutMs ?? 30_000) / 1000);
       await docker(['stop', '--time', String(seconds), name]);
-      await writeFile(logFile, (await docker(['logs', '--tail', '2000', name])).output);
+      await keepLog();
       const removed = await docker(['rm', '--force', name]);
       if (removed.code !== 0) {
         throw new UpstreamError(
@@ -109,6 +112,7 @@ export async function startDockerCassandra(
       port: options.port,
       timeoutMs: options.startTimeoutMs ?? 180_000,
       logFiles: [logFile],
+      beforeFailure: keepLog,
       ended: () => exit,
       log,
       signal: options.signal,

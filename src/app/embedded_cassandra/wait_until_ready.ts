@@ -10,6 +10,8 @@ export interface ReadinessWatch {
   readonly timeoutMs: number;
   /** Logs whose last lines go into the error, the most telling last. */
   readonly logFiles: readonly string[];
+  /** Brings the logs up to date before they are read for an error. */
+  readonly beforeFailure?: () => Promise<void>;
   /** How it ended, if it has. */
   readonly ended: () => CassandraExit | undefined;
   readonly log: (line: string) => void;
@@ -49,6 +51,7 @@ export async function waitUntilReady(watch: ReadinessWatch): Promise<void> {
 }
 
 async function failure(what: string, watch: ReadinessWatch): Promise<UpstreamError> {
+  await watch.beforeFailure?.();
   const tails = await Promise.all(watch.logFiles.map(tail));
   const lines = tails.flat().filter((line) => line !== '');
   const logs = watch.logFiles.join(' and ');
