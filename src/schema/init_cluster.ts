@@ -6,6 +6,7 @@ import { isSystemKeyspace, RECORD_KEYSPACE } from './names.ts';
 import type { CatalogTrust, RecordStore, SchemaSource } from './ports.ts';
 import { sealRoot } from './record_changes.ts';
 import type { PlainTable } from './root.ts';
+import { readVerifiedRecords } from './verified_records.ts';
 
 /** What `init` works with. */
 export interface InitOptions {
@@ -31,6 +32,11 @@ export async function initCluster(
   const step = options.step ?? (() => undefined);
   const known = await trust.cluster();
   if (known !== undefined && known.rootVersion > 0n) {
+    return { clusterId: known.clusterId, created: false };
+  }
+  if (known !== undefined && (await hasRoot(store, known.clusterId))) {
+    // An earlier `init` stopped after writing the root: its catalog key is in use, so it is verified, not made again.
+    await readVerifiedRecords(store, trust, undefined);
     return { clusterId: known.clusterId, created: false };
   }
   await refuseForeignCluster(store, known?.clusterId);
@@ -105,6 +111,10 @@ export async function adoptTables(
     return { plainTables: [...others, ...adopted] };
   });
   await catalog.refresh();
+}
+
+async function hasRoot(store: RecordStore, clusterId: Uint8Array): Promise<boolean> {
+  return (await store.exists()) && (await store.readAll(clusterId)).root !== undefined;
 }
 
 async function refuseForeignCluster(

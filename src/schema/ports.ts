@@ -84,9 +84,7 @@ export interface CatalogTrust {
   /** `undefined` before `init`. */
   cluster(): Promise<ClusterTrust | undefined>;
   /** Makes the service-owned key of the catalog and a catalog key of 32 bytes wrapped under it. */
-  createCatalogKey(
-    clusterId: Uint8Array,
-  ): Promise<{
+  createCatalogKey(clusterId: Uint8Array): Promise<{
     readonly keyArn: string;
     readonly catalogKey: Uint8Array;
     readonly blob: Uint8Array;

@@ -1,3 +1,4 @@
+import { native } from '../values/index.ts';
 import type { RawColumn, RawSchema, RawTable, SchemaSource } from '../schema/index.ts';
 import type { Clock } from '../util/index.ts';
 import type { ControlConnection, ControlResult } from './control_connection.ts';
@@ -26,6 +27,13 @@ const RAW_TABLES: readonly (readonly [string, string])[] = [
   ['system_virtual_schema', 'tables'],
   ['system_virtual_schema', 'columns'],
 ];
+
+/**
+ * Cassandra keeps drop times that no JavaScript date can hold, so they are read as bytes. The columns are those of
+ * SELECT *, in its order.
+ */
+const DROPPED_COLUMNS = 'system_schema.dropped_columns';
+const SELECT_DROPPED_COLUMNS = `SELECT keyspace_name, table_name, column_name, timestampAsBlob(dropped_time) AS dropped_time, kind, type FROM ${DROPPED_COLUMNS}`;
 
 const READ_ATTEMPTS = 5;
 const AGREEMENT_POLL_MS = 50;
@@ -82,8 +90,9 @@ export class CassandraSchemaSource implements SchemaSource {
   async #readTables(): Promise<Map<string, ControlResult>> {
     const results = await Promise.all(
       RAW_TABLES.map(async ([keyspace, table]) => {
-        const result = await this.#connection.execute(`SELECT * FROM ${keyspace}.${table}`);
-        return [`${keyspace}.${table}`, result] as const;
+        const name = `${keyspace}.${table}`;
+        const query = name === DROPPED_COLUMNS ? SELECT_DROPPED_COLUMNS : `SELECT * FROM ${name}`;
+        return [name, await this.#connection.execute(query)] as const;
       }),
     );
     return new Map(results);
@@ -160,7 +169,7 @@ function rawColumns(
     const kind = row?.kind === 'partition' || row?.kind === 'clustering' ? row.kind : 'regular';
     return {
       name: column.name,
-      type: toCqlType(column.type),
+      type: column.name === 'dropped_time' ? native('timestamp') : toCqlType(column.type),
       kind,
       position: kind === 'regular' ? 0 : (row?.position ?? 0),
       order: kind === 'clustering' ? (row?.order ?? 'asc') : undefined,

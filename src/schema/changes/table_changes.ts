@@ -96,7 +96,7 @@ export async function alterTable(
   await catalog.change((view) => {
     const current = tableRecord(view, record.tableId);
     refuseForeignClaim(context, name, current.claim);
-    if (current.state !== 'ACTIVE') {
+    if (current.state !== 'ACTIVE' && current.claim?.owner !== context.owner) {
       throw new InvalidRequestError(`table ${name} is being changed; try again`);
     }
     const next = formAfter(current, change, context.clock.nowMs());
