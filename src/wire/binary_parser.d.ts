@@ -3,6 +3,8 @@ declare module 'binary-parser' {
   /** Describes a layout of bytes field by field and compiles a function that reads it. */
   export class Parser {
     endianness(order: 'big' | 'little'): this;
+    /** Class of the objects that {@link parse} returns. */
+    create(type: new () => object): this;
     uint8(name: string): this;
     int16(name: string): this;
     int32(name: string): this;

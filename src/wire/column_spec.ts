@@ -1,5 +1,5 @@
 import { ProtocolError } from '../errors/index.ts';
-import type { CqlType } from '../values/cql_type.ts';
+import type { CqlType } from '../values/index.ts';
 import { RowsFlag } from './constants.ts';
 import type { Reader } from './reader.ts';
 import { readTypeOption, writeTypeOption } from './type_option.ts';

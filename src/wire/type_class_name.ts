@@ -1,6 +1,6 @@
 import { InternalError } from '../errors/index.ts';
-import type { CqlType, NativeTypeName, UdtField } from '../values/cql_type.ts';
-import { native } from '../values/cql_type.ts';
+import type { CqlType, NativeTypeName, UdtField } from '../values/index.ts';
+import { native } from '../values/index.ts';
 
 const PACKAGE = 'org.apache.cassandra.db.marshal.';
 

@@ -1,6 +1,6 @@
 import { InternalError, ProtocolError } from '../errors/index.ts';
-import type { CqlType, NativeTypeName, UdtField } from '../values/cql_type.ts';
-import { native } from '../values/cql_type.ts';
+import type { CqlType, NativeTypeName, UdtField } from '../values/index.ts';
+import { native } from '../values/index.ts';
 import type { Reader } from './reader.ts';
 import { javaClassName, parseJavaClassName } from './type_class_name.ts';
 import type { Writer } from './writer.ts';

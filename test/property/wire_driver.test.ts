@@ -3,8 +3,8 @@ import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
 import type { BoundValue, ColumnSpec, QueryOptions } from '../../src/wire/index.ts';
 import * as wire from '../../src/wire/index.ts';
-import type { CqlType, NativeTypeName } from '../../src/values/cql_type.ts';
-import { native } from '../../src/values/cql_type.ts';
+import type { CqlType, NativeTypeName } from '../../src/values/index.ts';
+import { native } from '../../src/values/index.ts';
 
 /*
  * The second source: what the driver of the same language writes and reads. Its inner classes have no types.

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ColumnSpec, RowsResult } from '../../../src/wire/index.ts';
 import { RowsWriter, Writer, decodeResult, encodeRowsHeader } from '../../../src/wire/index.ts';
-import { native } from '../../../src/values/cql_type.ts';
+import { native } from '../../../src/values/index.ts';
 import { bytes, hex, plain } from './byte_builder.ts';
 
 const column = (table: string, name: string): ColumnSpec => ({

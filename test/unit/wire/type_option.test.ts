@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { CqlType, NativeTypeName } from '../../../src/values/cql_type.ts';
-import { native } from '../../../src/values/cql_type.ts';
+import type { CqlType, NativeTypeName } from '../../../src/values/index.ts';
+import { native } from '../../../src/values/index.ts';
 import {
   Reader,
   Writer,
