@@ -169,7 +169,6 @@ describe('catalog on a real Cassandra', () => {
     'create.agreement',
     'create.active',
   ])('is whole or gone after a crash at %s', async (at) => {
-    const crashed = new TypeError('crash');
     // A crash is a step that never comes back: the first proxy does nothing more.
     const never = new Promise<never>(() => undefined);
     let reached: () => void = () => undefined;
