@@ -20,7 +20,18 @@ export interface Outcome {
 
 /** A difference found. `soft` ones are counted, not failures: texts of errors and warnings. */
 export interface Difference {
-  readonly what: 'kind' | 'code' | 'message' | 'warnings' | 'metadata' | 'bind' | 'rows' | 'paging' | 'order' | 'schema_change' | 'connection';
+  readonly what:
+    | 'kind'
+    | 'code'
+    | 'message'
+    | 'warnings'
+    | 'metadata'
+    | 'bind'
+    | 'rows'
+    | 'paging'
+    | 'order'
+    | 'schema_change'
+    | 'connection';
   readonly soft: boolean;
   readonly text: string;
   readonly direct: Outcome | null;
@@ -37,12 +48,17 @@ type Cell = Buffer | null;
 type Row = readonly Cell[];
 
 function typeKey(type: RawType, ks: string): string {
-  const udt = type.udt === undefined ? '' : `${type.udt.keyspace.replaceAll(ks, 'KS')}.${type.udt.name}(${type.udt.fields.join()})`;
+  const udt =
+    type.udt === undefined
+      ? ''
+      : `${type.udt.keyspace.replaceAll(ks, 'KS')}.${type.udt.name}(${type.udt.fields.join()})`;
   return `${type.id}${(type.custom ?? '').replaceAll(ks, 'KS')}${udt}<${(type.of ?? []).map((t) => typeKey(t, ks)).join()}>`;
 }
 
 function columnsKey(columns: readonly RawColumn[], ks: string): string {
-  return columns.map((c) => `${c.keyspace.replaceAll(ks, 'KS')}.${c.table}.${c.name}:${typeKey(c.type, ks)}`).join('\n');
+  return columns
+    .map((c) => `${c.keyspace.replaceAll(ks, 'KS')}.${c.table}.${c.name}:${typeKey(c.type, ks)}`)
+    .join('\n');
 }
 
 function mapped(cell: Cell, names: Names): Cell {
@@ -53,13 +69,20 @@ function mapped(cell: Cell, names: Names): Cell {
 type Rule = 'exact' | 'writetime' | 'ttl' | 'token' | 'decimal';
 
 function rulesOf(columns: readonly RawColumn[], table: GenTable | null): Rule[] {
-  const decimals = new Set((table?.ck ?? []).filter((c) => c.type.kind === 'scalar' && c.type.name === 'decimal').map((c) => c.text.replace(/"/g, '')));
+  const decimals = new Set(
+    (table?.ck ?? [])
+      .filter((c) => c.type.kind === 'scalar' && c.type.name === 'decimal')
+      .map((c) => c.text.replace(/"/g, '')),
+  );
   return columns.map(({ name, type }) => {
     if (/^(writetime\(|wt_)/.test(name)) return 'writetime';
     if (/^(ttl\(|ttl_)/.test(name)) return 'ttl';
     if (/^(system\.token|tok_)/.test(name)) return 'token';
     const own = name.replace(/_x$/, '');
-    return type.id === 0x06 && [...decimals].some((d) => d === own || d === name || d.replace(/\W/g, '') === own) ? 'decimal' : 'exact';
+    return type.id === 0x06 &&
+      [...decimals].some((d) => d === own || d === name || d.replace(/\W/g, '') === own)
+      ? 'decimal'
+      : 'exact';
   });
 }
 
@@ -85,34 +108,59 @@ function sameCell(a: Cell, b: Cell, rule: Rule): boolean {
 }
 
 function sameRow(a: Row, b: Row, rules: readonly Rule[]): boolean {
-  return a.length === b.length && a.every((cell, i) => sameCell(cell, b[i] ?? null, rules[i] ?? 'exact'));
+  return (
+    a.length === b.length && a.every((cell, i) => sameCell(cell, b[i] ?? null, rules[i] ?? 'exact'))
+  );
 }
 
 /** A row for people: hex, by column. */
 export function rowText(row: Row, columns: readonly RawColumn[] | null): string {
-  return row.map((cell, i) => `${columns?.[i]?.name ?? i}=${cell === null ? 'null' : `0x${cell.toString('hex')}`}`).join(' ');
+  return row
+    .map(
+      (cell, i) =>
+        `${columns?.[i]?.name ?? i}=${cell === null ? 'null' : `0x${cell.toString('hex')}`}`,
+    )
+    .join(' ');
 }
 
-function firstDifference(a: readonly Row[], b: readonly Row[], rules: readonly Rule[], columns: readonly RawColumn[]): string | null {
+function firstDifference(
+  a: readonly Row[],
+  b: readonly Row[],
+  rules: readonly Rule[],
+  columns: readonly RawColumn[],
+): string | null {
   if (a.length !== b.length) {
-    const extra = a.find((row) => !b.some((other) => sameRow(row, other, rules))) ?? b.find((row) => !a.some((other) => sameRow(other, row, rules)));
+    const extra =
+      a.find((row) => !b.some((other) => sameRow(row, other, rules))) ??
+      b.find((row) => !a.some((other) => sameRow(other, row, rules)));
     return `${a.length} rows directly, ${b.length} through the proxy; only on one side: ${extra === undefined ? '(repeats)' : rowText(extra, columns)}`;
   }
   for (let i = 0; i < a.length; i++) {
     const [x, y] = [a[i] as Row, b[i] as Row];
-    if (!sameRow(x, y, rules)) return `row ${i}\n    direct ${rowText(x, columns)}\n    proxy  ${rowText(y, columns)}`;
+    if (!sameRow(x, y, rules))
+      return `row ${i}\n    direct ${rowText(x, columns)}\n    proxy  ${rowText(y, columns)}`;
   }
   return null;
 }
 
 /** Partitions as a multiset, each in its order: grouped by the partition key where it was selected. */
-function byPartition(rows: readonly Row[], columns: readonly RawColumn[], rules: readonly Rule[], table: GenTable | null): Map<string, Row[]> | null {
-  const pk = (table?.pk ?? []).map((c) => columns.findIndex((o) => o.name === c.text.replace(/"/g, '')));
-  const cellKey = (cell: Cell, i: number): string => (cell === null ? '-' : rules[i] === 'exact' ? cell.toString('hex') : '?');
+function byPartition(
+  rows: readonly Row[],
+  columns: readonly RawColumn[],
+  rules: readonly Rule[],
+  table: GenTable | null,
+): Map<string, Row[]> | null {
+  const pk = (table?.pk ?? []).map((c) =>
+    columns.findIndex((o) => o.name === c.text.replace(/"/g, '')),
+  );
+  const cellKey = (cell: Cell, i: number): string =>
+    cell === null ? '-' : rules[i] === 'exact' ? cell.toString('hex') : '?';
   const groups = new Map<string, Row[]>();
   const grouped = pk.length > 0 && !pk.includes(-1);
   for (const row of rows) {
-    const key = grouped ? pk.map((i) => cellKey(row[i] ?? null, i)).join() : row.map(cellKey).join();
+    const key = grouped
+      ? pk.map((i) => cellKey(row[i] ?? null, i)).join()
+      : row.map(cellKey).join();
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [row]);
     else group.push(row);
@@ -120,7 +168,13 @@ function byPartition(rows: readonly Row[], columns: readonly RawColumn[], rules:
   return groups;
 }
 
-function compareScan(a: Outcome, b: Outcome, bRows: readonly Row[], columns: readonly RawColumn[], rules: readonly Rule[], table: GenTable | null): string | null {
+function compareScan(
+  a: Outcome,
+  bRows: readonly Row[],
+  columns: readonly RawColumn[],
+  rules: readonly Rule[],
+  table: GenTable | null,
+): string | null {
   const x = byPartition(a.rows, columns, rules, table);
   const y = byPartition(bRows, columns, rules, table);
   if (x === null || y === null) return null;
@@ -133,27 +187,56 @@ function compareScan(a: Outcome, b: Outcome, bRows: readonly Row[], columns: rea
 }
 
 /** All differences between two outcomes of one step. */
-export function compareOutcomes(step: Step, a: Outcome, b: Outcome, names: Names, table: GenTable | null): Difference[] {
+export function compareOutcomes(
+  step: Step,
+  a: Outcome,
+  b: Outcome,
+  names: Names,
+  table: GenTable | null,
+): Difference[] {
   const out: Difference[] = [];
   const add = (what: Difference['what'], text: string, soft = false): void => {
     out.push({ what, soft, text, direct: a, proxy: b });
   };
   if (a.prepared !== null && b.prepared !== null) {
-    const [x, y] = [columnsKey(a.prepared.bind, names.direct), columnsKey(b.prepared.bind, names.proxy)];
+    const [x, y] = [
+      columnsKey(a.prepared.bind, names.direct),
+      columnsKey(b.prepared.bind, names.proxy),
+    ];
     if (x !== y) add('bind', `bind metadata of PREPARE\n  direct\n${x}\n  proxy\n${y}`);
-    if (a.prepared.pkIndexes.join() !== b.prepared.pkIndexes.join()) add('bind', `pk indexes ${a.prepared.pkIndexes.join()} / ${b.prepared.pkIndexes.join()}`);
-    const [c, d] = [columnsKey(a.prepared.columns ?? [], names.direct), columnsKey(b.prepared.columns ?? [], names.proxy)];
+    if (a.prepared.pkIndexes.join() !== b.prepared.pkIndexes.join())
+      add('bind', `pk indexes ${a.prepared.pkIndexes.join()} / ${b.prepared.pkIndexes.join()}`);
+    const [c, d] = [
+      columnsKey(a.prepared.columns ?? [], names.direct),
+      columnsKey(b.prepared.columns ?? [], names.proxy),
+    ];
     if (c !== d) add('metadata', `result metadata of PREPARE\n  direct\n${c}\n  proxy\n${d}`);
   }
   const [p, q] = [a.first, b.first];
-  const warnings = (r: RawResult, ks: string): string => r.warnings.map((w) => w.replaceAll(ks, 'KS')).join('|');
-  if (warnings(p, names.direct) !== warnings(q, names.proxy)) add('warnings', `warnings\n  direct ${p.warnings.join('|')}\n  proxy  ${q.warnings.join('|')}`, true);
+  const warnings = (r: RawResult, ks: string): string =>
+    r.warnings.map((w) => w.replaceAll(ks, 'KS')).join('|');
+  if (warnings(p, names.direct) !== warnings(q, names.proxy))
+    add(
+      'warnings',
+      `warnings\n  direct ${p.warnings.join('|')}\n  proxy  ${q.warnings.join('|')}`,
+      true,
+    );
   if (p.kind === 'error' || q.kind === 'error') {
-    const text = (r: RawResult): string => (r.kind === 'error' ? `error 0x${r.code.toString(16).padStart(4, '0')} '${r.message}'` : `${r.kind}`);
-    if (p.kind !== q.kind || (p.kind === 'error' && q.kind === 'error' && p.code !== q.code)) add('code', `directly ${text(p)}, through the proxy ${text(q)}`);
+    const text = (r: RawResult): string =>
+      r.kind === 'error'
+        ? `error 0x${r.code.toString(16).padStart(4, '0')} '${r.message}'`
+        : `${r.kind}`;
+    if (p.kind !== q.kind || (p.kind === 'error' && q.kind === 'error' && p.code !== q.code))
+      add('code', `directly ${text(p)}, through the proxy ${text(q)}`);
     else if (p.kind === 'error' && q.kind === 'error') {
-      if (p.message.replaceAll(names.direct, 'KS') !== q.message.replaceAll(names.proxy, 'KS')) add('message', `direct '${p.message}'\n  proxy  '${q.message}'`, true);
-      if (p.code === 0x2400 && p.details.toString('latin1').replaceAll(names.direct, 'KS') !== q.details.toString('latin1').replaceAll(names.proxy, 'KS')) add('code', 'details of ALREADY_EXISTS');
+      if (p.message.replaceAll(names.direct, 'KS') !== q.message.replaceAll(names.proxy, 'KS'))
+        add('message', `direct '${p.message}'\n  proxy  '${q.message}'`, true);
+      if (
+        p.code === 0x2400 &&
+        p.details.toString('latin1').replaceAll(names.direct, 'KS') !==
+          q.details.toString('latin1').replaceAll(names.proxy, 'KS')
+      )
+        add('code', 'details of ALREADY_EXISTS');
     }
     return out;
   }
@@ -162,10 +245,17 @@ export function compareOutcomes(step: Step, a: Outcome, b: Outcome, names: Names
     return out;
   }
   if (p.kind === 'schema_change' && q.kind === 'schema_change') {
-    const text = (r: typeof p, ks: string): string => `${r.change} ${r.target} ${r.keyspace.replaceAll(ks, 'KS')} ${r.name}`;
-    if (text(p, names.direct) !== text(q, names.proxy)) add('schema_change', `direct ${text(p, names.direct)}, proxy ${text(q, names.proxy)}`);
+    const text = (r: typeof p, ks: string): string =>
+      `${r.change} ${r.target} ${r.keyspace.replaceAll(ks, 'KS')} ${r.name}`;
+    if (text(p, names.direct) !== text(q, names.proxy))
+      add('schema_change', `direct ${text(p, names.direct)}, proxy ${text(q, names.proxy)}`);
   }
-  if (p.kind === 'set_keyspace' && q.kind === 'set_keyspace' && p.keyspace.replaceAll(names.direct, 'KS') !== q.keyspace.replaceAll(names.proxy, 'KS')) add('kind', 'keyspace of USE');
+  if (
+    p.kind === 'set_keyspace' &&
+    q.kind === 'set_keyspace' &&
+    p.keyspace.replaceAll(names.direct, 'KS') !== q.keyspace.replaceAll(names.proxy, 'KS')
+  )
+    add('kind', 'keyspace of USE');
   if (p.kind !== 'rows') return out;
   const columns = a.columns ?? [];
   const [x, y] = [columnsKey(columns, names.direct), columnsKey(b.columns ?? [], names.proxy)];
@@ -177,13 +267,24 @@ export function compareOutcomes(step: Step, a: Outcome, b: Outcome, names: Names
   const bRows = b.rows.map((row) => row.map((cell) => mapped(cell, names)));
   if (step.compare === 'rows') {
     const text = firstDifference(a.rows, bRows, rules, columns);
-    if (text !== null) add(a.rows.length === bRows.length && compareScan(a, b, bRows, columns, rules, null) === null ? 'order' : 'rows', text);
-    if (a.pages.join() !== b.pages.join()) add('paging', `pages of ${a.pages.join()} rows directly, ${b.pages.join()} through the proxy`);
+    if (text !== null)
+      add(
+        a.rows.length === bRows.length && compareScan(a, bRows, columns, rules, null) === null
+          ? 'order'
+          : 'rows',
+        text,
+      );
+    if (a.pages.join() !== b.pages.join())
+      add(
+        'paging',
+        `pages of ${a.pages.join()} rows directly, ${b.pages.join()} through the proxy`,
+      );
   } else if (step.compare === 'scan' && !a.cut && !b.cut) {
-    const text = compareScan(a, b, bRows, columns, rules, table);
+    const text = compareScan(a, bRows, columns, rules, table);
     if (text !== null) add('rows', text);
   } else if (step.compare === 'count' || step.compare === 'scan') {
-    if (a.rows.length !== b.rows.length) add('rows', `${a.rows.length} rows directly, ${b.rows.length} through the proxy`);
+    if (a.rows.length !== b.rows.length)
+      add('rows', `${a.rows.length} rows directly, ${b.rows.length} through the proxy`);
   }
   return out;
 }

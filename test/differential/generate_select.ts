@@ -1,5 +1,15 @@
 /** Random SELECT statements that Cassandra can answer without filtering (and some that it refuses). */
-import { KS, join, tableText, term, type GenColumn, type GenTable, type Piece, type Statement, type Step } from './model.ts';
+import {
+  KS,
+  join,
+  tableText,
+  term,
+  type GenColumn,
+  type GenTable,
+  type Piece,
+  type Statement,
+  type Step,
+} from './model.ts';
 import type { Prng } from './prng.ts';
 import type { GenValue } from './values.ts';
 
@@ -27,7 +37,14 @@ function tupleValue(values: readonly GenValue[]): GenValue {
 /** `column IN (…)` or `column IN ?`. */
 export function inPieces(rng: Prng, text: string, values: readonly GenValue[]): Piece[] {
   if (rng.chance(0.4)) return [`${text} IN `, { value: listValue(values), force: 'bound' }];
-  return [`${text} IN (`, ...join(values.map((v) => [term(v)]), ', '), ')'];
+  return [
+    `${text} IN (`,
+    ...join(
+      values.map((v) => [term(v)]),
+      ', ',
+    ),
+    ')',
+  ];
 }
 
 /** Values drawn from a pool, with repeats. */
@@ -36,7 +53,11 @@ export function draw(rng: Prng, values: readonly GenValue[], max: number): GenVa
 }
 
 /** Restrictions of the whole partition key; `many` where IN is used. */
-export function pkRestriction(rng: Prng, t: GenTable, allowIn: boolean): { pieces: Piece[]; many: boolean } {
+export function pkRestriction(
+  rng: Prng,
+  t: GenTable,
+  allowIn: boolean,
+): { pieces: Piece[]; many: boolean } {
   let many = false;
   const parts = t.pk.map((c, i) => {
     const values = t.pkPool[i] ?? [];
@@ -55,7 +76,14 @@ function tupleText(columns: readonly GenColumn[]): string {
 
 function tuplePieces(rng: Prng, values: readonly GenValue[]): Piece[] {
   if (rng.chance(0.3)) return [{ value: tupleValue(values), force: 'bound' }];
-  return ['(', ...join(values.map((v) => [term(v)]), ', '), ')'];
+  return [
+    '(',
+    ...join(
+      values.map((v) => [term(v)]),
+      ', ',
+    ),
+    ')',
+  ];
 }
 
 /** Restrictions of a prefix of the clustering columns; empty when none. `slices`: also < > and multi-column ones. */
@@ -89,15 +117,20 @@ export function ckRestriction(rng: Prng, t: GenTable, slices: boolean): Piece[][
       const length = rng.between(1, rest.length);
       const side = (ops: readonly string[]): Piece[] => {
         const part = rng.chance(0.5) ? length : rest.length;
-        return [`${tupleText(rest.slice(0, part))} ${rng.pick(ops)} `, ...tuplePieces(rng, tuple().slice(0, part))];
+        return [
+          `${tupleText(rest.slice(0, part))} ${rng.pick(ops)} `,
+          ...tuplePieces(rng, tuple().slice(0, part)),
+        ];
       };
       out.push(side(['>', '>=']));
       if (rng.chance(0.5)) out.push(side(['<', '<=']));
       return out;
     }
     if (!slices) return out;
-    if (rng.chance(0.7)) out.push([`${column.text} ${rng.pick(['>', '>='])} `, term(rng.pick(values))]);
-    if (rng.chance(0.5) || out.length === i) out.push([`${column.text} ${rng.pick(['<', '<='])} `, term(rng.pick(values))]);
+    if (rng.chance(0.7))
+      out.push([`${column.text} ${rng.pick(['>', '>='])} `, term(rng.pick(values))]);
+    if (rng.chance(0.5) || out.length === i)
+      out.push([`${column.text} ${rng.pick(['<', '<='])} `, term(rng.pick(values))]);
     return out;
   }
   return out;
@@ -111,14 +144,26 @@ function selection(rng: Prng, t: GenTable, withPk: boolean): { text: string; agg
   const cells = [...t.statics, ...t.regular];
   const dice = rng.int(100);
   if (dice < 40) return { text: '*', aggregate: false };
-  if (dice < 47) return { text: rng.pick(['count(*)', 'COUNT(1)', 'count(*) AS n']), aggregate: true };
-  const columns = rng.sample([...t.pk, ...t.ck, ...cells], rng.between(1, 5)).map((c) => (rng.chance(0.1) ? `${c.text} AS ${c.text.replace(/\W/g, '')}_x` : c.text));
+  if (dice < 47)
+    return { text: rng.pick(['count(*)', 'COUNT(1)', 'count(*) AS n']), aggregate: true };
+  const columns = rng
+    .sample([...t.pk, ...t.ck, ...cells], rng.between(1, 5))
+    .map((c) => (rng.chance(0.1) ? `${c.text} AS ${c.text.replace(/\W/g, '')}_x` : c.text));
   if (cells.length > 0 && rng.chance(0.4)) {
-    for (const c of rng.sample(cells, 2)) columns.push(rng.chance(0.5) ? alias(rng, `writetime(${c.text})`, 'wt') : alias(rng, `ttl(${c.text})`, 'ttl'));
+    for (const c of rng.sample(cells, 2))
+      columns.push(
+        rng.chance(0.5)
+          ? alias(rng, `writetime(${c.text})`, 'wt')
+          : alias(rng, `ttl(${c.text})`, 'ttl'),
+      );
   }
-  if (rng.chance(0.05)) columns.push(alias(rng, `token(${t.pk.map((c) => c.text).join(', ')})`, 'tok'));
+  if (rng.chance(0.05))
+    columns.push(alias(rng, `token(${t.pk.map((c) => c.text).join(', ')})`, 'tok'));
   if (rng.chance(0.05)) columns.push(columns[0] as string);
-  return { text: (withPk ? [...t.pk.map((c) => c.text), ...columns] : columns).join(', '), aggregate: false };
+  return {
+    text: (withPk ? [...t.pk.map((c) => c.text), ...columns] : columns).join(', '),
+    aggregate: false,
+  };
 }
 
 function pageSize(rng: Prng): number | undefined {
@@ -142,12 +187,15 @@ export function randomSelect(rng: Prng, t: GenTable): Statement {
     if (t.ck.length > 0 && rng.chance(0.25)) {
       const reverse = rng.chance(0.5);
       const columns = t.ck.slice(0, rng.between(1, t.ck.length));
-      const order = columns.map((c) => `${c.text} ${(c.desc === true) === reverse ? 'ASC' : 'DESC'}`);
+      const order = columns.map(
+        (c) => `${c.text} ${(c.desc === true) === reverse ? 'ASC' : 'DESC'}`,
+      );
       if (rng.chance(0.03)) order.reverse();
       pieces.push(` ORDER BY ${order.join(', ')}`);
     }
   }
-  if (!aggregate && rng.chance(0.12)) pieces.push(' PER PARTITION LIMIT ', intTerm(rng.between(1, 4)));
+  if (!aggregate && rng.chance(0.12))
+    pieces.push(' PER PARTITION LIMIT ', intTerm(rng.between(1, 4)));
   const limited = rng.chance(0.15);
   if (limited) pieces.push(' LIMIT ', intTerm(rng.between(1, 9)));
   const scan = where === 'scan';
@@ -166,17 +214,25 @@ function distinct(rng: Prng, t: GenTable, paged: { pageSize?: number }): Stateme
   if (!scan) pieces.push(' WHERE ', ...pkRestriction(rng, t, rng.chance(0.5)).pieces);
   const limited = rng.chance(0.2);
   if (limited) pieces.push(' LIMIT ', intTerm(rng.between(1, 4)));
-  return { kind: 'select distinct', pieces, compare: scan ? (limited ? 'count' : 'scan') : 'rows', ...paged };
+  return {
+    kind: 'select distinct',
+    pieces,
+    compare: scan ? (limited ? 'count' : 'scan') : 'rows',
+    ...paged,
+  };
 }
 
 /** A scan in token ranges that cover the ring; the union is compared. */
 export function tokenRanges(rng: Prng, t: GenTable): Step {
   const token = `token(${t.pk.map((c) => c.text).join(', ')})`;
-  const cuts = Array.from({ length: rng.between(1, 4) }, () => rng.i64()).sort((a, b) => (a < b ? -1 : 1));
+  const cuts = Array.from({ length: rng.between(1, 4) }, () => rng.i64()).sort((a, b) =>
+    a < b ? -1 : 1,
+  );
   const bounds = cuts.map((c) => c.toString());
   const head = `SELECT ${rng.chance(0.5) ? '*' : [...t.pk, ...t.ck].map((c) => c.text).join(', ')} FROM ${KS}.${t.name} WHERE `;
   const ranges = [`${token} <= ${bounds[0] ?? ''}`];
-  for (let i = 1; i < bounds.length; i++) ranges.push(`${token} > ${bounds[i - 1] ?? ''} AND ${token} <= ${bounds[i] ?? ''}`);
+  for (let i = 1; i < bounds.length; i++)
+    ranges.push(`${token} > ${bounds[i - 1] ?? ''} AND ${token} <= ${bounds[i] ?? ''}`);
   ranges.push(`${token} > ${bounds[bounds.length - 1] ?? ''}`);
   return {
     kind: 'select token ranges',
@@ -190,7 +246,15 @@ export function tokenRanges(rng: Prng, t: GenTable): Step {
 
 /** WHERE token(…) compared with the token of values: rows may differ, metadata and codes may not. */
 export function tokenOfValues(rng: Prng, t: GenTable): Statement {
-  const pieces: Piece[] = [`SELECT * FROM ${tableText(rng, t)} WHERE token(${t.pk.map((c) => c.text).join(', ')}) ${rng.pick(['>', '>=', '<', '<='])} token(`];
-  pieces.push(...join(t.pk.map((_, i) => [term(rng.pick(t.pkPool[i] ?? []))]), ', '), ')');
+  const pieces: Piece[] = [
+    `SELECT * FROM ${tableText(rng, t)} WHERE token(${t.pk.map((c) => c.text).join(', ')}) ${rng.pick(['>', '>=', '<', '<='])} token(`,
+  ];
+  pieces.push(
+    ...join(
+      t.pk.map((_, i) => [term(rng.pick(t.pkPool[i] ?? []))]),
+      ', ',
+    ),
+    ')',
+  );
   return { kind: 'select token of values', pieces, compare: 'metadata' };
 }

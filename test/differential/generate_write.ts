@@ -1,6 +1,18 @@
 /** Random INSERT, UPDATE, DELETE and BATCH. */
 import { draw, inPieces, ckRestriction, pkRestriction } from './generate_select.ts';
-import { cellTerm, freshTimestamp, join, render, tableText, term, type GenColumn, type GenTable, type Piece, type Statement, type Step } from './model.ts';
+import {
+  cellTerm,
+  freshTimestamp,
+  join,
+  render,
+  tableText,
+  term,
+  type GenColumn,
+  type GenTable,
+  type Piece,
+  type Statement,
+  type Step,
+} from './model.ts';
 import type { Prng } from './prng.ts';
 import type { GenValue } from './values.ts';
 
@@ -65,7 +77,8 @@ interface WriteOptions {
 export function randomInsert(rng: Prng, t: GenTable, o: WriteOptions): Statement {
   const key = o.key ?? randomKey(rng, t);
   const columns: [GenColumn, Piece][] = [];
-  const staticOnly = t.statics.length > 0 && t.ck.length > 0 && o.statics !== false && rng.chance(0.08);
+  const staticOnly =
+    t.statics.length > 0 && t.ck.length > 0 && o.statics !== false && rng.chance(0.08);
   t.pk.forEach((c, i) => columns.push([c, term(key.pk[i] as GenValue)]));
   if (!staticOnly) t.ck.forEach((c, i) => columns.push([c, term(key.ck[i] as GenValue)]));
   const cells = [...(o.statics === false ? [] : t.statics), ...(staticOnly ? [] : t.regular)];
@@ -77,7 +90,10 @@ export function randomInsert(rng: Prng, t: GenTable, o: WriteOptions): Statement
     kind: lwt ? 'insert if not exists' : 'insert',
     pieces: [
       `INSERT INTO ${tableText(rng, t)} (${order.map(([c]) => c.text).join(', ')}) VALUES (`,
-      ...join(order.map(([, v]) => [v]), ', '),
+      ...join(
+        order.map(([, v]) => [v]),
+        ', ',
+      ),
       ')',
       ...(lwt ? [' IF NOT EXISTS'] : []),
       ...u.pieces,
@@ -98,7 +114,11 @@ function rowWhere(rng: Prng, t: GenTable, key: Key | undefined, withCk: boolean)
   if (withCk) {
     t.ck.forEach((c, i) => {
       const values = t.ckPool[i] ?? [];
-      parts.push(rng.chance(0.15) ? inPieces(rng, c.text, draw(rng, values, 3)) : [`${c.text} = `, term(rng.pick(values))]);
+      parts.push(
+        rng.chance(0.15)
+          ? inPieces(rng, c.text, draw(rng, values, 3))
+          : [`${c.text} = `, term(rng.pick(values))],
+      );
     });
   }
   return join(parts, ' AND ');
@@ -118,7 +138,10 @@ export function randomUpdate(rng: Prng, t: GenTable, o: WriteOptions): Statement
       `UPDATE ${tableText(rng, t)}`,
       ...u.pieces,
       ' SET ',
-      ...join(chosen.map((c) => [`${c.text} = `, cellTerm(rng, c.type, o.v4)]), ', '),
+      ...join(
+        chosen.map((c) => [`${c.text} = `, cellTerm(rng, c.type, o.v4)]),
+        ', ',
+      ),
       ' WHERE ',
       ...rowWhere(rng, t, o.key, !onlyStatic),
       ...(lwt ? [' IF EXISTS'] : []),
@@ -134,7 +157,11 @@ export function randomDelete(rng: Prng, t: GenTable, o: WriteOptions): Statement
   const dice = rng.int(100);
   const lwt = o.child !== true && rng.chance(t.clock === 'client' ? 0.02 : 0.06);
   const u = o.bare === true ? { pieces: [] } : using(rng, t, false, lwt);
-  const head = (columns: string): Piece[] => [`DELETE ${columns}FROM ${tableText(rng, t)}`, ...u.pieces, ' WHERE '];
+  const head = (columns: string): Piece[] => [
+    `DELETE ${columns}FROM ${tableText(rng, t)}`,
+    ...u.pieces,
+    ' WHERE ',
+  ];
   const tail: Piece[] = lwt ? [' IF EXISTS'] : [];
   const timestamp = u.timestamp === undefined ? {} : { timestamp: u.timestamp };
   if (dice < 35 && cells.length > 0) {
@@ -142,18 +169,32 @@ export function randomDelete(rng: Prng, t: GenTable, o: WriteOptions): Statement
     const onlyStatic = chosen.every((c) => t.statics.includes(c));
     return {
       kind: lwt ? 'delete if exists' : 'delete cells',
-      pieces: [...head(`${chosen.map((c) => c.text).join(', ')} `), ...rowWhere(rng, t, o.key, !onlyStatic), ...tail],
+      pieces: [
+        ...head(`${chosen.map((c) => c.text).join(', ')} `),
+        ...rowWhere(rng, t, o.key, !onlyStatic),
+        ...tail,
+      ],
       compare: 'rows',
       ...timestamp,
     };
   }
   if (dice < 75) {
-    return { kind: lwt ? 'delete if exists' : 'delete row', pieces: [...head(''), ...rowWhere(rng, t, o.key, true), ...tail], compare: 'rows', ...timestamp };
+    return {
+      kind: lwt ? 'delete if exists' : 'delete row',
+      pieces: [...head(''), ...rowWhere(rng, t, o.key, true), ...tail],
+      compare: 'rows',
+      ...timestamp,
+    };
   }
   const ck = ckRestriction(rng, t, true);
   const pieces = [...head(''), ...pkRestriction(rng, t, rng.chance(0.15)).pieces];
   for (const part of ck) pieces.push(' AND ', ...part);
-  return { kind: ck.length > 0 ? 'delete range' : 'delete partition', pieces, compare: 'rows', ...timestamp };
+  return {
+    kind: ck.length > 0 ? 'delete range' : 'delete partition',
+    pieces,
+    compare: 'rows',
+    ...timestamp,
+  };
 }
 
 /** A BATCH, as text or as a BATCH message. No cell is written twice with one write time. */
@@ -167,7 +208,10 @@ export function randomBatch(rng: Prng, t: GenTable, v4: boolean): Step {
   const outer = !lwt && t.clock !== 'server' && rng.chance(0.4);
   for (let i = 0; i < size; i++) {
     const random = randomKey(rng, t);
-    const key = fixed === null && !lwt ? random : { pk: fixed ?? t.pkPool.map((p) => p[0] as GenValue), ck: random.ck };
+    const key =
+      fixed === null && !lwt
+        ? random
+        : { pk: fixed ?? t.pkPool.map((p) => p[0] as GenValue), ck: random.ck };
     if (seen.has(keyText(key))) continue;
     seen.add(keyText(key));
     const partition = keyText({ pk: key.pk, ck: [] });
@@ -182,7 +226,8 @@ export function randomBatch(rng: Prng, t: GenTable, v4: boolean): Step {
     children.push(child);
   }
   const kind = lwt ? 'batch if not exists' : rng.chance(0.5) ? 'batch unlogged' : 'batch logged';
-  const condition = (c: Statement): Piece[] => (lwt && c.kind === 'insert' ? [...c.pieces, ' IF NOT EXISTS'] : [...c.pieces]);
+  const condition = (c: Statement): Piece[] =>
+    lwt && c.kind === 'insert' ? [...c.pieces, ' IF NOT EXISTS'] : [...c.pieces];
   const at = outer ? freshTimestamp(rng, t) : null;
   if (rng.chance(0.5)) {
     const pieces: Piece[] = [kind === 'batch unlogged' ? 'BEGIN UNLOGGED BATCH' : 'BEGIN BATCH'];
@@ -191,7 +236,13 @@ export function randomBatch(rng: Prng, t: GenTable, v4: boolean): Step {
     pieces.push(' APPLY BATCH');
     const mode = rng.pick(['literal', 'bound', 'prepared', 'mixed'] as const);
     const { cql, values } = render(rng, pieces, mode);
-    return { kind: `${kind} text`, form: mode === 'literal' || mode === 'bound' ? 'query' : 'prepared', cql, ...(values.length > 0 ? { values } : {}), compare: 'rows' };
+    return {
+      kind: `${kind} text`,
+      form: mode === 'literal' || mode === 'bound' ? 'query' : 'prepared',
+      cql,
+      ...(values.length > 0 ? { values } : {}),
+      compare: 'rows',
+    };
   }
   return {
     kind: `${kind} message`,
@@ -200,7 +251,11 @@ export function randomBatch(rng: Prng, t: GenTable, v4: boolean): Step {
     batchKind: kind === 'batch unlogged' ? 1 : 0,
     children: children.map((c) => {
       const prepared = rng.chance(0.6);
-      const { cql, values } = render(rng, condition(c), prepared ? 'prepared' : rng.pick(['literal', 'bound']));
+      const { cql, values } = render(
+        rng,
+        condition(c),
+        prepared ? 'prepared' : rng.pick(['literal', 'bound']),
+      );
       return { cql, prepared, values };
     }),
     ...(at === null ? {} : { timestamp: BigInt(at) }),
@@ -210,5 +265,14 @@ export function randomBatch(rng: Prng, t: GenTable, v4: boolean): Step {
 
 function deleteRow(rng: Prng, t: GenTable, key: Key, o: WriteOptions): Statement {
   const u = o.bare === true ? { pieces: [] } : using(rng, t, false, false);
-  return { kind: 'delete row', pieces: [`DELETE FROM ${tableText(rng, t)}`, ...u.pieces, ' WHERE ', ...rowWhere(rng, t, key, true)], compare: 'rows' };
+  return {
+    kind: 'delete row',
+    pieces: [
+      `DELETE FROM ${tableText(rng, t)}`,
+      ...u.pieces,
+      ' WHERE ',
+      ...rowWhere(rng, t, key, true),
+    ],
+    compare: 'rows',
+  };
 }

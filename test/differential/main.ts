@@ -36,17 +36,33 @@ export async function runDifferential(options: DifferentialOptions): Promise<boo
   const tag = Buffer.from(options.seed).toString('hex').slice(-8).padStart(8, '0');
   const names = { direct: `diff_d_${tag}`, proxy: `diff_p_${tag}` };
   const udts = randomUdts(new Prng(`${options.seed}/udts`));
-  const settings: RunSettings = { direct, proxy, names, seed: options.seed, statementsPerTable: options.perTable, udts: udts.types, sabotage: options.sabotage };
+  const settings: RunSettings = {
+    direct,
+    proxy,
+    names,
+    seed: options.seed,
+    statementsPerTable: options.perTable,
+    udts: udts.types,
+    sabotage: options.sabotage,
+  };
   say(`seed ${options.seed}`);
-  for (const [endpoint, name] of [[direct, names.direct], [proxy, names.proxy]] as const) {
+  for (const [endpoint, name] of [
+    [direct, names.direct],
+    [proxy, names.proxy],
+  ] as const) {
     const side = await Side.connect(endpoint, name, 4);
     await side.attempt(`DROP KEYSPACE IF EXISTS ${KS}`);
-    await side.must(`CREATE KEYSPACE ${KS} WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}`);
+    await side.must(
+      `CREATE KEYSPACE ${KS} WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}`,
+    );
     for (const cql of udts.cql) await side.must(cql);
     side.close();
   }
   const started = Date.now();
-  const tables = options.only === null ? Array.from({ length: Math.ceil(options.statements / options.perTable) }, (_, i) => i) : [options.only];
+  const tables =
+    options.only === null
+      ? Array.from({ length: Math.ceil(options.statements / options.perTable) }, (_, i) => i)
+      : [options.only];
   const reports: TableReport[] = [];
   let next = 0;
   let failed = 0;
@@ -62,7 +78,10 @@ export async function runDifferential(options: DifferentialOptions): Promise<boo
   };
   await Promise.all(Array.from({ length: options.parallel }, worker));
   summary(reports, options, (Date.now() - started) / 1000);
-  for (const [endpoint, name] of [[direct, names.direct], [proxy, names.proxy]] as const) {
+  for (const [endpoint, name] of [
+    [direct, names.direct],
+    [proxy, names.proxy],
+  ] as const) {
     const side = await Side.connect(endpoint, name, 4);
     await side.attempt(`DROP KEYSPACE IF EXISTS ${KS}`);
     side.close();
@@ -70,20 +89,35 @@ export async function runDifferential(options: DifferentialOptions): Promise<boo
   return failed === 0;
 }
 
-async function explain(settings: RunSettings, options: DifferentialOptions, report: TableReport): Promise<void> {
+async function explain(
+  settings: RunSettings,
+  options: DifferentialOptions,
+  report: TableReport,
+): Promise<void> {
   const { failure } = report;
   if (failure === null) return;
-  const lines = [`\nDIFFERENCE in table ${report.index}: --seed ${options.seed} --per-table ${options.perTable} --table ${report.index}`, `  schema: ${failure.create}`];
+  const lines = [
+    `\nDIFFERENCE in table ${report.index}: --seed ${options.seed} --per-table ${options.perTable} --table ${report.index}`,
+    `  schema: ${failure.create}`,
+  ];
   for (const d of failure.differences) lines.push(`  ${d.what}: ${d.text}`);
   lines.push('  last statements:');
   for (const step of failure.steps.slice(-options.history)) lines.push(`    ${stepText(step)}`);
-  const least = failure.differences.some((d) => d.what === 'connection') ? null : await minimise(settings, failure, `t${report.index}`).catch(() => null);
-  lines.push(least === null ? '  not seen again on replay' : `  least statements (${least.length}):`);
+  const least = failure.differences.some((d) => d.what === 'connection')
+    ? null
+    : await minimise(settings, failure, `t${report.index}`).catch(() => null);
+  lines.push(
+    least === null ? '  not seen again on replay' : `  least statements (${least.length}):`,
+  );
   for (const step of least ?? []) lines.push(`    ${stepText(step)}`);
   say(lines.join('\n'));
 }
 
-function summary(reports: readonly TableReport[], options: DifferentialOptions, seconds: number): void {
+function summary(
+  reports: readonly TableReport[],
+  options: DifferentialOptions,
+  seconds: number,
+): void {
   const counts = new Map<string, [number, number]>();
   const known = new Map<string, number>();
   const soft = new Map<string, number>();
@@ -96,14 +130,19 @@ function summary(reports: readonly TableReport[], options: DifferentialOptions, 
     for (const [text, n] of report.soft) soft.set(text, (soft.get(text) ?? 0) + n);
   }
   say('\nstatement                          answered  refused');
-  for (const [kind, [ok, refused]] of [...counts].sort()) say(`${kind.padEnd(34)} ${String(ok).padStart(8)} ${String(refused).padStart(8)}`);
+  for (const [kind, [ok, refused]] of [...counts].sort())
+    say(`${kind.padEnd(34)} ${String(ok).padStart(8)} ${String(refused).padStart(8)}`);
   for (const [name, n] of known) say(`known difference '${name}': ${n}`);
   const softTotal = [...soft.values()].reduce((a, b) => a + b, 0);
   if (softTotal > 0) say(`texts that differ (not a failure): ${softTotal}`);
-  if (options.texts) for (const [text, n] of [...soft].sort((a, b) => b[1] - a[1]).slice(0, 60)) say(`  ${n} × ${text}`);
+  if (options.texts)
+    for (const [text, n] of [...soft].sort((a, b) => b[1] - a[1]).slice(0, 60))
+      say(`  ${n} × ${text}`);
   const total = reports.reduce((n, r) => n + r.statements, 0);
   const failed = reports.filter((r) => r.failure !== null).length;
-  say(`differential: seed ${options.seed}, ${total} statements, ${reports.length} tables, ${failed} with differences, ${seconds.toFixed(0)} s`);
+  say(
+    `differential: seed ${options.seed}, ${total} statements, ${reports.length} tables, ${failed} with differences, ${seconds.toFixed(0)} s`,
+  );
 }
 
 const { values: args } = parseArgs({

@@ -3,7 +3,12 @@ import { replayDiffers, type RunSettings, type TableFailure } from './run_table.
 import type { Step } from './model.ts';
 
 /** Tries at most `budget` replays; the first two steps (CREATE, USE) and the last stay. Null: it did not happen again. */
-export async function minimise(settings: RunSettings, failure: TableFailure, table: string, budget = 60): Promise<Step[] | null> {
+export async function minimise(
+  settings: RunSettings,
+  failure: TableFailure,
+  table: string,
+  budget = 60,
+): Promise<Step[] | null> {
   const head = failure.steps.slice(0, 2);
   const last = failure.steps[failure.steps.length - 1] as Step;
   if (failure.steps.length <= 2) return [...failure.steps];
@@ -14,8 +19,12 @@ export async function minimise(settings: RunSettings, failure: TableFailure, tab
     return replayDiffers(settings, table, failure.version, [...head, ...candidate, last]);
   };
   if (!(await fails(body))) return null;
-  for (let chunk = Math.ceil(body.length / 2); chunk >= 1 && left > 0; chunk = chunk === 1 ? 0 : Math.ceil(chunk / 2)) {
-    for (let at = 0; at < body.length && left > 0; ) {
+  for (
+    let chunk = Math.ceil(body.length / 2);
+    chunk >= 1 && left > 0;
+    chunk = chunk === 1 ? 0 : Math.ceil(chunk / 2)
+  ) {
+    for (let at = 0; at < body.length && left > 0;) {
       const without = [...body.slice(0, at), ...body.slice(at + chunk)];
       if (await fails(without)) body = without;
       else at += chunk;
@@ -26,7 +35,8 @@ export async function minimise(settings: RunSettings, failure: TableFailure, tab
 
 /** A step as text for people. */
 export function stepText(step: Step): string {
-  const value = (v: Uint8Array | null | 'unset'): string => (v === null ? 'null' : v === 'unset' ? 'unset' : `0x${Buffer.from(v).toString('hex')}`);
+  const value = (v: Uint8Array | null | 'unset'): string =>
+    v === null ? 'null' : v === 'unset' ? 'unset' : `0x${Buffer.from(v).toString('hex')}`;
   const extras = [
     step.names === undefined ? '' : `names ${step.names.join()}`,
     step.pageSize === undefined ? '' : `page ${step.pageSize}`,
@@ -34,6 +44,11 @@ export function stepText(step: Step): string {
     step.skipMetadata === true ? 'skip metadata' : '',
   ].filter((t) => t !== '');
   const values = step.values === undefined ? '' : ` [${step.values.map(value).join(', ')}]`;
-  const children = (step.children ?? []).map((c) => `\n      ${c.prepared ? 'prepared' : 'text'} ${c.cql} [${c.values.map(value).join(', ')}]`).join('');
+  const children = (step.children ?? [])
+    .map(
+      (c) =>
+        `\n      ${c.prepared ? 'prepared' : 'text'} ${c.cql} [${c.values.map(value).join(', ')}]`,
+    )
+    .join('');
   return `${step.form} ${step.cql}${values}${extras.length > 0 ? ` (${extras.join('; ')})` : ''}${children}`;
 }

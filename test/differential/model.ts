@@ -1,7 +1,17 @@
 /** What the generator knows of one table, and how a generated statement becomes a request. */
 import type { RawValue } from '../support/raw_codec.ts';
 import type { Prng } from './prng.ts';
-import { NULL_VALUE, allowsEmpty, randomCellType, randomValue, scalar, typeText, KEY_SCALARS, type GenType, type GenValue } from './values.ts';
+import {
+  NULL_VALUE,
+  allowsEmpty,
+  randomCellType,
+  randomValue,
+  scalar,
+  typeText,
+  KEY_SCALARS,
+  type GenType,
+  type GenValue,
+} from './values.ts';
 
 /** Stands for the keyspace in generated text; each side has its own name. */
 export const KS = '@KS@';
@@ -66,7 +76,11 @@ export interface Step {
   readonly skipMetadata?: boolean;
   readonly timestamp?: bigint;
   readonly batchKind?: number;
-  readonly children?: readonly { readonly cql: string; readonly prepared: boolean; readonly values: readonly RawValue[] }[];
+  readonly children?: readonly {
+    readonly cql: string;
+    readonly prepared: boolean;
+    readonly values: readonly RawValue[];
+  }[];
   /** Token ranges: run all of `cqls` and compare the union. */
   readonly union?: readonly string[];
   readonly onOk?: () => void;
@@ -89,7 +103,8 @@ function makeColumn(prefix: string, n: number, type: GenType, rng: Prng, desc = 
 
 function pool(rng: Prng, type: GenType, n: number, empties: boolean): GenValue[] {
   const out = Array.from({ length: n }, () => randomValue(rng, type));
-  if (empties && allowsEmpty(type) && rng.chance(0.15)) out[0] = { bytes: Buffer.alloc(0), literal: null };
+  if (empties && allowsEmpty(type) && rng.chance(0.15))
+    out[0] = { bytes: Buffer.alloc(0), literal: null };
   return out;
 }
 
@@ -99,9 +114,18 @@ export function randomTable(rng: Prng, name: string, udts: readonly GenType[]): 
   const ckCount = rng.pick([0, 1, 1, 2, 2, 3]);
   const key = (): GenType => scalar(rng.pick(KEY_SCALARS));
   const pk = Array.from({ length: pkCount }, (_, i) => makeColumn('p', i, key(), rng));
-  const ck = Array.from({ length: ckCount }, (_, i) => makeColumn('c', i, key(), rng, rng.chance(0.4)));
-  const statics = ckCount === 0 ? [] : Array.from({ length: rng.pick([0, 0, 1, 2]) }, (_, i) => makeColumn('s', i, randomCellType(rng, udts), rng));
-  const regular = Array.from({ length: rng.between(ckCount === 0 ? 1 : 0, 5) }, (_, i) => makeColumn('v', i, randomCellType(rng, udts), rng));
+  const ck = Array.from({ length: ckCount }, (_, i) =>
+    makeColumn('c', i, key(), rng, rng.chance(0.4)),
+  );
+  const statics =
+    ckCount === 0
+      ? []
+      : Array.from({ length: rng.pick([0, 0, 1, 2]) }, (_, i) =>
+          makeColumn('s', i, randomCellType(rng, udts), rng),
+        );
+  const regular = Array.from({ length: rng.between(ckCount === 0 ? 1 : 0, 5) }, (_, i) =>
+    makeColumn('v', i, randomCellType(rng, udts), rng),
+  );
   return {
     name,
     udts,
@@ -110,7 +134,9 @@ export function randomTable(rng: Prng, name: string, udts: readonly GenType[]): 
     statics,
     regular,
     dropped: [],
-    pkPool: pk.map((c) => pool(rng, c.type, pkCount === 1 ? 5 : pkCount === 2 ? 3 : 2, pkCount > 1)),
+    pkPool: pk.map((c) =>
+      pool(rng, c.type, pkCount === 1 ? 5 : pkCount === 2 ? 3 : 2, pkCount > 1),
+    ),
     ckPool: ck.map((c) => pool(rng, c.type, ckCount === 1 ? 8 : ckCount === 2 ? 4 : 3, true)),
     clock: rng.pick(['server', 'server', 'client', 'mixed']),
     nextTimestamp: 1_000_000,
@@ -127,10 +153,15 @@ export function createTable(rng: Prng, t: GenTable): string {
     ...t.regular.map((c) => `${c.text} ${typeText(c.type, KS)}`),
   ];
   const pk = t.pk.map((c) => c.text).join(', ');
-  const key = [t.pk.length > 1 || rng.chance(0.5) ? `(${pk})` : pk, ...t.ck.map((c) => c.text)].join(', ');
+  const key = [
+    t.pk.length > 1 || rng.chance(0.5) ? `(${pk})` : pk,
+    ...t.ck.map((c) => c.text),
+  ].join(', ');
   const options: string[] = [];
   if (t.ck.some((c) => c.desc === true) || (t.ck.length > 0 && rng.chance(0.3))) {
-    options.push(`CLUSTERING ORDER BY (${t.ck.map((c) => `${c.text} ${c.desc === true ? 'DESC' : 'ASC'}`).join(', ')})`);
+    options.push(
+      `CLUSTERING ORDER BY (${t.ck.map((c) => `${c.text} ${c.desc === true ? 'DESC' : 'ASC'}`).join(', ')})`,
+    );
   }
   if (rng.chance(0.3)) options.push(`comment = 'it''s a table'`);
   if (rng.chance(0.1)) options.push('default_time_to_live = 7000000');
@@ -143,8 +174,10 @@ export function cellTerm(rng: Prng, type: GenType, unset: boolean): Term {
   const dice = rng.int(100);
   if (dice < 8) return { value: NULL_VALUE };
   if (dice < 12 && unset) return { value: 'unset', force: 'bound' };
-  if (dice < 15 && allowsEmpty(type)) return { value: { bytes: Buffer.alloc(0), literal: null }, force: 'bound' };
-  if (dice < 17 && type.kind === 'scalar' && type.name === 'varint') return { value: { bytes: Buffer.from([0, 0, 7]), literal: null }, force: 'bound' };
+  if (dice < 15 && allowsEmpty(type))
+    return { value: { bytes: Buffer.alloc(0), literal: null }, force: 'bound' };
+  if (dice < 17 && type.kind === 'scalar' && type.name === 'varint')
+    return { value: { bytes: Buffer.from([0, 0, 7]), literal: null }, force: 'bound' };
   return { value: randomValue(rng, type) };
 }
 
@@ -162,7 +195,17 @@ export function tableText(rng: Prng, t: GenTable): string {
 
 /** Gives a statement its form: literals, bound, named or prepared. `v4`: unset exists. */
 export function concretise(rng: Prng, s: Statement): Step {
-  const mode = rng.pick(['literal', 'literal', 'bound', 'named', 'prepared', 'prepared', 'prepared', 'prepared_named', 'mixed'] as const);
+  const mode = rng.pick([
+    'literal',
+    'literal',
+    'bound',
+    'named',
+    'prepared',
+    'prepared',
+    'prepared',
+    'prepared_named',
+    'mixed',
+  ] as const);
   const { cql, values, names } = render(rng, s.pieces, mode);
   const prepared = mode === 'prepared' || mode === 'prepared_named' || mode === 'mixed';
   return {
@@ -196,7 +239,8 @@ export function render(
       continue;
     }
     const literal = piece.value === 'unset' ? null : piece.value.literal;
-    const write = piece.force === 'literal' || mode === 'literal' || (mode === 'mixed' && rng.chance(0.5));
+    const write =
+      piece.force === 'literal' || mode === 'literal' || (mode === 'mixed' && rng.chance(0.5));
     if (literal !== null && piece.force !== 'bound' && write) {
       cql += literal;
       continue;

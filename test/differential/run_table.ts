@@ -46,7 +46,9 @@ function nextStep(rng: Prng, t: GenTable, v4: boolean): Step {
   if (dice < 240) return concretise(rng, randomInsert(rng, t, { v4 }));
   if (dice < 360) {
     const update = randomUpdate(rng, t, { v4 });
-    return update === null ? concretise(rng, randomInsert(rng, t, { v4 })) : concretise(rng, update);
+    return update === null
+      ? concretise(rng, randomInsert(rng, t, { v4 }))
+      : concretise(rng, update);
   }
   if (dice < 440) return concretise(rng, randomDelete(rng, t, { v4 }));
   if (dice < 520) return randomBatch(rng, t, v4);
@@ -81,7 +83,10 @@ export async function runTable(settings: RunSettings, index: number): Promise<Ta
   const soft = new Map<string, number>();
   const done: Step[] = [];
   let failure: TableFailure | null = null;
-  const sides = [await Side.connect(settings.direct, settings.names.direct, version), await Side.connect(settings.proxy, settings.names.proxy, version)] as const;
+  const sides = [
+    await Side.connect(settings.direct, settings.names.direct, version),
+    await Side.connect(settings.proxy, settings.names.proxy, version),
+  ] as const;
   try {
     const begin: Step[] = [
       { kind: 'create table', form: 'query', cql: create, compare: 'rows' },
@@ -94,25 +99,36 @@ export async function runTable(settings: RunSettings, index: number): Promise<Ta
       let differences: Difference[];
       try {
         const [a, b] = await Promise.all([sides[0].run(step), sides[1].run(step)]);
-        const spoiled = settings.sabotage > 0 && rng.int(settings.sabotage) === 0 ? spoil(rng, b) : b;
+        const spoiled =
+          settings.sabotage > 0 && rng.int(settings.sabotage) === 0 ? spoil(rng, b) : b;
         differences = compareOutcomes(step, a, spoiled, settings.names, table);
         const count = counts.get(step.kind) ?? [0, 0];
         count[a.first.kind === 'error' ? 1 : 0]++;
         counts.set(step.kind, count);
         if (a.first.kind !== 'error' && b.first.kind !== 'error') step.onOk?.();
       } catch (error) {
-        differences = [{ what: 'connection', soft: false, text: error instanceof Error ? (error.stack ?? error.message) : String(error), direct: null, proxy: null }];
+        differences = [
+          {
+            what: 'connection',
+            soft: false,
+            text: error instanceof Error ? (error.stack ?? error.message) : String(error),
+            direct: null,
+            proxy: null,
+          },
+        ];
       }
       const hard: Difference[] = [];
       for (const d of differences) {
         const listed = KNOWN_DIFFERENCES.find((k) => k.applies(step, d));
         if (listed !== undefined) known.set(listed.name, (known.get(listed.name) ?? 0) + 1);
-        else if (d.soft) soft.set(`${d.what}: ${d.text}`, (soft.get(`${d.what}: ${d.text}`) ?? 0) + 1);
+        else if (d.soft)
+          soft.set(`${d.what}: ${d.text}`, (soft.get(`${d.what}: ${d.text}`) ?? 0) + 1);
         else hard.push(d);
       }
       if (hard.length > 0) failure = { create, version, steps: done, differences: hard };
     }
-    for (const side of sides) await side.attempt(`DROP TABLE IF EXISTS ${KS}.${table.name}`).catch(() => null);
+    for (const side of sides)
+      await side.attempt(`DROP TABLE IF EXISTS ${KS}.${table.name}`).catch(() => null);
   } finally {
     for (const side of sides) side.close();
   }
@@ -120,13 +136,22 @@ export async function runTable(settings: RunSettings, index: number): Promise<Ta
 }
 
 /** Runs recorded steps on a fresh table of both sides; true if the last one still differs. */
-export async function replayDiffers(settings: RunSettings, table: string, version: number, steps: readonly Step[]): Promise<boolean> {
-  const sides = [await Side.connect(settings.direct, settings.names.direct, version), await Side.connect(settings.proxy, settings.names.proxy, version)] as const;
+export async function replayDiffers(
+  settings: RunSettings,
+  table: string,
+  version: number,
+  steps: readonly Step[],
+): Promise<boolean> {
+  const sides = [
+    await Side.connect(settings.direct, settings.names.direct, version),
+    await Side.connect(settings.proxy, settings.names.proxy, version),
+  ] as const;
   try {
     for (const side of sides) await side.attempt(`DROP TABLE IF EXISTS ${KS}.${table}`);
     for (const [i, step] of steps.entries()) {
       const [a, b] = await Promise.all([sides[0].run(step), sides[1].run(step)]);
-      if (i === steps.length - 1) return compareOutcomes(step, a, b, settings.names, null).some((d) => !d.soft);
+      if (i === steps.length - 1)
+        return compareOutcomes(step, a, b, settings.names, null).some((d) => !d.soft);
     }
     return false;
   } catch {

@@ -52,13 +52,23 @@ export class Side {
   /** Runs a step to its end, following pages and healing UNPREPARED as drivers do. */
   async run(step: Step): Promise<Outcome> {
     if (step.union !== undefined) {
-      let whole: Outcome | null = null;
+      const parts: Outcome[] = [];
       for (const cql of step.union) {
-        const part = await this.run({ kind: step.kind, form: step.form, cql, compare: step.compare, ...(step.pageSize === undefined ? {} : { pageSize: step.pageSize }) });
+        const part = await this.run({
+          kind: step.kind,
+          form: step.form,
+          cql,
+          compare: step.compare,
+          ...(step.pageSize === undefined ? {} : { pageSize: step.pageSize }),
+        });
         if (part.first.kind !== 'rows') return part;
-        whole = whole === null ? part : { ...whole, rows: [...whole.rows, ...part.rows], cut: whole.cut || part.cut };
+        parts.push(part);
       }
-      return whole as Outcome;
+      return {
+        ...(parts[0] as Outcome),
+        rows: parts.flatMap((p) => p.rows),
+        cut: parts.some((p) => p.cut),
+      };
     }
     if (step.form === 'batch') return this.runBatch(step);
     const options = this.options(step);
@@ -74,8 +84,14 @@ export class Side {
     let columns: readonly RawColumn[] | null = null;
     let state: Buffer | null = null;
     do {
-      const page: RawQueryOptions = { ...options, ...(state === null ? {} : { pagingState: state }) };
-      let result: RawResult = prepared === null ? await this.client.query(this.text(step.cql), page) : await this.client.execute(prepared.id, page);
+      const page: RawQueryOptions = {
+        ...options,
+        ...(state === null ? {} : { pagingState: state }),
+      };
+      let result: RawResult =
+        prepared === null
+          ? await this.client.query(this.text(step.cql), page)
+          : await this.client.execute(prepared.id, page);
       if (result.kind === 'error' && result.code === 0x2500 && prepared !== null) {
         this.prepared.delete(step.cql);
         const again = await this.prepare(step.cql);
@@ -123,7 +139,11 @@ export class Side {
         if (answer.kind !== 'prepared') return single(answer, null);
         children.push({ statement: answer.id, values: child.values });
       }
-      const result = await this.client.batch(step.batchKind ?? 0, children, step.timestamp === undefined ? {} : { timestamp: step.timestamp });
+      const result = await this.client.batch(
+        step.batchKind ?? 0,
+        children,
+        step.timestamp === undefined ? {} : { timestamp: step.timestamp },
+      );
       if (result.kind === 'error' && result.code === 0x2500 && attempt < 2) {
         this.prepared.clear();
         continue;
@@ -135,5 +155,12 @@ export class Side {
 
 function single(first: RawResult, prepared: Prepared | null): Outcome {
   const rows = first.kind === 'rows' ? first.rows : [];
-  return { first, rows, columns: first.kind === 'rows' ? first.columns : null, pages: [rows.length], cut: false, prepared };
+  return {
+    first,
+    rows,
+    columns: first.kind === 'rows' ? first.columns : null,
+    pages: [rows.length],
+    cut: false,
+    prepared,
+  };
 }

@@ -6,8 +6,24 @@ import type { Prng } from './prng.ts';
 
 /** Names of the scalar types that may be a key. */
 export const KEY_SCALARS = [
-  'ascii', 'bigint', 'blob', 'boolean', 'date', 'decimal', 'double', 'float', 'inet', 'int',
-  'smallint', 'text', 'time', 'timestamp', 'timeuuid', 'tinyint', 'uuid', 'varint',
+  'ascii',
+  'bigint',
+  'blob',
+  'boolean',
+  'date',
+  'decimal',
+  'double',
+  'float',
+  'inet',
+  'int',
+  'smallint',
+  'text',
+  'time',
+  'timestamp',
+  'timeuuid',
+  'tinyint',
+  'uuid',
+  'varint',
 ] as const;
 
 /** A type of the generator. */
@@ -16,7 +32,11 @@ export type GenType =
   | { readonly kind: 'list' | 'set'; readonly of: GenType }
   | { readonly kind: 'map'; readonly key: GenType; readonly of: GenType }
   | { readonly kind: 'tuple'; readonly of: readonly GenType[] }
-  | { readonly kind: 'udt'; readonly name: string; readonly fields: readonly { readonly name: string; readonly type: GenType }[] }
+  | {
+      readonly kind: 'udt';
+      readonly name: string;
+      readonly fields: readonly { readonly name: string; readonly type: GenType }[];
+    }
   | { readonly kind: 'vector'; readonly of: GenType; readonly size: number };
 
 /** A value; `literal` is null where no literal says exactly these bytes. Null bytes are CQL's null. */
@@ -64,11 +84,22 @@ export function randomCellType(rng: Prng, udts: readonly GenType[], depth = 0): 
     case 1:
       return { kind: 'set', of: scalar(rng.pick(KEY_SCALARS)) };
     case 2:
-      return { kind: 'map', key: scalar(rng.pick(KEY_SCALARS)), of: randomCellType(rng, [], depth + 1) };
+      return {
+        kind: 'map',
+        key: scalar(rng.pick(KEY_SCALARS)),
+        of: randomCellType(rng, [], depth + 1),
+      };
     case 3:
-      return { kind: 'tuple', of: Array.from({ length: rng.between(1, 3) }, () => randomCellType(rng, [], depth + 1)) };
+      return {
+        kind: 'tuple',
+        of: Array.from({ length: rng.between(1, 3) }, () => randomCellType(rng, [], depth + 1)),
+      };
     case 4:
-      return { kind: 'vector', of: scalar(rng.pick(['float', 'int', 'bigint', 'text'])), size: rng.between(1, 4) };
+      return {
+        kind: 'vector',
+        of: scalar(rng.pick(['float', 'int', 'bigint', 'text'])),
+        size: rng.between(1, 4),
+      };
     default:
       return rng.pick(udts);
   }
@@ -95,7 +126,9 @@ function count(n: number): Buffer {
 export function varintBytes(value: bigint): Buffer {
   let length = 1;
   while (BigInt.asIntN(length * 8, value) !== value) length++;
-  const hex = BigInt.asUintN(length * 8, value).toString(16).padStart(length * 2, '0');
+  const hex = BigInt.asUintN(length * 8, value)
+    .toString(16)
+    .padStart(length * 2, '0');
   return Buffer.from(hex, 'hex');
 }
 
@@ -115,19 +148,28 @@ export function unsignedVint(value: bigint): Buffer {
 }
 
 function signedVint(value: bigint): Buffer {
-  return unsignedVint(value >= 0n ? value << 1n : ((-value) << 1n) - 1n);
+  return unsignedVint(value >= 0n ? value << 1n : (-value << 1n) - 1n);
 }
 
 function int(bits: number, value: bigint): GenValue {
   const out = Buffer.alloc(bits / 8);
-  for (let i = out.length - 1, rest = value; i >= 0; i--, rest >>= 8n) out[i] = Number(rest & 0xffn);
+  for (let i = out.length - 1, rest = value; i >= 0; i--, rest >>= 8n)
+    out[i] = Number(rest & 0xffn);
   return { bytes: out, literal: value.toString() };
 }
 
 function edgeInt(rng: Prng, bits: number): bigint {
   const max = (1n << BigInt(bits - 1)) - 1n;
   const near = BigInt(rng.between(-3, 3));
-  const value = rng.pick([0n, near, near, max - (near & 3n), -max - 1n + (near & 3n), near * 256n, BigInt.asIntN(bits, rng.i64())]);
+  const value = rng.pick([
+    0n,
+    near,
+    near,
+    max - (near & 3n),
+    -max - 1n + (near & 3n),
+    near * 256n,
+    BigInt.asIntN(bits, rng.i64()),
+  ]);
   return BigInt.asIntN(bits, value);
 }
 
@@ -136,7 +178,27 @@ function uuidLiteral(bytes: Buffer): string {
   return `${h.slice(0, 8)}-${h.slice(8, 12)}-${h.slice(12, 16)}-${h.slice(16, 20)}-${h.slice(20)}`;
 }
 
-const WORDS = ['', 'a', 'b', 'aa', 'ab', 'a\0', 'A', 'zebra', "o'clock", 'über', '日本', '😀', 'a b', 'null', '--', '$$x$$', '"q"', '%41', '\n'];
+const WORDS = [
+  '',
+  'a',
+  'b',
+  'aa',
+  'ab',
+  'a\0',
+  'A',
+  'zebra',
+  "o'clock",
+  'über',
+  '日本',
+  '😀',
+  'a b',
+  'null',
+  '--',
+  '$$x$$',
+  '"q"',
+  '%41',
+  '\n',
+];
 
 function decimalLiteral(unscaled: bigint, scale: number): string {
   if (scale === 0) return unscaled.toString();
@@ -150,15 +212,30 @@ function two(n: number): string {
 function scalarValue(rng: Prng, name: string): GenValue {
   switch (name) {
     case 'ascii': {
-      const text = rng.pick(['', 'a', 'b', 'aa', 'A', 'zz', 'key', "it's", 'x'.repeat(rng.int(40)), rng.bytes(4).toString('hex')]);
+      const text = rng.pick([
+        '',
+        'a',
+        'b',
+        'aa',
+        'A',
+        'zz',
+        'key',
+        "it's",
+        'x'.repeat(rng.int(40)),
+        rng.bytes(4).toString('hex'),
+      ]);
       return { bytes: Buffer.from(text, 'latin1'), literal: quote(text) };
     }
     case 'text': {
-      const text = rng.chance(0.7) ? rng.pick(WORDS) : rng.bytes(rng.between(1, 30)).toString('base64');
+      const text = rng.chance(0.7)
+        ? rng.pick(WORDS)
+        : rng.bytes(rng.between(1, 30)).toString('base64');
       return { bytes: Buffer.from(text, 'utf8'), literal: quote(text) };
     }
     case 'blob': {
-      const bytes = rng.chance(0.5) ? Buffer.from(rng.pick(['', '00', '0000', '01', 'ff', 'ff00', '7f', '80']), 'hex') : rng.bytes(rng.int(40));
+      const bytes = rng.chance(0.5)
+        ? Buffer.from(rng.pick(['', '00', '0000', '01', 'ff', 'ff00', '7f', '80']), 'hex')
+        : rng.bytes(rng.int(40));
       return { bytes, literal: `0x${bytes.toString('hex')}` };
     }
     case 'bigint':
@@ -174,22 +251,56 @@ function scalarValue(rng: Prng, name: string): GenValue {
       return { bytes: Buffer.from([yes ? 1 : 0]), literal: yes ? 'true' : 'false' };
     }
     case 'varint': {
-      const value = rng.chance(0.7) ? BigInt(rng.between(-300, 300)) : edgeInt(rng, 64) * (rng.chance(0.5) ? edgeInt(rng, 64) : 1n);
+      const value = rng.chance(0.7)
+        ? BigInt(rng.between(-300, 300))
+        : edgeInt(rng, 64) * (rng.chance(0.5) ? edgeInt(rng, 64) : 1n);
       return { bytes: varintBytes(value), literal: value.toString() };
     }
     case 'decimal': {
       const scale = rng.pick([0, 0, 1, 1, 2, 3, 10, -1, -2, -7]);
       const unscaled = rng.chance(0.8) ? BigInt(rng.between(-120, 120)) : edgeInt(rng, 64);
-      return { bytes: Buffer.concat([int(32, BigInt(scale)).bytes as Buffer, varintBytes(unscaled)]), literal: decimalLiteral(unscaled, scale) };
+      return {
+        bytes: Buffer.concat([int(32, BigInt(scale)).bytes as Buffer, varintBytes(unscaled)]),
+        literal: decimalLiteral(unscaled, scale),
+      };
     }
     case 'double': {
-      const value = rng.pick([0, -0, 1, -1, 1.5, NaN, Infinity, -Infinity, 1e308, -1e-308, 5e-324, Math.fround(rng.u32() / 7), rng.u32() - 2147483648.25]);
+      const value = rng.pick([
+        0,
+        -0,
+        1,
+        -1,
+        1.5,
+        NaN,
+        Infinity,
+        -Infinity,
+        1e308,
+        -1e-308,
+        5e-324,
+        Math.fround(rng.u32() / 7),
+        rng.u32() - 2147483648.25,
+      ]);
       const bytes = Buffer.alloc(8);
       bytes.writeDoubleBE(value);
       return { bytes, literal: floatLiteral(value) };
     }
     case 'float': {
-      const value = Math.fround(rng.pick([0, -0, 1, -1, 1.5, NaN, Infinity, -Infinity, 3e38, -1e-30, rng.u32() / 7, rng.u32() - 2147483648]));
+      const value = Math.fround(
+        rng.pick([
+          0,
+          -0,
+          1,
+          -1,
+          1.5,
+          NaN,
+          Infinity,
+          -Infinity,
+          3e38,
+          -1e-30,
+          rng.u32() / 7,
+          rng.u32() - 2147483648,
+        ]),
+      );
       const bytes = Buffer.alloc(4);
       bytes.writeFloatBE(value);
       return { bytes, literal: floatLiteral(value) };
@@ -201,15 +312,33 @@ function scalarValue(rng: Prng, name: string): GenValue {
       return { bytes, literal: quote(new Date(days * 86_400_000).toISOString().slice(0, 10)) };
     }
     case 'time': {
-      const nanos = rng.pick([0n, 1n, 86_399_999_999_999n, BigInt(rng.u32()) * 20_000n, BigInt(rng.int(86_400)) * 1_000_000_000n]);
+      const nanos = rng.pick([
+        0n,
+        1n,
+        86_399_999_999_999n,
+        BigInt(rng.u32()) * 20_000n,
+        BigInt(rng.int(86_400)) * 1_000_000_000n,
+      ]);
       const seconds = Number(nanos / 1_000_000_000n);
       const text = `${two(Math.floor(seconds / 3600))}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}.${String(nanos % 1_000_000_000n).padStart(9, '0')}`;
       return { bytes: int(64, nanos).bytes, literal: quote(text) };
     }
     case 'timestamp': {
-      const ms = rng.pick([0, 1, -1, rng.u32() * 500, -rng.u32(), 1_700_000_000_000 + rng.int(1000)]);
+      const ms = rng.pick([
+        0,
+        1,
+        -1,
+        rng.u32() * 500,
+        -rng.u32(),
+        1_700_000_000_000 + rng.int(1000),
+      ]);
       const bytes = int(64, BigInt(ms)).bytes;
-      return { bytes, literal: rng.chance(0.5) ? String(ms) : quote(`${new Date(ms).toISOString().slice(0, -1)}+0000`) };
+      return {
+        bytes,
+        literal: rng.chance(0.5)
+          ? String(ms)
+          : quote(`${new Date(ms).toISOString().slice(0, -1)}+0000`),
+      };
     }
     case 'uuid': {
       const bytes = rng.bytes(16);
@@ -240,7 +369,11 @@ function scalarValue(rng: Prng, name: string): GenValue {
       const months = BigInt(rng.int(30));
       const days = BigInt(rng.int(400));
       const nanos = BigInt(rng.u32()) * BigInt(rng.pick([0, 1, 1_000_000]));
-      const bytes = Buffer.concat([signedVint(sign * months), signedVint(sign * days), signedVint(sign * nanos)]);
+      const bytes = Buffer.concat([
+        signedVint(sign * months),
+        signedVint(sign * days),
+        signedVint(sign * nanos),
+      ]);
       return { bytes, literal: `${sign < 0n ? '-' : ''}${months}mo${days}d${nanos}ns` };
     }
     default:
@@ -293,10 +426,16 @@ export function randomValue(rng: Prng, type: GenType): GenValue {
     }
     case 'map': {
       // Cassandra keeps the terms of a literal in a hash map: which of two equal keys wins is by chance there.
-      const keys = distinctKeys(Array.from({ length: rng.int(4) }, () => randomValue(rng, type.key)), type.key);
+      const keys = distinctKeys(
+        Array.from({ length: rng.int(4) }, () => randomValue(rng, type.key)),
+        type.key,
+      );
       const pairs = keys.map((key) => [key, randomValue(rng, type.of)] as const);
       return {
-        bytes: Buffer.concat([count(pairs.length), ...pairs.flatMap(([k, v]) => [sized(k.bytes), sized(v.bytes)])]),
+        bytes: Buffer.concat([
+          count(pairs.length),
+          ...pairs.flatMap(([k, v]) => [sized(k.bytes), sized(v.bytes)]),
+        ]),
         literal: all(pairs.flat(), (l) => {
           const entries: string[] = [];
           for (let i = 0; i < l.length; i += 2) entries.push(`${l[i] ?? ''}: ${l[i + 1] ?? ''}`);
@@ -306,13 +445,21 @@ export function randomValue(rng: Prng, type: GenType): GenValue {
     }
     case 'tuple': {
       const items = type.of.map((t) => (rng.chance(0.15) ? NULL_VALUE : randomValue(rng, t)));
-      return { bytes: Buffer.concat(items.map((v) => sized(v.bytes))), literal: all(items, (l) => `(${l.join(', ')})`) };
-    }
-    case 'udt': {
-      const items = type.fields.map((f) => (rng.chance(0.15) ? NULL_VALUE : randomValue(rng, f.type)));
       return {
         bytes: Buffer.concat(items.map((v) => sized(v.bytes))),
-        literal: all(items, (l) => `{${l.map((text, i) => `${type.fields[i]?.name ?? ''}: ${text}`).join(', ')}}`),
+        literal: all(items, (l) => `(${l.join(', ')})`),
+      };
+    }
+    case 'udt': {
+      const items = type.fields.map((f) =>
+        rng.chance(0.15) ? NULL_VALUE : randomValue(rng, f.type),
+      );
+      return {
+        bytes: Buffer.concat(items.map((v) => sized(v.bytes))),
+        literal: all(
+          items,
+          (l) => `{${l.map((text, i) => `${type.fields[i]?.name ?? ''}: ${text}`).join(', ')}}`,
+        ),
       };
     }
     case 'vector': {
@@ -329,7 +476,12 @@ export function randomValue(rng: Prng, type: GenType): GenValue {
 
 /** True where Cassandra takes zero bytes as a value of the type other than text and blob. */
 export function allowsEmpty(type: GenType): boolean {
-  return type.kind === 'scalar' && !['tinyint', 'smallint', 'date', 'time', 'duration', 'text', 'ascii', 'blob'].includes(type.name);
+  return (
+    type.kind === 'scalar' &&
+    !['tinyint', 'smallint', 'date', 'time', 'duration', 'text', 'ascii', 'blob'].includes(
+      type.name,
+    )
+  );
 }
 
 /** Compares two decimals by value, not by scale. */

@@ -10,7 +10,8 @@ export interface Endpoint {
 export function parseEndpoint(text: string): Endpoint {
   const at = text.lastIndexOf(':');
   const port = Number(text.slice(at + 1));
-  if (at <= 0 || !Number.isInteger(port) || port < 1 || port > 65_535) throw new TypeError(`not a host:port: '${text}'`);
+  if (at <= 0 || !Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new TypeError(`not a host:port: '${text}'`);
   return { host: text.slice(0, at), port };
 }
 

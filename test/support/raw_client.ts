@@ -56,8 +56,21 @@ export class RawClientError extends Error {
 }
 
 /** Encodes one request frame, header and body. */
-export function encodeFrame(version: number, flags: number, stream: number, opcode: number, body: Uint8Array): Buffer {
-  return new RawWriter().byte(version).byte(flags).short(stream).byte(opcode).int(body.length).raw(body).done();
+export function encodeFrame(
+  version: number,
+  flags: number,
+  stream: number,
+  opcode: number,
+  body: Uint8Array,
+): Buffer {
+  return new RawWriter()
+    .byte(version)
+    .byte(flags)
+    .short(stream)
+    .byte(opcode)
+    .int(body.length)
+    .raw(body)
+    .done();
 }
 
 /** Encodes <query_parameters> of v3 and v4 with the consistency before them. */
@@ -148,13 +161,18 @@ export class RawClient {
     const startup = { CQL_VERSION: '3.0.0', ...options.startup };
     let frame = await client.request(OP.startup, new RawWriter().stringMap(startup).done());
     if (frame.opcode === OP.authenticate) {
-      const token = Buffer.from(`\0${options.username ?? 'cassandra'}\0${options.password ?? 'cassandra'}`, 'utf8');
+      const token = Buffer.from(
+        `\0${options.username ?? 'cassandra'}\0${options.password ?? 'cassandra'}`,
+        'utf8',
+      );
       frame = await client.request(OP.authResponse, new RawWriter().value(token).done());
     }
     if (frame.opcode !== OP.ready && frame.opcode !== OP.authSuccess) {
       client.close();
       const answer = readResponse(client.version, frame.opcode, frame.flags, frame.body);
-      throw new RawClientError(answer.kind === 'error' ? answer.message : `opcode ${frame.opcode} after STARTUP`);
+      throw new RawClientError(
+        answer.kind === 'error' ? answer.message : `opcode ${frame.opcode} after STARTUP`,
+      );
     }
     return client;
   }
@@ -172,7 +190,13 @@ export class RawClient {
   }
 
   /** The same with callbacks, for load generators. */
-  send(opcode: number, body: Uint8Array, flags: number, done: (frame: RawFrame) => void, failed: (error: Error) => void): void {
+  send(
+    opcode: number,
+    body: Uint8Array,
+    flags: number,
+    done: (frame: RawFrame) => void,
+    failed: (error: Error) => void,
+  ): void {
     if (this.broken !== null) {
       failed(this.broken);
       return;
@@ -193,7 +217,11 @@ export class RawClient {
 
   /** QUERY. */
   async query(cql: string, options: RawQueryOptions = {}): Promise<RawResult> {
-    return this.answer(OP.query, encodeParameters(new RawWriter().longString(cql), options).done(), options.tracing);
+    return this.answer(
+      OP.query,
+      encodeParameters(new RawWriter().longString(cql), options).done(),
+      options.tracing,
+    );
   }
 
   /** PREPARE. */
@@ -203,11 +231,19 @@ export class RawClient {
 
   /** EXECUTE. */
   async execute(id: Uint8Array, options: RawQueryOptions = {}): Promise<RawResult> {
-    return this.answer(OP.execute, encodeParameters(new RawWriter().shortBytes(id), options).done(), options.tracing);
+    return this.answer(
+      OP.execute,
+      encodeParameters(new RawWriter().shortBytes(id), options).done(),
+      options.tracing,
+    );
   }
 
   /** BATCH; kind 0 logged, 1 unlogged, 2 counter. */
-  async batch(kind: number, children: readonly RawBatchChild[], options: RawQueryOptions = {}): Promise<RawResult> {
+  async batch(
+    kind: number,
+    children: readonly RawBatchChild[],
+    options: RawQueryOptions = {},
+  ): Promise<RawResult> {
     const w = new RawWriter().byte(kind).short(children.length);
     for (const { statement, values } of children) {
       if (typeof statement === 'string') w.byte(0).longString(statement);
@@ -242,7 +278,11 @@ export class RawClient {
     this.socket.destroy();
   }
 
-  private async answer(opcode: number, body: Uint8Array, tracing: boolean | undefined): Promise<RawResult> {
+  private async answer(
+    opcode: number,
+    body: Uint8Array,
+    tracing: boolean | undefined,
+  ): Promise<RawResult> {
     const frame = await this.request(opcode, body, tracing === true ? 0x02 : 0);
     return readResponse(this.version, frame.opcode, frame.flags, frame.body);
   }
@@ -264,7 +304,13 @@ export class RawClient {
     while (buf.length >= 9) {
       const length = buf.readInt32BE(5);
       if (buf.length < 9 + length) break;
-      const frame = { version: buf[0] ?? 0, flags: buf[1] ?? 0, stream: buf.readInt16BE(2), opcode: buf[4] ?? 0, body: buf.subarray(9, 9 + length) };
+      const frame = {
+        version: buf[0] ?? 0,
+        flags: buf[1] ?? 0,
+        stream: buf.readInt16BE(2),
+        opcode: buf[4] ?? 0,
+        body: buf.subarray(9, 9 + length),
+      };
       buf = buf.subarray(9 + length);
       this.dispatch(frame);
     }

@@ -34,7 +34,11 @@ export interface RawType {
   readonly custom?: string;
   /** Parameters of list, set, map, tuple; field types of a UDT. */
   readonly of?: readonly RawType[];
-  readonly udt?: { readonly keyspace: string; readonly name: string; readonly fields: readonly string[] };
+  readonly udt?: {
+    readonly keyspace: string;
+    readonly name: string;
+    readonly fields: readonly string[];
+  };
 }
 
 /** One column of a metadata. */
@@ -179,7 +183,8 @@ export class RawReader {
     return value;
   }
   take(length: number): Buffer {
-    if (length < 0 || length > this.left) throw new RangeError(`${length} bytes wanted, ${this.left} left`);
+    if (length < 0 || length > this.left)
+      throw new RangeError(`${length} bytes wanted, ${this.left} left`);
     const bytes = this.buf.subarray(this.at, this.at + length);
     this.at += length;
     return bytes;
@@ -251,7 +256,12 @@ function readMetadata(r: RawReader, withPk: boolean): ReadMetadata {
 }
 
 /** Reads one response. @throws RangeError where the body is shorter than it says, or longer than it should be. */
-export function readResponse(version: number, opcode: number, flags: number, body: Buffer): RawResult {
+export function readResponse(
+  version: number,
+  opcode: number,
+  flags: number,
+  body: Buffer,
+): RawResult {
   const r = new RawReader(body);
   const tracingId = (flags & 0x02) !== 0 ? r.take(16) : null;
   const warnings = (flags & 0x08) !== 0 ? r.stringList() : [];
@@ -259,9 +269,16 @@ export function readResponse(version: number, opcode: number, flags: number, bod
   if ((flags & 0x04) !== 0) for (let n = r.short(); n > 0; n--) payload.set(r.string(), r.bytes());
   const extras: RawExtras = { tracingId, warnings, payload };
   if (opcode === OP.error) {
-    return { ...extras, kind: 'error', code: r.int(), message: r.string(), details: Buffer.from(r.rest()) };
+    return {
+      ...extras,
+      kind: 'error',
+      code: r.int(),
+      message: r.string(),
+      details: Buffer.from(r.rest()),
+    };
   }
-  if (opcode !== OP.result) return { ...extras, kind: 'other', opcode, body: Buffer.from(r.rest()) };
+  if (opcode !== OP.result)
+    return { ...extras, kind: 'other', opcode, body: Buffer.from(r.rest()) };
   const result = readResultBody(version, r, extras);
   if (r.left !== 0) throw new RangeError(`${r.left} bytes too many in a RESULT`);
   return result;
@@ -285,7 +302,14 @@ function readResultBody(version: number, r: RawReader, extras: RawExtras): RawRe
       const id = Buffer.from(r.shortBytes());
       const bind = readMetadata(r, version >= 4);
       const result = readMetadata(r, false);
-      return { ...extras, kind: 'prepared', id, bind: bind.columns ?? [], pkIndexes: bind.pkIndexes, columns: result.columns };
+      return {
+        ...extras,
+        kind: 'prepared',
+        id,
+        bind: bind.columns ?? [],
+        pkIndexes: bind.pkIndexes,
+        columns: result.columns,
+      };
     }
     case 5: {
       const change = r.string();

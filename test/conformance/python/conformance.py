@@ -84,7 +84,7 @@ if session is None:
 
 @scenario('create keyspace')
 def _():
-    session.execute(f'DROP KEYSPACE IF EXISTS {KS}')
+    session.execute(f'DROP KEYSPACE IF EXISTS {KS}', timeout=60)
     session.execute(f"CREATE KEYSPACE {KS} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}")
     session.set_keyspace(KS)
 
@@ -236,7 +236,7 @@ def _():
 
 @scenario('drop keyspace')
 def _():
-    session.execute(f'DROP KEYSPACE {KS}')
+    session.execute(f'DROP KEYSPACE {KS}', timeout=60)
     raises(InvalidRequest, f'SELECT * FROM {KS}.events')
 
 
