@@ -1,6 +1,205 @@
+import { randomBytes } from 'node:crypto';
+import { formatAddress } from '../config/index.ts';
+import type { Config } from '../config/index.ts';
+import { CryptoTicks } from '../encryption/index.ts';
 import { ConfigError } from '../errors/index.ts';
+import { KeyService, KmsTableKeys, StateDirectoryTrust } from '../keys/index.ts';
+import { connectTo, listen } from '../net/index.ts';
+import { ProxyServer, StatementCache, StoredStatements } from '../proxy/index.ts';
+import type { SharedServices } from '../proxy/index.ts';
+import { Catalog, initCluster, SchemaChanges } from '../schema/index.ts';
+import { SystemTables } from '../system/index.ts';
+import {
+  CassandraRecordStore,
+  CassandraSchemaSource,
+  ControlConnection,
+} from '../upstream/index.ts';
+import { systemClock } from '../util/index.ts';
+import { TimeuuidGenerator } from '../values/index.ts';
+import { openEmbeddedKms } from './open_kms.ts';
 import type { ProxyFactory } from './proxy_factory.ts';
 
-/** Makes the proxy of the parts: records, keys, catalog, listener. */
-export const createProxy: ProxyFactory = () =>
-  Promise.reject(new ConfigError('CONFIG_NO_PROXY', 'this build has no proxy yet'));
+const CONNECT_TIMEOUT_MS = 10_000;
+const DEFAULT_CQL_VERSION = '3.4.7';
+
+/** Opens everything that `start` and `init` share: KMS, control connection, records. */
+export async function openParts(options: {
+  readonly config: Config;
+  readonly contactPoints: readonly { readonly host: string; readonly port: number }[];
+  readonly logger: ConstructorParameters<typeof ControlConnection>[0]['logger'];
+  /** Whether a key store may be made where there is none. */
+  readonly mayCreateKeyStore: boolean;
+}): Promise<{
+  readonly control: ControlConnection;
+  readonly store: CassandraRecordStore;
+  readonly source: CassandraSchemaSource;
+  readonly trust: StateDirectoryTrust;
+  readonly tableKeys: KmsTableKeys;
+}> {
+  const { config, contactPoints, logger } = options;
+  const kms = await openEmbeddedKms(config, options.mayCreateKeyStore);
+  const control = new ControlConnection({
+    contactPoints: contactPoints.map(formatAddress),
+    username: config.upstream.username,
+    password: config.upstream.password,
+    localDataCenter: config.upstream.localDatacenter,
+    logger,
+  });
+  await control.connect();
+  return {
+    control,
+    store: new CassandraRecordStore(control),
+    source: new CassandraSchemaSource(control, systemClock),
+    trust: new StateDirectoryTrust(kms.store, kms.provider),
+    tableKeys: new KmsTableKeys(kms.provider),
+  };
+}
+
+/** Makes the proxy of its parts: KMS, records, catalog, keys, listener. */
+export const createProxy: ProxyFactory = async (context) => {
+  const { config, contactPoints, logger, metrics, say } = context;
+  const parts = await openParts({
+    config,
+    contactPoints,
+    logger,
+    mayCreateKeyStore: context.startedCassandra,
+  });
+  const { control, store, source, trust, tableKeys } = parts;
+  try {
+    if (context.startedCassandra) {
+      const { created } = await initCluster({ store, source, trust });
+      if (created) say('The cluster is new to the proxy: its catalog and keys were made.');
+    }
+    const catalog = await Catalog.open({
+      store,
+      source,
+      trust,
+      clock: systemClock,
+      onFailure: (error) => {
+        logger.error({ err: error }, 'the catalog does not verify: user tables are refused');
+      },
+    });
+    const cluster = await trust.cluster();
+    if (cluster === undefined) {
+      throw new ConfigError(
+        'CONFIG_NOT_INITIALISED',
+        'the key store knows no cluster: run cqlock init',
+      );
+    }
+    const changes = new SchemaChanges({ catalog, source, keys: tableKeys, clock: systemClock });
+    await changes.recover();
+    let leaseCount = 0;
+    const keys = new KeyService(
+      {
+        tableKeys,
+        clusterId: cluster.clusterId,
+        clock: systemClock,
+        metrics: {
+          kmsCall: (operation, result, durationMs) => {
+            metrics.recordKmsCall(operation, result, durationMs);
+          },
+          leases: (count) => {
+            metrics.addLeases(count - leaseCount);
+            leaseCount = count;
+          },
+        },
+      },
+      { idleMs: config.leases.idleMs, maxAgeMs: config.leases.maxAgeMs },
+    );
+    const services = sharedServices(catalog, changes, metrics, logger);
+    const server = new ProxyServer({
+      services,
+      keys,
+      connector: (host, port) =>
+        connectTo(host, port, CONNECT_TIMEOUT_MS, (direction, count) => {
+          metrics.addBytes('upstream', direction, count);
+        }),
+      contactPoints,
+      hostId: randomBytes(16),
+      cqlVersion: () => cqlVersion(catalog),
+      limits: config.limits,
+    });
+    control.onSchemaEvent(() => {
+      catalog.refresh().catch((error: unknown) => {
+        logger.warn({ err: error }, 'the catalog could not be read again');
+      });
+    });
+    logger.warn(
+      { client_authentication: 'delegated' },
+      'Cassandra alone authenticates clients: who administers its roles can read through the proxy',
+    );
+    const listener = await listen(
+      config.listen.host,
+      config.listen.port,
+      (direction, count) => {
+        metrics.addBytes('client', direction, count);
+      },
+      (transport) => {
+        server.accept(transport);
+      },
+    );
+    return {
+      address: { host: listener.host, port: listener.port },
+      ready: () => {
+        const { failure } = catalog.snapshot();
+        return failure === undefined
+          ? { ok: true, reasons: [] }
+          : { ok: false, reasons: [`${failure.code}: ${failure.message}`] };
+      },
+      stop: async () => {
+        listener.close();
+        await server.stop(
+          config.drainTimeoutMs,
+          (ms) =>
+            new Promise((resolve) => {
+              setTimeout(resolve, ms);
+            }),
+        );
+        await control.close();
+      },
+    };
+  } catch (error) {
+    await control.close();
+    throw error;
+  }
+};
+
+function sharedServices(
+  catalog: Catalog,
+  changes: SchemaChanges,
+  metrics: SharedServices['metrics'],
+  logger: SharedServices['logger'],
+): SharedServices {
+  const timeuuids = new TimeuuidGenerator({ nowMs: () => Date.now(), randomBytes });
+  return {
+    catalog,
+    changes,
+    system: new SystemTables({
+      raw: (keyspace, table) => catalog.snapshot().raw(keyspace, table),
+      snapshot: () => catalog.snapshot(),
+    }),
+    ticks: new CryptoTicks((callback) => {
+      process.nextTick(callback);
+    }),
+    stored: new StoredStatements(),
+    statements: new StatementCache(),
+    functions: {
+      nowMs: () => Date.now(),
+      randomBytes,
+      nextTimeuuid: () => timeuuids.next(),
+    },
+    pagingKey: catalog.keys.paging,
+    nowMs: () => Date.now(),
+    metrics,
+    logger,
+  };
+}
+
+function cqlVersion(catalog: Catalog): string {
+  const local = catalog.snapshot().raw('system', 'local');
+  const index = local?.columns.findIndex((column) => column.name === 'cql_version') ?? -1;
+  const cell = index < 0 ? undefined : local?.rows[0]?.[index];
+  return cell === undefined || cell === null
+    ? DEFAULT_CQL_VERSION
+    : Buffer.from(cell).toString('utf8');
+}

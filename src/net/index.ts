@@ -5,3 +5,5 @@
  */
 export { startHttpServer } from './http_server.ts';
 export type { HttpServer, HttpServerOptions, Readiness } from './http_server.ts';
+export { connectTo, listen, SocketTransport } from './socket_transport.ts';
+export type { ByteCounter, Listener } from './socket_transport.ts';

@@ -1,0 +1,375 @@
+import { editText, quoteIdentifier } from '../cql/index.ts';
+import type {
+  AlterTableStatement,
+  ColumnDefinition,
+  CreateTableStatement,
+  Identifier,
+  Property,
+  Statement,
+} from '../cql/index.ts';
+import { InvalidRequestError, UnsupportedStatementError } from '../errors/index.ts';
+import type {
+  AlterTableChange,
+  CreateTableDefinition,
+  NewColumn,
+  Snapshot,
+  TableEntry,
+} from '../schema/index.ts';
+import {
+  isMultiCell,
+  printType,
+  referencesCounter,
+  referencesDuration,
+  resolveTypeName,
+  udtNames,
+} from '../values/index.ts';
+import type { CqlType } from '../values/index.ts';
+import { HIDDEN_PREFIX } from './table_columns.ts';
+import { typeResolver } from './type_resolver.ts';
+
+type CreateTypeStatement = Extract<Statement, { kind: 'create_type' }>;
+type AlterTypeStatement = Extract<Statement, { kind: 'alter_type' }>;
+
+/** A CREATE TABLE: the logical table, and the statement on Cassandra. */
+export interface CreateTablePlan {
+  readonly definition: CreateTableDefinition;
+  /** Asks Cassandra whether the client may make the table, without making it: it names a key column that is not there. */
+  readonly probeText: string;
+  /** Name by which the expected refusal of the probe is known. */
+  readonly probeColumn: string;
+  readonly storedText: (tableId: string) => string;
+}
+
+/** An ALTER TABLE: what changes of the logical table, and the statement on Cassandra. */
+export interface AlterTablePlan {
+  readonly change: AlterTableChange;
+  readonly storedText: string;
+}
+
+/** A logical field of a user type. */
+export interface PlannedField {
+  readonly name: string;
+  readonly type: string;
+}
+
+/** A CREATE TYPE. */
+export interface CreateTypePlan {
+  readonly fields: readonly PlannedField[];
+  readonly storedText: string;
+}
+
+/** An ALTER TYPE: all fields afterwards. */
+export type AlterTypePlan = CreateTypePlan;
+
+/** Column that no table has: the proxy refuses names with this prefix. */
+const PROBE_COLUMN = `${HIDDEN_PREFIX}probe`;
+
+/** Plans CREATE TABLE. @throws InvalidRequestError, UnsupportedStatementError. */
+export function planCreateTable(
+  text: string,
+  statement: CreateTableStatement,
+  keyspace: string,
+  snapshot: Snapshot,
+): CreateTablePlan {
+  const name = statement.table.name.text;
+  const label = `${keyspace}.${name}`;
+  if (statement.compactStorage) {
+    throw new UnsupportedStatementError(`COMPACT STORAGE is not supported by the proxy (${label})`);
+  }
+  checkProperties(statement.properties, label);
+  const keys = statement.primaryKeys[0];
+  const isKey = (column: string): boolean =>
+    keys !== undefined &&
+    [...keys.partition, ...keys.clustering].some((key) => key.text === column);
+  const resolve = typeResolver(snapshot, keyspace);
+  const columns = statement.columns.map((column): NewColumn => {
+    const type = resolve(column.type);
+    checkColumn(column, type, label, isKey(column.name.text));
+    const partition = positionOf(keys?.partition, column.name);
+    if (partition >= 0) return newColumn(column, type, 'partition', partition);
+    const clustering = positionOf(keys?.clustering, column.name);
+    if (clustering >= 0) {
+      const order = statement.clusteringOrder.find((o) => o.column.text === column.name.text);
+      return {
+        ...newColumn(column, type, 'clustering', clustering),
+        order: order?.direction ?? 'asc',
+      };
+    }
+    return newColumn(column, type, column.isStatic ? 'static' : 'regular', 0);
+  });
+  const hasWith = statement.properties.length > 0 || statement.clusteringOrder.length > 0;
+  const target = `${quoteIdentifier(keyspace)}.${quoteIdentifier(name)}`;
+  return {
+    definition: { keyspace, name, columns },
+    probeColumn: PROBE_COLUMN,
+    probeText: `CREATE TABLE ${statement.ifNotExists ? 'IF NOT EXISTS ' : ''}${target} (a blob, PRIMARY KEY (${PROBE_COLUMN}))`,
+    storedText: (tableId) =>
+      editText(text, [
+        { span: statement.table.span, replacement: target },
+        ...statement.columns.map((column) => ({ span: column.type.span, replacement: 'blob' })),
+        {
+          span: { start: statement.span.end, end: text.length },
+          replacement: ` ${hasWith ? 'AND' : 'WITH'} ID = ${tableId}`,
+        },
+      ]),
+  };
+}
+
+function positionOf(keys: readonly Identifier[] | undefined, name: Identifier): number {
+  return keys?.findIndex((key) => key.text === name.text) ?? -1;
+}
+
+function newColumn(
+  column: ColumnDefinition,
+  type: CqlType,
+  kind: NewColumn['kind'],
+  position: number,
+): NewColumn {
+  return { name: column.name.text, type: printType(type), kind, position };
+}
+
+/** Checks that Cassandra cannot make any more, because every stored column is a blob. */
+function checkColumn(column: ColumnDefinition, type: CqlType, label: string, isKey: boolean): void {
+  const name = column.name.text;
+  if (name.startsWith(HIDDEN_PREFIX)) {
+    throw new InvalidRequestError(
+      `Column name ${name} of ${label} begins with the prefix ${HIDDEN_PREFIX}, which is reserved by the proxy`,
+    );
+  }
+  if (column.isMasked) {
+    throw new UnsupportedStatementError(
+      `MASKED WITH (column ${name} of ${label}) is not supported by the proxy`,
+    );
+  }
+  if (referencesCounter(type)) {
+    throw new UnsupportedStatementError(
+      `counters (column ${name} of ${label}) are not supported by the proxy (see docs/compatibility.md)`,
+    );
+  }
+  if (type.kind === 'custom') {
+    throw new UnsupportedStatementError(
+      `the custom type of column ${name} of ${label} is not supported by the proxy`,
+    );
+  }
+  if (isKey && isMultiCell(type)) {
+    throw new InvalidRequestError(
+      `Invalid non-frozen ${type.kind === 'udt' ? 'user-defined' : 'collection'} type ${printType(type)} for PRIMARY KEY column '${name}'`,
+    );
+  }
+  if (isKey && referencesDuration(type)) {
+    throw new InvalidRequestError(
+      `duration type is not supported for PRIMARY KEY column '${name}'`,
+    );
+  }
+  if (isMultiCell(type)) {
+    throw new UnsupportedStatementError(
+      `the non-frozen type ${printType(type)} of column ${name} of ${label} is not supported by the proxy; write it as frozen<…> (see docs/compatibility.md)`,
+    );
+  }
+}
+
+function checkProperties(properties: readonly Property[], label: string): void {
+  for (const property of properties) {
+    const name = property.name.text.toLowerCase();
+    if (name === 'id') {
+      throw new UnsupportedStatementError(
+        `WITH ID (${label}) is not supported by the proxy, which chooses the id of a table itself`,
+      );
+    }
+    if (name === 'custom_properties') {
+      throw new UnsupportedStatementError(
+        `CUSTOM_PROPERTIES (${label}) is not supported by the proxy yet; every table is encrypted under a service-owned key`,
+      );
+    }
+  }
+}
+
+/** Plans ALTER TABLE on an encrypted table. @throws InvalidRequestError, UnsupportedStatementError. */
+export function planAlterTable(
+  text: string,
+  statement: AlterTableStatement,
+  table: TableEntry,
+  snapshot: Snapshot,
+): AlterTablePlan {
+  const { action } = statement;
+  const label = `${table.keyspace}.${table.name}`;
+  const edits = [
+    {
+      span: statement.table.span,
+      replacement: `${quoteIdentifier(table.keyspace)}.${quoteIdentifier(table.name)}`,
+    },
+  ];
+  let change: AlterTableChange = { kind: 'with' };
+  switch (action.kind) {
+    case 'add': {
+      const resolve = typeResolver(snapshot, table.keyspace);
+      const columns: NewColumn[] = [];
+      for (const column of action.columns) {
+        const type = resolve(column.type);
+        checkColumn(column, type, label, false);
+        edits.push({ span: column.type.span, replacement: 'blob' });
+        // IF NOT EXISTS leaves a column that is there as it is.
+        if (action.ifNotExists && table.columns.has(column.name.text)) continue;
+        columns.push(newColumn(column, type, column.isStatic ? 'static' : 'regular', 0));
+      }
+      change = columns.length === 0 ? { kind: 'with' } : { kind: 'add', columns };
+      break;
+    }
+    case 'drop': {
+      const columns = action.columns
+        .map((column) => column.text)
+        .filter((name) => !action.ifExists || table.columns.has(name));
+      change = columns.length === 0 ? { kind: 'with' } : { kind: 'drop', columns };
+      break;
+    }
+    case 'rename': {
+      for (const { to } of action.renames) {
+        if (to.text.startsWith(HIDDEN_PREFIX)) {
+          throw new InvalidRequestError(
+            `Column name ${to.text} begins with the prefix ${HIDDEN_PREFIX}, which is reserved by the proxy`,
+          );
+        }
+      }
+      const renames = action.renames
+        .map(({ from, to }) => ({ from: from.text, to: to.text }))
+        .filter(({ from }) => !action.ifExists || table.columns.has(from));
+      change = renames.length === 0 ? { kind: 'with' } : { kind: 'rename', renames };
+      break;
+    }
+    case 'with':
+      checkProperties(action.properties, label);
+      break;
+    case 'alter_type':
+      edits.push({ span: action.type.span, replacement: 'blob' });
+      break;
+    case 'mask':
+      throw new UnsupportedStatementError(
+        `MASKED WITH (column ${action.column.text} of ${label}) is not supported by the proxy`,
+      );
+    case 'drop_compact_storage':
+      break;
+  }
+  return { change, storedText: editText(text, edits) };
+}
+
+/** Plans CREATE TYPE: the stored type has a blob for each field. @throws InvalidRequestError for unknown types. */
+export function planCreateType(
+  text: string,
+  statement: CreateTypeStatement,
+  keyspace: string,
+  snapshot: Snapshot,
+): CreateTypePlan {
+  const resolve = typeResolver(snapshot, keyspace);
+  return {
+    fields: statement.fields.map((field) => plannedField(field.name, resolve(field.type))),
+    storedText: editText(text, [
+      {
+        span: statement.type.span,
+        replacement: `${quoteIdentifier(keyspace)}.${quoteIdentifier(statement.type.name.text)}`,
+      },
+      ...statement.fields.map((field) => ({ span: field.type.span, replacement: 'blob' })),
+    ]),
+  };
+}
+
+function plannedField(name: Identifier, type: CqlType): PlannedField {
+  if (name.text.startsWith(HIDDEN_PREFIX)) {
+    throw new InvalidRequestError(
+      `Field name ${name.text} begins with the prefix ${HIDDEN_PREFIX}, which is reserved by the proxy`,
+    );
+  }
+  if (referencesCounter(type)) {
+    throw new InvalidRequestError('A user type cannot contain counters');
+  }
+  if (type.kind === 'udt' && !type.frozen) {
+    throw new InvalidRequestError('A user type cannot contain non-frozen UDTs');
+  }
+  return { name: name.text, type: printType(type) };
+}
+
+/** Plans ALTER TYPE. @throws InvalidRequestError for what Cassandra refuses, where only the proxy can see it. */
+export function planAlterType(
+  text: string,
+  statement: AlterTypeStatement,
+  keyspace: string,
+  snapshot: Snapshot,
+): AlterTypePlan {
+  const name = statement.type.name.text;
+  const known = snapshot.udt(keyspace, name);
+  const current: PlannedField[] =
+    known?.fields.map((field) => ({ name: field.name, type: printType(field.type) })) ?? [];
+  const { action } = statement;
+  const edits = [
+    {
+      span: statement.type.span,
+      replacement: `${quoteIdentifier(keyspace)}.${quoteIdentifier(name)}`,
+    },
+  ];
+  switch (action.kind) {
+    case 'add': {
+      const used = partitionKeyUse(keyspace, name, snapshot);
+      if (used !== undefined) {
+        throw new InvalidRequestError(
+          `Cannot add new field to type ${keyspace}.${name} as it is used in the partition key of table ${used}`,
+        );
+      }
+      for (const field of action.fields) {
+        edits.push({ span: field.type.span, replacement: 'blob' });
+        const type = resolveTypeName(field.type, {
+          keyspace,
+          udt: (udtName) => snapshot.udt(keyspace, udtName),
+        });
+        if (udtNames(type).has(name)) {
+          throw new InvalidRequestError(
+            `Cannot add new field ${field.name.text} of type ${printType(type)} to user type ${keyspace}.${name} as it would create a circular reference`,
+          );
+        }
+        if (action.ifNotExists && current.some((f) => f.name === field.name.text)) continue;
+        current.push(plannedField(field.name, type));
+      }
+      break;
+    }
+    case 'rename':
+      for (const { from, to } of action.renames) {
+        const index = current.findIndex((field) => field.name === from.text);
+        const field = current[index];
+        if (field !== undefined) current[index] = { name: to.text, type: field.type };
+      }
+      break;
+    case 'alter':
+      edits.push({ span: action.type.span, replacement: 'blob' });
+      break;
+  }
+  return { fields: current, storedText: editText(text, edits) };
+}
+
+function partitionKeyUse(keyspace: string, name: string, snapshot: Snapshot): string | undefined {
+  for (const table of snapshot.keyspace(keyspace)?.tables.values() ?? []) {
+    if (table.partitionKey.some((column) => udtNames(column.type).has(name))) {
+      return `${table.keyspace}.${table.name}`;
+    }
+  }
+  return undefined;
+}
+
+/** @throws InvalidRequestError when a type is still in use: Cassandra cannot see it in columns of blobs. */
+export function checkTypeUnused(keyspace: string, name: string, snapshot: Snapshot): void {
+  const entry = snapshot.keyspace(keyspace);
+  if (entry === undefined) return;
+  const types = [...entry.types.values()].filter((type) =>
+    type.fields.some((field) => udtNames(field.type).has(name)),
+  );
+  if (types.length > 0) {
+    throw new InvalidRequestError(
+      `Cannot drop user type '${keyspace}.${name}' as it is still used by user types [${types.map((type) => type.name).join(', ')}]`,
+    );
+  }
+  const tables = [...entry.tables.values()].filter((table) =>
+    table.allColumns.some((column) => udtNames(column.type).has(name)),
+  );
+  if (tables.length > 0) {
+    throw new InvalidRequestError(
+      `Cannot drop user type '${keyspace}.${name}' as it is still used by tables [${tables.map((table) => table.name).join(', ')}]`,
+    );
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * What a statement on encrypted tables becomes: plans (pure functions of the syntax tree and the catalog) and their
+ * application to the values of one execution and to the rows of an answer. No I/O and no clock; keys come in as cipher
+ * objects.
+ *
+ * A plan never contains a value, so it serves every statement of its shape. Execution goes bind (terms to validated
+ * logical bytes) → seal (queue in a batch shared by many requests) → stored (take the ciphertext out and order it by the
+ * markers of the stored statement); rows come back through {@link openRows}.
+ *
+ * May import: schema, keys (types), crypto, cql, values, wire, errors, util.
+ */
+export { MarkerRegistry } from './markers.ts';
+export type { Receiver } from './markers.ts';
+export { CryptoTicks } from './crypto_ticks.ts';
+export type { Defer } from './crypto_ticks.ts';
+export { HIDDEN_PREFIX, tableName } from './table_columns.ts';
+export type { TermContext } from './terms.ts';
+export { typeResolver } from './type_resolver.ts';
+export {
+  bindSelect,
+  int32,
+  limitMarkers,
+  planSelect,
+  sealRead,
+  storedRead,
+} from './select_plan.ts';
+export type { BoundSelect, SealedRead, SelectPlan, StoredRead } from './select_plan.ts';
+export { openRows, roleOf } from './stored_result.ts';
+export type { KnownKeys, OpenedRows, StoredRole, StoredRow } from './stored_result.ts';
+export { planWrite } from './write_plan.ts';
+export type { WritePlan } from './write_plan.ts';
+export { bindWrite, sealWrite, storedStatements } from './write_seal.ts';
+export type { BoundWrite, SealedWrite, StoredStatement } from './write_seal.ts';
+export {
+  checkTypeUnused,
+  planAlterTable,
+  planAlterType,
+  planCreateTable,
+  planCreateType,
+} from './ddl_plan.ts';
+export type { AlterTablePlan, AlterTypePlan, CreateTablePlan, CreateTypePlan } from './ddl_plan.ts';

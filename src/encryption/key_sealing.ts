@@ -1,0 +1,195 @@
+import type {
+  ClusteringHandle,
+  PartitionHandle,
+  SealBatch,
+  TableCipherKeys,
+} from '../crypto/index.ts';
+import { InvalidRequestError } from '../errors/index.ts';
+import type { ColumnEntry, TableEntry } from '../schema/index.ts';
+import { compareValues, serializeList, serializeTuple, valueCodec } from '../values/index.ts';
+import type { KeyRestriction } from './restrictions.ts';
+import { columnContext, MAX_KEY_BYTES, tableName } from './table_columns.ts';
+import type { TermContext } from './terms.ts';
+
+/** A logical partition key: one value for each component. */
+export type PartitionKey = readonly Uint8Array[];
+
+/** Values of the clustering restrictions of one execution: canonical, not yet sealed. */
+export type ClusteringValues = readonly (readonly (readonly Uint8Array[])[])[];
+
+/** Clustering restrictions sealed for one partition: handle by restriction, tuple, component. */
+export type SealedClustering = readonly (readonly (readonly ClusteringHandle[])[])[];
+
+/**
+ * Evaluates restrictions that name every partition key column by `=` or IN: the partitions in Cassandra's order (by
+ * value, without duplicates).
+ */
+export function partitionKeys(
+  table: TableEntry,
+  restrictions: readonly KeyRestriction[],
+  context: TermContext,
+): PartitionKey[] {
+  let keys: Uint8Array[][] = [[]];
+  for (const column of table.partitionKey) {
+    const restriction = restrictions.find((r) => r.columns[0] === column);
+    const tuples = restriction?.values(context) ?? [];
+    const values = tuples.map((tuple) => tuple[0] as Uint8Array);
+    if (restriction?.operator === 'IN') {
+      values.sort((a, b) => compareValues(column.type, a, b));
+      keys = keys.flatMap((key) => distinct(values).map((value) => [...key, value]));
+    } else {
+      keys = keys.map((key) => [...key, values[0] as Uint8Array]);
+    }
+  }
+  for (const key of keys) checkPartitionKey(key);
+  return keys;
+}
+
+function distinct(sorted: readonly Uint8Array[]): Uint8Array[] {
+  const result: Uint8Array[] = [];
+  for (const value of sorted) {
+    if (!result.some((known) => Buffer.compare(known, value) === 0)) result.push(value);
+    // Sorted input keeps equal bytes close, but values that compare equal may differ in bytes: look at all of them.
+  }
+  return result;
+}
+
+/** @throws InvalidRequestError for an empty key of one component, as Cassandra. */
+export function checkPartitionKey(key: PartitionKey): void {
+  if (key.length === 1 && key[0]?.length === 0)
+    throw new InvalidRequestError('Key may not be empty');
+}
+
+/** Queues a partition key for sealing. */
+export function sealPartition(
+  batch: SealBatch,
+  keys: TableCipherKeys,
+  table: TableEntry,
+  key: PartitionKey,
+): PartitionHandle {
+  return batch.partition(
+    keys,
+    table.partitionKey.map((column, index) => ({
+      context: columnContext(table, column),
+      value: key[index] as Uint8Array,
+    })),
+  );
+}
+
+/** Queues one clustering value for sealing. */
+export function sealClusteringValue(
+  batch: SealBatch,
+  partition: PartitionHandle,
+  table: TableEntry,
+  column: ColumnEntry,
+  value: Uint8Array,
+): ClusteringHandle {
+  return batch.clustering(partition, columnContext(table, column), value);
+}
+
+/** Evaluates the clustering restrictions to canonical values. */
+export function clusteringValues(
+  restrictions: readonly KeyRestriction[],
+  context: TermContext,
+): ClusteringValues {
+  return restrictions.map((restriction) =>
+    restriction
+      .values(context)
+      .map((tuple) =>
+        tuple.map((value, index) =>
+          valueCodec((restriction.columns[index] as ColumnEntry).type).canonical(
+            value as Uint8Array,
+          ),
+        ),
+      ),
+  );
+}
+
+/** Queues the values of the clustering restrictions for one partition. */
+export function sealClustering(
+  batch: SealBatch,
+  partition: PartitionHandle,
+  table: TableEntry,
+  restrictions: readonly KeyRestriction[],
+  values: ClusteringValues,
+): SealedClustering {
+  return restrictions.map((restriction, r) =>
+    (values[r] ?? []).map((tuple) =>
+      tuple.map((value, index) =>
+        sealClusteringValue(
+          batch,
+          partition,
+          table,
+          restriction.columns[index] as ColumnEntry,
+          value,
+        ),
+      ),
+    ),
+  );
+}
+
+/** The text of clustering restrictions on the stored table; every value is a marker. */
+export function clusteringText(
+  restrictions: readonly KeyRestriction[],
+  quote: (name: string) => string,
+): string {
+  return restrictions
+    .map((restriction) => {
+      const names = restriction.columns.map((column) => quote(column.name));
+      if (!restriction.multiColumn) {
+        return ` AND ${names[0] ?? ''} ${restriction.operator} ?`;
+      }
+      if (restriction.operator === 'IN') return ` AND (${names.join(', ')}) IN ?`;
+      return ` AND (${names.join(', ')}) ${restriction.operator} (${names.map(() => '?').join(', ')})`;
+    })
+    .join('');
+}
+
+/** The stored values for the markers of {@link clusteringText}, after the batch ran. */
+export function clusteringMarkers(
+  restrictions: readonly KeyRestriction[],
+  stored: StoredClustering,
+): Uint8Array[] {
+  const values: Uint8Array[] = [];
+  restrictions.forEach((restriction, r) => {
+    const tuples = stored[r] ?? [];
+    if (restriction.operator === 'IN') {
+      values.push(
+        serializeList(
+          tuples.map((tuple) =>
+            restriction.multiColumn ? serializeTuple(tuple) : (tuple[0] as Uint8Array),
+          ),
+        ),
+      );
+    } else {
+      values.push(...(tuples[0] ?? []));
+    }
+  });
+  return values;
+}
+
+/** Sealed clustering restrictions as bytes: by restriction, tuple, component. */
+export type StoredClustering = readonly (readonly (readonly Uint8Array[])[])[];
+
+/** Takes the bytes of sealed restrictions out of a batch that ran. */
+export function storedClustering(batch: SealBatch, sealed: SealedClustering): StoredClustering {
+  return sealed.map((tuples) =>
+    tuples.map((tuple) => tuple.map((handle) => batch.clusteringBytes(handle))),
+  );
+}
+
+/** @throws InvalidRequestError when the stored components exceed Cassandra's limit, naming both sizes. */
+export function checkKeySize(
+  table: TableEntry,
+  what: 'partition key' | 'clustering',
+  stored: readonly Uint8Array[],
+  logical: readonly Uint8Array[],
+): void {
+  let size = 0;
+  for (const part of stored) size += part.length;
+  if (size <= MAX_KEY_BYTES) return;
+  const plain = logical.reduce((sum, part) => sum + part.length, 0);
+  throw new InvalidRequestError(
+    `Key length of ${String(size)} is longer than maximum of ${String(MAX_KEY_BYTES)} (the ${what} of ${tableName(table)} has ${String(plain)} bytes, ${String(size)} once encrypted)`,
+  );
+}

@@ -1,0 +1,417 @@
+import { quoteIdentifier } from '../cql/index.ts';
+import type { BindMarker, Expression, Identifier, Relation } from '../cql/index.ts';
+import {
+  InvalidRequestError,
+  UnsupportedStatementError,
+  type ProxyError,
+} from '../errors/index.ts';
+import type { ColumnEntry, TableEntry } from '../schema/index.ts';
+import { native, splitList, splitTuple } from '../values/index.ts';
+import type { CqlType, TupleType } from '../values/index.ts';
+import { UNSET } from '../wire/index.ts';
+import type { Receiver } from './markers.ts';
+import { requireColumn, tableName } from './table_columns.ts';
+import { compileTerm } from './terms.ts';
+import type { TermContext, TermScope, TermSource } from './terms.ts';
+
+/** Gives the logical values of one relation: one row of components for each value of an IN. */
+export type TupleSource = (context: TermContext) => (Uint8Array | null)[][];
+
+/** What a WHERE clause says of one or several key columns. */
+export interface KeyRestriction {
+  /** Key columns in the order the relation names them. */
+  readonly columns: readonly ColumnEntry[];
+  readonly operator: '=' | '<' | '<=' | '>' | '>=' | 'IN';
+  /** One tuple, or one for each element of IN; a single column gives tuples of one. */
+  readonly values: TupleSource;
+  /** Whether the relation was written with parentheses: `(a, b) > (1, 2)`. */
+  readonly multiColumn: boolean;
+}
+
+/** A restriction on token(partition key). */
+export interface TokenRestriction {
+  readonly operator: '=' | '<' | '<=' | '>' | '>=';
+  /** A token as bigint bytes, or the logical partition key whose token is meant. */
+  readonly value:
+    | { readonly kind: 'token'; readonly source: TermSource }
+    | { readonly kind: 'key'; readonly sources: readonly TermSource[] };
+}
+
+/** A WHERE clause, taken apart. */
+export interface Restrictions {
+  readonly partition: readonly KeyRestriction[];
+  readonly clustering: readonly KeyRestriction[];
+  readonly token: readonly TokenRestriction[];
+  /** The clause as Cassandra would see it on the stored table, for its own validation; empty without WHERE. */
+  readonly validationText: string;
+  /** Why the proxy cannot run the clause although it parses; raised after Cassandra had its say. */
+  readonly refusal: ProxyError | undefined;
+}
+
+const INT = native('int');
+const BIGINT = native('bigint');
+
+/** Takes a WHERE clause apart and compiles its values. @throws InvalidRequestError as Cassandra would. */
+export function analyseWhere(
+  relations: readonly Relation[],
+  table: TableEntry,
+  scope: TermScope,
+): Restrictions {
+  const partition: KeyRestriction[] = [];
+  const clustering: KeyRestriction[] = [];
+  const token: TokenRestriction[] = [];
+  const texts: string[] = [];
+  let refusal: ProxyError | undefined;
+  const place = (restriction: KeyRestriction): void => {
+    const kinds = new Set(restriction.columns.map((column) => column.kind));
+    if (kinds.size === 1 && kinds.has('clustering')) clustering.push(restriction);
+    else if (kinds.size === 1 && kinds.has('partition') && !restriction.multiColumn) {
+      partition.push(restriction);
+    } else refusal ??= filteringRefusal(table);
+  };
+  for (const relation of relations) {
+    switch (relation.kind) {
+      case 'comparison': {
+        const column = requireColumn(table, relation.column);
+        const name = quoteIdentifier(column.name);
+        texts.push(`${name} ${relation.operator} ?`);
+        if (
+          relation.operator === 'LIKE' ||
+          relation.operator === 'CONTAINS' ||
+          relation.operator === 'CONTAINS KEY'
+        ) {
+          refusal ??= filteringRefusal(table);
+          compileTerm(relation.value, elementReceiver(table, column, relation.operator), scope);
+          break;
+        }
+        const source = compileTerm(relation.value, receiverOf(table, column, true), scope);
+        if (relation.operator === '!=') {
+          refusal ??= filteringRefusal(table);
+          break;
+        }
+        place({
+          columns: [column],
+          operator: relation.operator,
+          values: (context) => [[keyValue(source, context, column)]],
+          multiColumn: false,
+        });
+        break;
+      }
+      case 'in': {
+        const column = requireColumn(table, relation.column);
+        texts.push(`${quoteIdentifier(column.name)} IN ?`);
+        place({
+          columns: [column],
+          operator: 'IN',
+          values: inValues(relation.values, table, column, scope),
+          multiColumn: false,
+        });
+        break;
+      }
+      case 'tuple': {
+        const columns = relation.columns.map((name) => requireColumn(table, name));
+        texts.push(`(${names(columns)}) ${relation.operator} (${marks(columns.length)})`);
+        const source = tupleValue(relation.value, table, columns, scope);
+        if (relation.operator === '!=') {
+          refusal ??= filteringRefusal(table);
+          break;
+        }
+        place({
+          columns,
+          operator: relation.operator,
+          values: (context) => [source(context)],
+          multiColumn: true,
+        });
+        break;
+      }
+      case 'tuple_in': {
+        const columns = relation.columns.map((name) => requireColumn(table, name));
+        texts.push(`(${names(columns)}) IN ?`);
+        place({
+          columns,
+          operator: 'IN',
+          values: tupleInValues(relation.values, table, columns, scope),
+          multiColumn: true,
+        });
+        break;
+      }
+      case 'token': {
+        const columns = relation.columns.map((name) => requireColumn(table, name));
+        texts.push(`token(${names(columns)}) ${relation.operator} ?`);
+        const value = tokenValue(relation.value, table, scope);
+        if (relation.operator === '!=') {
+          refusal ??= filteringRefusal(table);
+          break;
+        }
+        token.push({ operator: relation.operator, value });
+        break;
+      }
+      case 'is_not_null':
+        texts.push(`${quoteIdentifier(requireColumn(table, relation.column).name)} IS NOT NULL`);
+        refusal ??= filteringRefusal(table);
+        break;
+      case 'element': {
+        const column = requireColumn(table, relation.column);
+        texts.push(`${quoteIdentifier(column.name)}[?] ${relation.operator} ?`);
+        refusal ??= filteringRefusal(table);
+        break;
+      }
+    }
+  }
+  return {
+    partition,
+    clustering,
+    token,
+    validationText: texts.length === 0 ? '' : ` WHERE ${texts.join(' AND ')}`,
+    refusal,
+  };
+}
+
+function filteringRefusal(table: TableEntry): ProxyError {
+  return new UnsupportedStatementError(
+    `ALLOW FILTERING and restrictions on columns outside the primary key are not supported by the proxy on the encrypted table ${tableName(table)} (see docs/compatibility.md)`,
+  );
+}
+
+function names(columns: readonly ColumnEntry[]): string {
+  return columns.map((column) => quoteIdentifier(column.name)).join(', ');
+}
+
+function marks(count: number): string {
+  return new Array<string>(count).fill('?').join(', ');
+}
+
+function receiverOf(
+  table: TableEntry,
+  column: ColumnEntry,
+  whole: boolean,
+  name?: string,
+): Receiver {
+  const base = {
+    keyspace: table.keyspace,
+    table: table.name,
+    name: name ?? column.name,
+    type: column.type,
+  };
+  return whole && column.kind === 'partition'
+    ? { ...base, partitionKeyPosition: column.position }
+    : base;
+}
+
+function elementReceiver(table: TableEntry, column: ColumnEntry, operator: string): Receiver {
+  const { type } = column;
+  const element =
+    type.kind === 'map'
+      ? operator === 'CONTAINS KEY'
+        ? type.key
+        : type.value
+      : type.kind === 'list' || type.kind === 'set'
+        ? type.element
+        : type;
+  return {
+    keyspace: table.keyspace,
+    table: table.name,
+    name: operator === 'CONTAINS KEY' ? `key(${column.name})` : `value(${column.name})`,
+    type: element,
+  };
+}
+
+/** Value of one key column; null and unset are Cassandra's errors. */
+function keyValue(source: TermSource, context: TermContext, column: ColumnEntry): Uint8Array {
+  const value = source(context);
+  if (value === null) {
+    throw new InvalidRequestError(`Invalid null value in condition for column ${column.name}`);
+  }
+  if (value === UNSET) {
+    throw new InvalidRequestError(`Invalid unset value for column ${column.name}`);
+  }
+  return value;
+}
+
+function inValues(
+  values: readonly Expression[] | BindMarker,
+  table: TableEntry,
+  column: ColumnEntry,
+  scope: TermScope,
+): TupleSource {
+  const name = `in(${column.name})`;
+  if (isMarker(values)) {
+    const type: CqlType = { kind: 'list', element: column.type, frozen: false };
+    const source = compileTerm(
+      values,
+      { keyspace: table.keyspace, table: table.name, name, type },
+      scope,
+    );
+    return (context) => {
+      const list = source(context);
+      if (list === null) {
+        throw new InvalidRequestError(`Invalid null value for column ${column.name}`);
+      }
+      if (list === UNSET) {
+        throw new InvalidRequestError(`Invalid unset value for column ${column.name}`);
+      }
+      return splitList(list).map((item) => [item]);
+    };
+  }
+  const sources = values.map((value) =>
+    compileTerm(value, receiverOf(table, column, false, name), scope),
+  );
+  return (context) => sources.map((source) => [keyValue(source, context, column)]);
+}
+
+function isMarker(values: readonly Expression[] | BindMarker): values is BindMarker {
+  return 'kind' in values;
+}
+
+function tupleType(columns: readonly ColumnEntry[]): TupleType {
+  return { kind: 'tuple', elements: columns.map((column) => column.type) };
+}
+
+/** The components of `(a, b) = …`: a tuple literal, or a bound tuple. */
+function tupleValue(
+  value: Expression,
+  table: TableEntry,
+  columns: readonly ColumnEntry[],
+  scope: TermScope,
+  name = `(${columns.map((column) => column.name).join(',')})`,
+): (context: TermContext) => (Uint8Array | null)[] {
+  if (value.kind === 'tuple') {
+    if (value.items.length !== columns.length) {
+      throw new InvalidRequestError(
+        `Expected ${String(columns.length)} elements in value tuple, but got ${String(value.items.length)}`,
+      );
+    }
+    const sources = value.items.map((item, index) => {
+      const column = columns[index] as ColumnEntry;
+      return compileTerm(item, receiverOf(table, column, false), scope);
+    });
+    return (context) =>
+      sources.map((source, index) => keyValue(source, context, columns[index] as ColumnEntry));
+  }
+  const type = tupleType(columns);
+  const source = compileTerm(
+    value,
+    { keyspace: table.keyspace, table: table.name, name, type },
+    scope,
+  );
+  return (context) => {
+    const bytes = source(context);
+    if (bytes === null || bytes === UNSET) {
+      throw new InvalidRequestError(
+        `Invalid ${bytes === null ? 'null' : 'unset'} value for (${columns.map((column) => column.name).join(', ')})`,
+      );
+    }
+    return tupleComponents(bytes, columns);
+  };
+}
+
+function tupleComponents(bytes: Uint8Array, columns: readonly ColumnEntry[]): Uint8Array[] {
+  const parts = splitTuple(tupleType(columns), bytes);
+  return columns.map((column, index) => {
+    const part = parts[index];
+    if (part === null || part === undefined) {
+      throw new InvalidRequestError(`Invalid null value in condition for column ${column.name}`);
+    }
+    return part;
+  });
+}
+
+function tupleInValues(
+  values: readonly Expression[] | BindMarker,
+  table: TableEntry,
+  columns: readonly ColumnEntry[],
+  scope: TermScope,
+): TupleSource {
+  const name = `in(${columns.map((column) => column.name).join(',')})`;
+  if (isMarker(values)) {
+    const type: CqlType = { kind: 'list', element: tupleType(columns), frozen: false };
+    const source = compileTerm(
+      values,
+      { keyspace: table.keyspace, table: table.name, name, type },
+      scope,
+    );
+    return (context) => {
+      const list = source(context);
+      if (list === null || list === UNSET) {
+        throw new InvalidRequestError(
+          `Invalid ${list === null ? 'null' : 'unset'} value for in(${columns.map((column) => column.name).join(',')})`,
+        );
+      }
+      return splitList(list).map((item) => tupleComponents(item, columns));
+    };
+  }
+  const sources = values.map((value) => tupleValue(value, table, columns, scope));
+  return (context) => sources.map((source) => source(context));
+}
+
+function tokenValue(
+  value: Expression,
+  table: TableEntry,
+  scope: TermScope,
+): TokenRestriction['value'] {
+  if (value.kind === 'function' && value.name.toLowerCase() === 'token') {
+    if (value.args.length !== table.partitionKey.length) {
+      throw new InvalidRequestError(
+        `Invalid number of arguments in call to function system.token: ${String(table.partitionKey.length)} required but ${String(value.args.length)} provided`,
+      );
+    }
+    return {
+      kind: 'key',
+      sources: value.args.map((argument, index) =>
+        compileTerm(
+          argument,
+          receiverOf(
+            table,
+            table.partitionKey[index] as ColumnEntry,
+            false,
+            `arg${String(index)}(system.token)`,
+          ),
+          scope,
+        ),
+      ),
+    };
+  }
+  return {
+    kind: 'token',
+    source: compileTerm(
+      value,
+      { keyspace: table.keyspace, table: table.name, name: 'partition key token', type: BIGINT },
+      scope,
+    ),
+  };
+}
+
+/** Compiles LIMIT or PER PARTITION LIMIT; the source gives `undefined` when it is unset. */
+export function compileLimit(
+  expression: Expression | undefined,
+  name: '[limit]' | '[per_partition_limit]',
+  table: TableEntry,
+  scope: TermScope,
+): ((context: TermContext) => number | undefined) | undefined {
+  if (expression === undefined) return undefined;
+  const label = name === '[limit]' ? 'LIMIT' : 'PER PARTITION LIMIT';
+  const source = compileTerm(
+    expression,
+    { keyspace: table.keyspace, table: table.name, name, type: INT },
+    scope,
+  );
+  return (context) => {
+    const bytes = source(context);
+    if (bytes === UNSET) return undefined;
+    if (bytes === null || bytes.length !== 4) {
+      throw new InvalidRequestError(`Invalid null value of ${label.toLowerCase()}`);
+    }
+    const limit = new DataView(bytes.buffer, bytes.byteOffset, 4).getInt32(0);
+    if (limit <= 0) throw new InvalidRequestError(`${label} must be strictly positive`);
+    return limit;
+  };
+}
+
+/** Finds the restriction that names `column`, if any. */
+export function restrictionOf(
+  restrictions: readonly KeyRestriction[],
+  column: Identifier | ColumnEntry,
+): KeyRestriction | undefined {
+  const name = 'text' in column ? column.text : column.name;
+  return restrictions.find((restriction) => restriction.columns.some((c) => c.name === name));
+}

@@ -1,0 +1,437 @@
+import type { PartitionHandle, SealBatch, TableCipherKeys } from '../crypto/index.ts';
+import { quoteIdentifier } from '../cql/index.ts';
+import type { Expression, SelectStatement, Selector } from '../cql/index.ts';
+import {
+  InternalError,
+  InvalidRequestError,
+  UnsupportedStatementError,
+  type ProxyError,
+} from '../errors/index.ts';
+import type { ColumnEntry, Snapshot, TableEntry } from '../schema/index.ts';
+import { native } from '../values/index.ts';
+import type { CqlType } from '../values/index.ts';
+import { UNSET } from '../wire/index.ts';
+import type { BoundValue, ColumnSpec } from '../wire/index.ts';
+import {
+  clusteringMarkers,
+  clusteringText,
+  clusteringValues,
+  checkKeySize,
+  partitionKeys,
+  sealClustering,
+  sealPartition,
+  storedClustering,
+} from './key_sealing.ts';
+import type { ClusteringValues, PartitionKey, SealedClustering } from './key_sealing.ts';
+import type { MarkerRegistry } from './markers.ts';
+import { analyseWhere, compileLimit } from './restrictions.ts';
+import type { Restrictions } from './restrictions.ts';
+import { roleOf } from './stored_result.ts';
+import type { KnownKeys, StoredRole } from './stored_result.ts';
+import { requireColumn, tableName } from './table_columns.ts';
+import type { TermContext, TermScope } from './terms.ts';
+import { typeResolver } from './type_resolver.ts';
+
+/** One column the client sees. `spec.name` of a selector that is no column is filled in from Cassandra's own answer. */
+interface VisibleColumn {
+  readonly text: string;
+  readonly spec: ColumnSpec;
+  readonly role: StoredRole;
+  /** Take the name from the prepared stored statement: `count`, `writetime(v)`, `system.token(pk)`. */
+  readonly nameFromCassandra: boolean;
+}
+
+/** How the partitions of a read are found. */
+export type ReadMode = 'partitions' | 'scan';
+
+/** Everything about a SELECT on an encrypted table that does not depend on its values. */
+export interface SelectPlan {
+  readonly kind: 'select';
+  readonly table: TableEntry;
+  /** The statement on the stored table with the client's own structure: PREPAREd for Cassandra's own errors and names. */
+  readonly validationText: string;
+  readonly refusal: ProxyError | undefined;
+  /** The statement that is executed. */
+  readonly storedText: string;
+  readonly mode: ReadMode;
+  /** Whether the partition key has an IN, so that more than one partition may be read. */
+  readonly hasPartitionIn: boolean;
+  readonly columns: readonly VisibleColumn[];
+  readonly roles: readonly StoredRole[];
+  /** The only selector is count(*): over several partitions the counts are added up. */
+  readonly isCount: boolean;
+  /** ORDER BY columns, for merging several partitions. */
+  readonly orderBy: readonly { readonly column: ColumnEntry; readonly descending: boolean }[];
+  readonly limit: ((context: TermContext) => number | undefined) | undefined;
+  readonly perPartitionLimit: ((context: TermContext) => number | undefined) | undefined;
+  readonly restrictions: Restrictions;
+  /** Whether WHERE gives the whole clustering by equality. */
+  readonly fullClustering: boolean;
+}
+
+const WIDTHS: Readonly<
+  Record<'writetime' | 'maxwritetime' | 'ttl', { type: CqlType; width: number }>
+> = {
+  writetime: { type: native('bigint'), width: 8 },
+  maxwritetime: { type: native('bigint'), width: 8 },
+  ttl: { type: native('int'), width: 4 },
+};
+
+/** Plans a SELECT. @throws InvalidRequestError, UnsupportedStatementError. */
+export function planSelect(
+  statement: SelectStatement,
+  table: TableEntry,
+  snapshot: Snapshot,
+  markers: MarkerRegistry,
+): SelectPlan {
+  const scope: TermScope = { markers, types: typeResolver(snapshot, table.keyspace) };
+  let refusal = statementRefusal(statement, table);
+  const columns =
+    statement.selectors === undefined
+      ? table.allColumns.map((column) => columnSelector(table, column, undefined))
+      : statement.selectors.flatMap((selector) => {
+          const planned = planSelector(selector, table);
+          if (planned === undefined) {
+            refusal ??= new UnsupportedStatementError(
+              `this selector is not supported by the proxy on the encrypted table ${tableName(table)}: only columns, count(*), writetime(), ttl() and token() are (see docs/compatibility.md)`,
+            );
+            return [];
+          }
+          return [planned];
+        });
+  if (refusal !== undefined && columns.length === 0) throw refusal;
+  const restrictions = analyseWhere(statement.where, table, scope);
+  refusal ??= restrictions.refusal;
+  const perPartitionLimit = compileLimit(
+    statement.perPartitionLimit,
+    '[per_partition_limit]',
+    table,
+    scope,
+  );
+  const limit = compileLimit(statement.limit, '[limit]', table, scope);
+  const orderBy = statement.orderBy.map((order) => ({
+    column: requireColumn(table, order.column),
+    descending: order.direction === 'desc',
+  }));
+  const partitionRestricted = table.partitionKey.every((column) =>
+    restrictions.partition.some(
+      (r) => r.columns[0] === column && (r.operator === '=' || r.operator === 'IN'),
+    ),
+  );
+  const mode: ReadMode = partitionRestricted ? 'partitions' : 'scan';
+  if (
+    mode === 'scan' &&
+    (restrictions.clustering.length > 0 || restrictions.partition.length > 0)
+  ) {
+    refusal ??= new UnsupportedStatementError(
+      `restrictions on key columns across partitions (ALLOW FILTERING) are not supported by the proxy on the encrypted table ${tableName(table)} (see docs/compatibility.md)`,
+    );
+  }
+  if (mode === 'partitions' && restrictions.token.length > 0) {
+    refusal ??= new UnsupportedStatementError(
+      `token() together with a partition key is not supported by the proxy on the encrypted table ${tableName(table)}`,
+    );
+  }
+  const fullClustering =
+    table.clustering.length > 0 &&
+    table.clustering.every((column) =>
+      restrictions.clustering.some((r) => r.operator === '=' && r.columns.includes(column)),
+    );
+  const hidden = statement.distinct
+    ? []
+    : hiddenSelectors(table, columns, mode, fullClustering, restrictions);
+  const selection = columns.map((column) => column.text);
+  const from = ` FROM ${quoteIdentifier(table.keyspace)}.${quoteIdentifier(table.name)}`;
+  const order =
+    orderBy.length === 0
+      ? ''
+      : ` ORDER BY ${orderBy.map(({ column, descending }) => `${quoteIdentifier(column.name)} ${descending ? 'DESC' : 'ASC'}`).join(', ')}`;
+  const tail = `${order}${perPartitionLimit === undefined ? '' : ' PER PARTITION LIMIT ?'}${limit === undefined ? '' : ' LIMIT ?'}`;
+  const head = `SELECT ${statement.distinct ? 'DISTINCT ' : ''}`;
+  const clientSelection =
+    statement.selectors === undefined && !statement.distinct ? '*' : selection.join(', ');
+  return {
+    kind: 'select',
+    table,
+    validationText: `${head}${clientSelection}${from}${restrictions.validationText}${tail}${statement.allowFiltering ? ' ALLOW FILTERING' : ''}`,
+    refusal,
+    storedText: `${head}${[...selection, ...hidden.map((column) => quoteIdentifier(column.name))].join(', ')}${from}${storedWhere(table, mode, restrictions)}${tail}${statement.allowFiltering ? ' ALLOW FILTERING' : ''}`,
+    mode,
+    hasPartitionIn: restrictions.partition.some((r) => r.operator === 'IN'),
+    columns,
+    roles: [
+      ...columns.map((column) => column.role),
+      ...hidden.map((column) => roleOf(table, column)),
+    ],
+    isCount: columns.length === 1 && columns[0]?.text === 'count(*)',
+    orderBy,
+    limit,
+    perPartitionLimit,
+    restrictions,
+    fullClustering,
+  };
+}
+
+function statementRefusal(statement: SelectStatement, table: TableEntry): ProxyError | undefined {
+  const refuse = (what: string): ProxyError =>
+    new UnsupportedStatementError(
+      `${what} is not supported by the proxy on the encrypted table ${tableName(table)} (see docs/compatibility.md)`,
+    );
+  if (statement.json) return refuse('SELECT JSON');
+  if (statement.groupBy.length > 0) return refuse('GROUP BY');
+  if (statement.orderBy.some((order) => order.annOf !== undefined))
+    return refuse('ORDER BY … ANN OF');
+  return undefined;
+}
+
+function columnSelector(
+  table: TableEntry,
+  column: ColumnEntry,
+  alias: string | undefined,
+): VisibleColumn {
+  return {
+    text: quoteIdentifier(column.name),
+    spec: {
+      keyspace: table.keyspace,
+      table: table.name,
+      name: alias ?? column.name,
+      type: column.type,
+    },
+    role: roleOf(table, column),
+    nameFromCassandra: false,
+  };
+}
+
+/** Plans one selector; `undefined` for one the proxy cannot evaluate. @throws InvalidRequestError for unknown columns. */
+function planSelector(selector: Selector, table: TableEntry): VisibleColumn | undefined {
+  const { expression } = selector;
+  const alias = selector.alias?.text;
+  const plain = (text: string, type: CqlType, width: number): VisibleColumn => ({
+    text,
+    spec: { keyspace: table.keyspace, table: table.name, name: alias ?? text, type },
+    role: { kind: 'plain', width },
+    nameFromCassandra: alias === undefined,
+  });
+  switch (expression.kind) {
+    case 'column':
+      return columnSelector(table, requireColumn(table, expression.name), alias);
+    case 'count_rows':
+      return plain('count(*)', native('bigint'), 8);
+    case 'metadata': {
+      if (expression.value.kind !== 'column') return undefined;
+      const column = requireColumn(table, expression.value.name);
+      const { type, width } = WIDTHS[expression.function];
+      return plain(`${expression.function}(${quoteIdentifier(column.name)})`, type, width);
+    }
+    case 'function': {
+      if (expression.name.toLowerCase() !== 'token') return undefined;
+      const names = expression.args.map((argument) => columnOf(argument, table));
+      // Any other argument than the partition key columns in order would be evaluated on ciphertext.
+      if (names.length !== table.partitionKey.length) return undefined;
+      if (names.some((name, index) => name !== table.partitionKey[index]?.name)) return undefined;
+      return plain(
+        `token(${table.partitionKey.map((column) => quoteIdentifier(column.name)).join(', ')})`,
+        native('bigint'),
+        8,
+      );
+    }
+    default:
+      return undefined;
+  }
+}
+
+function columnOf(expression: Expression, table: TableEntry): string | undefined {
+  return expression.kind === 'column' ? requireColumn(table, expression.name).name : undefined;
+}
+
+/** Key columns to read beside what the client asked for: a cell opens only with the key of its row. */
+function hiddenSelectors(
+  table: TableEntry,
+  columns: readonly VisibleColumn[],
+  mode: ReadMode,
+  fullClustering: boolean,
+  restrictions: Restrictions,
+): ColumnEntry[] {
+  const roles = columns.map((column) => column.role);
+  if (roles.every((role) => role.kind === 'plain')) return [];
+  const has = (column: ColumnEntry): boolean =>
+    roles.some(
+      (role) =>
+        role.kind === column.kind && 'position' in role && role.position === column.position,
+    );
+  const hidden: ColumnEntry[] = [];
+  if (mode === 'scan') hidden.push(...table.partitionKey.filter((column) => !has(column)));
+  const needsRow = roles.some((role) => role.kind === 'regular' || role.kind === 'clustering');
+  if (!fullClustering && (needsRow || restrictions.clustering.length > 0)) {
+    hidden.push(...table.clustering.filter((column) => !has(column)));
+  }
+  return hidden;
+}
+
+function storedWhere(table: TableEntry, mode: ReadMode, restrictions: Restrictions): string {
+  if (mode === 'partitions') {
+    const keys = table.partitionKey.map((column) => `${quoteIdentifier(column.name)} = ?`);
+    return ` WHERE ${keys.join(' AND ')}${clusteringText(restrictions.clustering, quoteIdentifier)}`;
+  }
+  if (restrictions.token.length === 0) return '';
+  const names = table.partitionKey.map((column) => quoteIdentifier(column.name)).join(', ');
+  return ` WHERE ${restrictions.token
+    .map(
+      (restriction) =>
+        `token(${names}) ${restriction.operator} ${restriction.value.kind === 'token' ? '?' : `token(${table.partitionKey.map(() => '?').join(', ')})`}`,
+    )
+    .join(' AND ')}`;
+}
+
+/** The values of one execution of a SELECT, before they are sealed. */
+export interface BoundSelect {
+  readonly plan: SelectPlan;
+  /** Partitions in the order in which Cassandra returns them; `undefined` for a scan. */
+  readonly partitions: readonly PartitionKey[] | undefined;
+  readonly clustering: ClusteringValues;
+  readonly tokens: readonly (
+    | { readonly kind: 'token'; readonly value: Uint8Array }
+    | { readonly kind: 'key'; readonly key: PartitionKey }
+  )[];
+  readonly limit: number | undefined;
+  readonly perPartitionLimit: number | undefined;
+}
+
+/** Evaluates the terms of a SELECT. @throws InvalidRequestError as Cassandra for wrong values. */
+export function bindSelect(plan: SelectPlan, context: TermContext): BoundSelect {
+  return {
+    plan,
+    partitions:
+      plan.mode === 'partitions'
+        ? partitionKeys(plan.table, plan.restrictions.partition, context)
+        : undefined,
+    clustering: clusteringValues(plan.restrictions.clustering, context),
+    tokens: plan.restrictions.token.map((restriction) =>
+      restriction.value.kind === 'token'
+        ? { kind: 'token', value: required(restriction.value.source(context)) }
+        : {
+            kind: 'key',
+            key: restriction.value.sources.map((source) => required(source(context))),
+          },
+    ),
+    limit: plan.limit?.(context),
+    perPartitionLimit: plan.perPartitionLimit?.(context),
+  };
+}
+
+function required(value: BoundValue): Uint8Array {
+  if (value === null) throw new InvalidRequestError('Invalid null token value');
+  if (value === UNSET) throw new InvalidRequestError('Invalid unset token value');
+  return value;
+}
+
+/** One read whose keys are queued for sealing. */
+export interface SealedRead {
+  readonly bound: BoundSelect;
+  readonly key: PartitionKey | undefined;
+  readonly partition: PartitionHandle | undefined;
+  readonly clustering: SealedClustering;
+  readonly tokens: readonly PartitionHandle[];
+}
+
+/** Queues the keys of one partition's read, or of a scan (`key` undefined). */
+export function sealRead(
+  batch: SealBatch,
+  keys: TableCipherKeys,
+  bound: BoundSelect,
+  key: PartitionKey | undefined,
+): SealedRead {
+  const { table, restrictions } = bound.plan;
+  const partition = key === undefined ? undefined : sealPartition(batch, keys, table, key);
+  return {
+    bound,
+    key,
+    partition,
+    clustering:
+      partition === undefined
+        ? []
+        : sealClustering(batch, partition, table, restrictions.clustering, bound.clustering),
+    tokens: bound.tokens.flatMap((token) =>
+      token.kind === 'key' ? [sealPartition(batch, keys, table, token.key)] : [],
+    ),
+  };
+}
+
+/** A read as Cassandra gets it, and what is known of its rows. */
+export interface StoredRead {
+  readonly text: string;
+  /** Values of the key markers; LIMIT markers follow, see {@link limitMarkers}. */
+  readonly values: readonly Uint8Array[];
+  readonly known: KnownKeys;
+}
+
+/** Takes a sealed read out of the batch that ran. @throws InvalidRequestError for keys that are too long. */
+export function storedRead(batch: SealBatch, read: SealedRead): StoredRead {
+  const { plan, tokens } = read.bound;
+  const { table, restrictions } = plan;
+  const stored = storedClustering(batch, read.clustering);
+  const values: Uint8Array[] = [];
+  let partition: KnownKeys['partition'];
+  if (read.partition !== undefined && read.key !== undefined) {
+    const components = batch.partitionComponents(read.partition);
+    checkKeySize(table, 'partition key', components, read.key);
+    partition = { logical: read.key, stored: components };
+    values.push(...components);
+  }
+  values.push(...clusteringMarkers(restrictions.clustering, stored));
+  let tokenIndex = 0;
+  for (const token of tokens) {
+    if (token.kind === 'token') values.push(token.value);
+    else {
+      const handle = read.tokens[tokenIndex++];
+      if (handle === undefined) throw new InternalError('token without its sealed key');
+      values.push(...batch.partitionComponents(handle));
+    }
+  }
+  return {
+    text: plan.storedText,
+    values,
+    known: {
+      partition,
+      clustering: plan.fullClustering ? knownClustering(read, stored) : undefined,
+      restrictions: restrictions.clustering,
+      storedRestrictions: stored,
+    },
+  };
+}
+
+function knownClustering(
+  read: SealedRead,
+  stored: readonly (readonly (readonly Uint8Array[])[])[],
+): KnownKeys['clustering'] {
+  const { plan, clustering } = read.bound;
+  const logical: Uint8Array[] = [];
+  const storedParts: Uint8Array[] = [];
+  plan.restrictions.clustering.forEach((restriction, r) => {
+    restriction.columns.forEach((column, c) => {
+      const value = clustering[r]?.[0]?.[c];
+      const bytes = stored[r]?.[0]?.[c];
+      if (restriction.operator !== '=' || value === undefined || bytes === undefined) return;
+      logical[column.position] = value;
+      storedParts[column.position] = bytes;
+    });
+  });
+  return { logical, stored: storedParts };
+}
+
+/** Values of the PER PARTITION LIMIT and LIMIT markers of a read. `limit` is what is left of it. */
+export function limitMarkers(bound: BoundSelect, limit: number | undefined): BoundValue[] {
+  const markers: BoundValue[] = [];
+  if (bound.plan.perPartitionLimit !== undefined) {
+    markers.push(bound.perPartitionLimit === undefined ? UNSET : int32(bound.perPartitionLimit));
+  }
+  if (bound.plan.limit !== undefined) markers.push(limit === undefined ? UNSET : int32(limit));
+  return markers;
+}
+
+/** A 4-byte int, big-endian. */
+export function int32(value: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(4);
+  bytes.writeInt32BE(value);
+  return bytes;
+}

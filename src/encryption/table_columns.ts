@@ -1,0 +1,51 @@
+import type { ColumnContext } from '../crypto/index.ts';
+import type { Identifier } from '../cql/index.ts';
+import { InvalidRequestError } from '../errors/index.ts';
+import type { ColumnEntry, TableEntry } from '../schema/index.ts';
+import { valueCodec } from '../values/index.ts';
+
+/** Prefix of the columns that the proxy adds to stored tables; clients can neither see nor name them. */
+export const HIDDEN_PREFIX = 'cqlock_';
+
+/** Cassandra's limit on the sum of a partition key or a clustering, in bytes. */
+export const MAX_KEY_BYTES = 65_535;
+
+/** Names a table in an error: `ks.table`. */
+export function tableName(table: TableEntry): string {
+  return `${table.keyspace}.${table.name}`;
+}
+
+/** Looks a column up as Cassandra does. @throws InvalidRequestError when the table has none of that name. */
+export function requireColumn(table: TableEntry, name: Identifier): ColumnEntry {
+  const column = table.columns.get(name.text);
+  if (column === undefined) {
+    throw new InvalidRequestError(
+      `Undefined column name ${name.quoted ? `"${name.text}"` : name.text} in table ${tableName(table)}`,
+    );
+  }
+  return column;
+}
+
+const contexts = new WeakMap<ColumnEntry, ColumnContext>();
+
+/** The cryptographic identity of a column; one object for the life of the catalog entry. */
+export function columnContext(table: TableEntry, column: ColumnEntry): ColumnContext {
+  const known = contexts.get(column);
+  if (known !== undefined) return known;
+  const codec = valueCodec(column.type);
+  const base = {
+    columnId: column.id,
+    name: `${tableName(table)}.${column.name}`,
+    padded: column.padded,
+  };
+  const made: ColumnContext =
+    column.kind === 'partition'
+      ? { ...base, kind: 'partition' }
+      : column.kind === 'clustering'
+        ? column.scheme === 'opaque'
+          ? { ...base, kind: 'opaque' }
+          : { ...base, kind: 'ordered', orderBits: codec.orderBits }
+        : { ...base, kind: column.kind };
+  contexts.set(column, made);
+  return made;
+}

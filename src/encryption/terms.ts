@@ -1,0 +1,328 @@
+import type { Expression } from '../cql/index.ts';
+import { InternalError, InvalidRequestError, UnsupportedStatementError } from '../errors/index.ts';
+import {
+  callFunction,
+  constantToBytes,
+  functionSignatures,
+  native,
+  printType,
+  sameType,
+  serializeList,
+  serializeMap,
+  serializeSet,
+  serializeTuple,
+  serializeVector,
+  valueCodec,
+} from '../values/index.ts';
+import type { CqlType, FunctionContext } from '../values/index.ts';
+import { UNSET } from '../wire/index.ts';
+import type { BoundValue } from '../wire/index.ts';
+import type { MarkerRegistry, Receiver } from './markers.ts';
+import type { TypeResolver } from './type_resolver.ts';
+
+/** What a term is evaluated with: the values of one execution. */
+export interface TermContext {
+  /** One value for each bind marker, in order of the text. */
+  readonly binds: readonly BoundValue[];
+  /** Text of each constant, in order of the text: a plan serves all statements of one shape. */
+  readonly constants: readonly { readonly text: string }[];
+  /** Clock and randomness for now(), uuid() and the like. */
+  readonly functions: FunctionContext;
+}
+
+/** Gives the CQL bytes of a term: validated against its type, not yet canonical, not yet encrypted. */
+export type TermSource = (context: TermContext) => BoundValue;
+
+/** What the compilation of terms needs of the statement. */
+export interface TermScope {
+  readonly markers: MarkerRegistry;
+  readonly types: TypeResolver;
+}
+
+/**
+ * Compiles a term for its receiver. Type errors that Cassandra finds while it prepares are thrown here; errors of one
+ * execution's values come from the source.
+ *
+ * @throws InvalidRequestError for a term that does not fit; UnsupportedStatementError for what the proxy cannot evaluate.
+ */
+export function compileTerm(
+  expression: Expression,
+  receiver: Receiver,
+  scope: TermScope,
+): TermSource {
+  const { type } = receiver;
+  switch (expression.kind) {
+    case 'bind': {
+      scope.markers.declare(expression, receiver);
+      const { index } = expression;
+      const codec = valueCodec(type);
+      return (context) => {
+        const value = context.binds[index];
+        if (value === undefined) return UNSET;
+        if (value === null || value === UNSET) return value;
+        codec.validate(value);
+        return codec.stored(value);
+      };
+    }
+    case 'constant': {
+      const { index, type: constantType } = expression;
+      const { name } = receiver;
+      constantToBytes(expression, type, name);
+      return (context) =>
+        constantToBytes(
+          { type: constantType, text: context.constants[index]?.text ?? '' },
+          type,
+          name,
+        );
+    }
+    case 'null':
+      return () => null;
+    case 'type_hint': {
+      const hinted = scope.types(expression.type);
+      if (!sameType(hinted, type)) {
+        throw new InvalidRequestError(
+          `Cannot assign value (${printType(hinted)})<term> to ${receiver.name} of type ${printType(type)}`,
+        );
+      }
+      return compileTerm(expression.value, receiver, scope);
+    }
+    case 'list':
+      return compileSequence(expression.items, receiver, scope);
+    case 'set':
+      return compileSet(expression.items, receiver, scope);
+    case 'map':
+      return compileMap(expression.entries, receiver, scope);
+    case 'tuple':
+      return compileTuple(expression.items, receiver, scope);
+    case 'udt':
+      return compileUdt(expression.fields, receiver, scope);
+    case 'function':
+      return compileFunction(expression, receiver, scope);
+    case 'arithmetic':
+    case 'negate':
+      throw new UnsupportedStatementError(
+        `arithmetic in values (for ${receiver.name}) is not supported by the proxy`,
+      );
+    case 'column':
+    case 'field':
+    case 'element':
+    case 'slice':
+    case 'count_rows':
+    case 'cast':
+    case 'metadata':
+      throw new InvalidRequestError(`Invalid term for ${receiver.name}: a value is expected`);
+  }
+}
+
+function mismatch(what: string, receiver: Receiver): InvalidRequestError {
+  return new InvalidRequestError(
+    `Invalid ${what} literal for ${receiver.name} of type ${printType(receiver.type)}`,
+  );
+}
+
+function inner(receiver: Receiver, name: string, type: CqlType): Receiver {
+  return { keyspace: receiver.keyspace, table: receiver.table, name, type };
+}
+
+/** Value of a term inside a collection: neither null nor unset, as in Cassandra. */
+function element(source: TermSource, context: TermContext): Uint8Array {
+  const value = source(context);
+  if (value === null) throw new InvalidRequestError('null is not supported inside collections');
+  if (value === UNSET) {
+    throw new InvalidRequestError('unset value is not supported inside collections');
+  }
+  return value;
+}
+
+function compileSequence(
+  items: readonly Expression[],
+  receiver: Receiver,
+  scope: TermScope,
+): TermSource {
+  const { type } = receiver;
+  if (type.kind === 'vector') {
+    if (items.length !== type.dimensions) {
+      throw new InvalidRequestError(
+        `Invalid vector literal for ${receiver.name} of type ${printType(type)}; expected ${String(type.dimensions)} elements, but given ${String(items.length)}`,
+      );
+    }
+    const sources = items.map((item) =>
+      compileTerm(item, inner(receiver, `value(${receiver.name})`, type.element), scope),
+    );
+    return (context) =>
+      serializeVector(
+        type,
+        sources.map((source) => element(source, context)),
+      );
+  }
+  if (type.kind !== 'list') throw mismatch('list', receiver);
+  const sources = items.map((item) =>
+    compileTerm(item, inner(receiver, `value(${receiver.name})`, type.element), scope),
+  );
+  return (context) => serializeList(sources.map((source) => element(source, context)));
+}
+
+function compileSet(
+  items: readonly Expression[],
+  receiver: Receiver,
+  scope: TermScope,
+): TermSource {
+  const { type } = receiver;
+  // `{}` is the empty literal of sets, maps and UDTs alike.
+  if (items.length === 0 && type.kind === 'map') return () => serializeMap(type, []);
+  if (items.length === 0 && type.kind === 'udt') return () => serializeTuple([]);
+  if (type.kind !== 'set') throw mismatch('set', receiver);
+  const sources = items.map((item) =>
+    compileTerm(item, inner(receiver, `value(${receiver.name})`, type.element), scope),
+  );
+  return (context) =>
+    serializeSet(
+      type,
+      sources.map((source) => element(source, context)),
+    );
+}
+
+function compileMap(
+  entries: readonly (readonly [Expression, Expression])[],
+  receiver: Receiver,
+  scope: TermScope,
+): TermSource {
+  const { type } = receiver;
+  if (type.kind !== 'map') throw mismatch('map', receiver);
+  const sources = entries.map(
+    ([key, value]) =>
+      [
+        compileTerm(key, inner(receiver, `key(${receiver.name})`, type.key), scope),
+        compileTerm(value, inner(receiver, `value(${receiver.name})`, type.value), scope),
+      ] as const,
+  );
+  return (context) =>
+    serializeMap(
+      type,
+      sources.map(([key, value]) => [element(key, context), element(value, context)] as const),
+    );
+}
+
+function compileTuple(
+  items: readonly Expression[],
+  receiver: Receiver,
+  scope: TermScope,
+): TermSource {
+  const { type } = receiver;
+  if (type.kind !== 'tuple') {
+    const [only] = items;
+    // `(1)` is 1 in parentheses where no tuple is wanted.
+    if (only !== undefined && items.length === 1) return compileTerm(only, receiver, scope);
+    throw mismatch('tuple', receiver);
+  }
+  if (items.length > type.elements.length) {
+    throw new InvalidRequestError(
+      `Invalid tuple literal for ${receiver.name}: too many elements. Type ${printType(type)} expects ${String(type.elements.length)} but got ${String(items.length)}`,
+    );
+  }
+  const sources = items.map((item, index) =>
+    compileTerm(
+      item,
+      inner(receiver, `${receiver.name}[${String(index)}]`, type.elements[index] ?? native('blob')),
+      scope,
+    ),
+  );
+  return (context) => serializeTuple(sources.map((source) => component(source, context)));
+}
+
+/** Value of a term inside a tuple or UDT: null stays null, unset is refused. */
+function component(source: TermSource, context: TermContext): Uint8Array | null {
+  const value = source(context);
+  if (value === UNSET) throw new InvalidRequestError('Invalid unset value for tuple field');
+  return value;
+}
+
+function compileUdt(
+  fields: readonly { readonly name: { readonly text: string }; readonly value: Expression }[],
+  receiver: Receiver,
+  scope: TermScope,
+): TermSource {
+  const { type } = receiver;
+  if (type.kind !== 'udt') throw mismatch('user type', receiver);
+  const given = new Map(fields.map((field) => [field.name.text, field.value]));
+  for (const name of given.keys()) {
+    if (!type.fields.some((field) => field.name === name)) {
+      throw new InvalidRequestError(
+        `Unknown field '${name}' in value of user defined type ${type.name}`,
+      );
+    }
+  }
+  const sources = type.fields.map((field) => {
+    const value = given.get(field.name);
+    return value === undefined
+      ? undefined
+      : compileTerm(value, inner(receiver, `${receiver.name}.${field.name}`, field.type), scope);
+  });
+  return (context) =>
+    serializeTuple(
+      sources.map((source) => (source === undefined ? null : component(source, context))),
+    );
+}
+
+function compileFunction(
+  call: Extract<Expression, { kind: 'function' }>,
+  receiver: Receiver,
+  scope: TermScope,
+): TermSource {
+  const name = call.name.toLowerCase();
+  const known =
+    call.keyspace === undefined || call.keyspace === 'system'
+      ? functionSignatures(name)
+      : undefined;
+  if (known === undefined) {
+    throw new UnsupportedStatementError(
+      `the function ${call.name}() in a value (for ${receiver.name}) is not supported by the proxy`,
+    );
+  }
+  const { type } = receiver;
+  const compiled = known
+    .filter(({ args, result }) => args.length === call.args.length && assignable(result, type))
+    .map((signature) => compileArguments(call, signature.args, receiver, scope))
+    .find((args) => args !== undefined);
+  if (compiled === undefined) {
+    throw new InvalidRequestError(
+      `Type error: no call of system.${name} with these arguments gives a value for ${receiver.name} (type ${printType(type)})`,
+    );
+  }
+  return (context) => {
+    const values = compiled.map(({ type: argumentType, source }) => {
+      const bytes = source(context);
+      return { type: argumentType, bytes: bytes === UNSET ? null : bytes };
+    });
+    const result = callFunction(name, values, type, context.functions);
+    if (result === undefined) throw new InternalError(`system.${name} is known but not callable`);
+    return result.bytes;
+  };
+}
+
+/** Compiles the arguments for one signature; `undefined` when they do not fit it. */
+function compileArguments(
+  call: Extract<Expression, { kind: 'function' }>,
+  types: readonly CqlType[],
+  receiver: Receiver,
+  scope: TermScope,
+): { readonly type: CqlType; readonly source: TermSource }[] | undefined {
+  try {
+    return call.args.map((argument, index) => {
+      const type = types[index] ?? native('blob');
+      const name = `arg${String(index)}(system.${call.name.toLowerCase()})`;
+      return { type, source: compileTerm(argument, inner(receiver, name, type), scope) };
+    });
+  } catch (error) {
+    if (error instanceof InvalidRequestError) return undefined;
+    throw error;
+  }
+}
+
+function assignable(from: CqlType, to: CqlType): boolean {
+  if (sameType(from, to)) return true;
+  // A timeuuid is a uuid: the one widening that the evaluated functions can meet.
+  return (
+    from.kind === 'native' && to.kind === 'native' && from.name === 'timeuuid' && to.name === 'uuid'
+  );
+}

@@ -1,0 +1,312 @@
+import type { ColumnContext } from '../crypto/index.ts';
+import { quoteIdentifier } from '../cql/index.ts';
+import type {
+  DeleteStatement,
+  InsertStatement,
+  ModificationStatement,
+  UpdateStatement,
+  UsingClause,
+} from '../cql/index.ts';
+import {
+  InvalidRequestError,
+  UnsupportedStatementError,
+  type ProxyError,
+} from '../errors/index.ts';
+import type { ColumnEntry, Snapshot, TableEntry } from '../schema/index.ts';
+import { native } from '../values/index.ts';
+import { clusteringText } from './key_sealing.ts';
+import type { MarkerRegistry, Receiver } from './markers.ts';
+import { analyseWhere } from './restrictions.ts';
+import type { KeyRestriction } from './restrictions.ts';
+import { columnContext, requireColumn, tableName } from './table_columns.ts';
+import { compileTerm } from './terms.ts';
+import type { TermScope, TermSource } from './terms.ts';
+import { typeResolver } from './type_resolver.ts';
+
+/** A marker of the stored statement: where its value comes from. */
+export type WriteMarker =
+  | { readonly kind: 'partition'; readonly position: number }
+  | { readonly kind: 'clustering'; readonly position: number }
+  /** All clustering restrictions of a DELETE, in order. */
+  | { readonly kind: 'clustering_restrictions' }
+  | { readonly kind: 'cell'; readonly cell: number }
+  | { readonly kind: 'plain'; readonly source: TermSource };
+
+/** A cell that a statement writes. */
+export interface CellAssignment {
+  readonly column: ColumnEntry;
+  readonly context: ColumnContext;
+  readonly source: TermSource;
+}
+
+/** Everything about an INSERT, UPDATE or DELETE on an encrypted table that does not depend on its values. */
+export interface WritePlan {
+  readonly kind: 'write';
+  readonly statement: 'insert' | 'update' | 'delete';
+  readonly table: TableEntry;
+  /** The statement on the stored table with the client's own structure: PREPAREd for Cassandra's own errors. */
+  readonly validationText: string;
+  readonly refusal: ProxyError | undefined;
+  /** The statement that is executed, for one row (INSERT, UPDATE) or one partition (DELETE). */
+  readonly storedText: string;
+  readonly markers: readonly WriteMarker[];
+  readonly partition: readonly KeyRestriction[];
+  readonly clustering: readonly KeyRestriction[];
+  readonly cells: readonly CellAssignment[];
+  /** IF EXISTS, IF NOT EXISTS: the answer has rows. */
+  readonly conditional: boolean;
+  readonly hasTimestamp: boolean;
+}
+
+const INT = native('int');
+const BIGINT = native('bigint');
+
+/** What the planners of the three statements share. */
+interface Planning {
+  readonly table: TableEntry;
+  readonly scope: TermScope;
+  readonly target: string;
+}
+
+/**
+ * Plans a data statement. The statements of a batch share one registry, as their markers are counted through.
+ *
+ * @throws InvalidRequestError, UnsupportedStatementError.
+ */
+export function planWrite(
+  statement: ModificationStatement,
+  table: TableEntry,
+  snapshot: Snapshot,
+  markers: MarkerRegistry,
+): WritePlan {
+  const planning: Planning = {
+    table,
+    scope: { markers, types: typeResolver(snapshot, table.keyspace) },
+    target: `${quoteIdentifier(table.keyspace)}.${quoteIdentifier(table.name)}`,
+  };
+  switch (statement.kind) {
+    case 'insert':
+      return planInsert(statement, planning);
+    case 'update':
+      return planUpdate(statement, planning);
+    case 'delete':
+      return planDelete(statement, planning);
+  }
+}
+
+function planInsert(statement: InsertStatement, planning: Planning): WritePlan {
+  const { table, scope, target } = planning;
+  if (statement.json !== undefined) {
+    throw new UnsupportedStatementError(
+      `INSERT JSON is not supported by the proxy on the encrypted table ${tableName(table)} (see docs/compatibility.md)`,
+    );
+  }
+  if (statement.columns.length !== statement.values.length) {
+    throw new InvalidRequestError('Unmatched column names/values');
+  }
+  const cells: CellAssignment[] = [];
+  const partition: KeyRestriction[] = [];
+  const clustering: KeyRestriction[] = [];
+  const storedMarkers: WriteMarker[] = [];
+  const columns = statement.columns.map((name) => requireColumn(table, name));
+  columns.forEach((column, index) => {
+    const value = statement.values[index];
+    if (value === undefined) throw new InvalidRequestError('Unmatched column names/values');
+    const source = compileTerm(value, receiver(table, column), scope);
+    storedMarkers.push(markerOf(column, cells.length));
+    if (column.kind === 'partition') partition.push(equality(column, source));
+    else if (column.kind === 'clustering') clustering.push(equality(column, source));
+    else cells.push({ column, context: columnContext(table, column), source });
+  });
+  const using = compileUsing(statement.using, planning);
+  const text = `INSERT INTO ${target} (${columns.map((column) => quoteIdentifier(column.name)).join(', ')}) VALUES (${columns.map(() => '?').join(', ')})${statement.ifNotExists ? ' IF NOT EXISTS' : ''}${using.text}`;
+  return {
+    kind: 'write',
+    statement: 'insert',
+    table,
+    validationText: text,
+    refusal: undefined,
+    storedText: text,
+    markers: [...storedMarkers, ...using.markers],
+    partition,
+    clustering,
+    cells,
+    conditional: statement.ifNotExists,
+    hasTimestamp: statement.using.timestamp !== undefined,
+  };
+}
+
+function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {
+  const { table, scope, target } = planning;
+  const using = compileUsing(statement.using, planning);
+  const cells: CellAssignment[] = [];
+  const assignments: string[] = [];
+  const storedMarkers: WriteMarker[] = [...using.markers];
+  for (const assignment of statement.assignments) {
+    const column = requireColumn(table, assignment.column);
+    if (assignment.kind !== 'set') {
+      throw new InvalidRequestError(
+        `Invalid operation on ${column.name}: it is neither a counter nor a non-frozen collection or user type`,
+      );
+    }
+    const source = compileTerm(assignment.value, receiver(table, column, false), scope);
+    assignments.push(`${quoteIdentifier(column.name)} = ?`);
+    storedMarkers.push({ kind: 'cell', cell: cells.length });
+    cells.push({ column, context: columnContext(table, column), source });
+  }
+  const where = analyseWhere(statement.where, table, scope);
+  const refusal = conditionRefusal(statement, table) ?? where.refusal ?? tokenRefusal(where, table);
+  const condition = statement.ifExists ? ' IF EXISTS' : '';
+  const head = `UPDATE ${target}${using.text} SET ${assignments.join(', ')}`;
+  const keyColumns = [
+    ...table.partitionKey,
+    ...table.clustering.filter((column) =>
+      where.clustering.some((restriction) => restriction.columns.includes(column)),
+    ),
+  ];
+  for (const column of keyColumns) {
+    storedMarkers.push({ kind: keyKind(column), position: column.position });
+  }
+  return {
+    kind: 'write',
+    statement: 'update',
+    table,
+    validationText: `${head}${where.validationText}${condition}`,
+    refusal,
+    storedText: `${head} WHERE ${keyColumns.map((column) => `${quoteIdentifier(column.name)} = ?`).join(' AND ')}${condition}`,
+    markers: storedMarkers,
+    partition: where.partition,
+    clustering: where.clustering,
+    cells,
+    conditional: statement.ifExists,
+    hasTimestamp: statement.using.timestamp !== undefined,
+  };
+}
+
+function planDelete(statement: DeleteStatement, planning: Planning): WritePlan {
+  const { table, scope, target } = planning;
+  const targets = statement.targets.map((deleted) => {
+    const column = requireColumn(table, deleted.column);
+    if (deleted.key !== undefined || deleted.field !== undefined) {
+      throw new InvalidRequestError(
+        `Invalid deletion operation for column ${column.name}: it is not a non-frozen collection or user type`,
+      );
+    }
+    return quoteIdentifier(column.name);
+  });
+  const using = compileUsing(statement.using, planning);
+  const where = analyseWhere(statement.where, table, scope);
+  const refusal = conditionRefusal(statement, table) ?? where.refusal ?? tokenRefusal(where, table);
+  const condition = statement.ifExists ? ' IF EXISTS' : '';
+  const head = `DELETE ${targets.length === 0 ? '' : `${targets.join(', ')} `}FROM ${target}${using.text}`;
+  return {
+    kind: 'write',
+    statement: 'delete',
+    table,
+    validationText: `${head}${where.validationText}${condition}`,
+    refusal,
+    storedText: `${head} WHERE ${table.partitionKey.map((column) => `${quoteIdentifier(column.name)} = ?`).join(' AND ')}${clusteringText(where.clustering, quoteIdentifier)}${condition}`,
+    markers: [
+      ...using.markers,
+      ...table.partitionKey.map((column) => ({
+        kind: 'partition' as const,
+        position: column.position,
+      })),
+      { kind: 'clustering_restrictions' },
+    ],
+    partition: where.partition,
+    clustering: where.clustering,
+    cells: [],
+    conditional: statement.ifExists,
+    hasTimestamp: statement.using.timestamp !== undefined,
+  };
+}
+
+function conditionRefusal(
+  statement: UpdateStatement | DeleteStatement,
+  table: TableEntry,
+): ProxyError | undefined {
+  if (statement.conditions.length === 0) return undefined;
+  return new UnsupportedStatementError(
+    `IF with conditions on columns is not supported by the proxy on the encrypted table ${tableName(table)}; IF EXISTS and IF NOT EXISTS are (see docs/compatibility.md)`,
+  );
+}
+
+/** Cassandra refuses token() here; its validation comes first, this keeps the proxy from ever dropping the relation. */
+function tokenRefusal(
+  where: { readonly token: readonly unknown[] },
+  table: TableEntry,
+): ProxyError | undefined {
+  if (where.token.length === 0) return undefined;
+  return new InvalidRequestError(
+    `The token function cannot be used in WHERE clauses of writes to ${tableName(table)}`,
+  );
+}
+
+function receiver(table: TableEntry, column: ColumnEntry, isKeyTarget = true): Receiver {
+  const base = {
+    keyspace: table.keyspace,
+    table: table.name,
+    name: column.name,
+    type: column.type,
+  };
+  return isKeyTarget && column.kind === 'partition'
+    ? { ...base, partitionKeyPosition: column.position }
+    : base;
+}
+
+function equality(column: ColumnEntry, source: TermSource): KeyRestriction {
+  return {
+    columns: [column],
+    operator: '=',
+    multiColumn: false,
+    values: (context) => {
+      const value = source(context);
+      if (value === null) {
+        throw new InvalidRequestError(`Invalid null value in condition for column ${column.name}`);
+      }
+      if (!(value instanceof Uint8Array)) {
+        throw new InvalidRequestError(`Invalid unset value for column ${column.name}`);
+      }
+      return [[value]];
+    },
+  };
+}
+
+function keyKind(column: ColumnEntry): 'partition' | 'clustering' {
+  return column.kind === 'partition' ? 'partition' : 'clustering';
+}
+
+function markerOf(column: ColumnEntry, cell: number): WriteMarker {
+  if (column.kind === 'partition' || column.kind === 'clustering') {
+    return { kind: column.kind, position: column.position };
+  }
+  return { kind: 'cell', cell };
+}
+
+function compileUsing(
+  using: UsingClause,
+  planning: Planning,
+): { readonly text: string; readonly markers: WriteMarker[] } {
+  const { table, scope } = planning;
+  const parts: string[] = [];
+  const markers: WriteMarker[] = [];
+  const add = (name: 'TTL' | 'TIMESTAMP', expression: UsingClause['ttl']): void => {
+    if (expression === undefined) return;
+    const source = compileTerm(
+      expression,
+      {
+        keyspace: table.keyspace,
+        table: table.name,
+        name: name === 'TTL' ? '[ttl]' : '[timestamp]',
+        type: name === 'TTL' ? INT : BIGINT,
+      },
+      scope,
+    );
+    parts.push(`${name} ?`);
+    markers.push({ kind: 'plain', source });
+  };
+  add('TTL', using.ttl);
+  add('TIMESTAMP', using.timestamp);
+  return { text: parts.length === 0 ? '' : ` USING ${parts.join(' AND ')}`, markers };
+}

@@ -1,0 +1,170 @@
+import type { CellHandle, PartitionHandle, SealBatch, TableCipherKeys } from '../crypto/index.ts';
+import { InternalError } from '../errors/index.ts';
+import { UNSET } from '../wire/index.ts';
+import type { BoundValue } from '../wire/index.ts';
+import {
+  checkKeySize,
+  clusteringMarkers,
+  clusteringValues,
+  partitionKeys,
+  sealClustering,
+  sealPartition,
+  storedClustering,
+} from './key_sealing.ts';
+import type { ClusteringValues, PartitionKey, SealedClustering } from './key_sealing.ts';
+import type { TermContext } from './terms.ts';
+import type { WritePlan } from './write_plan.ts';
+
+/** The values of one execution of a write, before they are sealed. */
+export interface BoundWrite {
+  readonly plan: WritePlan;
+  readonly partitions: readonly PartitionKey[];
+  readonly clustering: ClusteringValues;
+  readonly cells: readonly BoundValue[];
+  /** Values of the plain markers (TTL, TIMESTAMP), in order. */
+  readonly plain: readonly BoundValue[];
+}
+
+/** Evaluates the terms of a write. @throws InvalidRequestError as Cassandra for wrong values. */
+export function bindWrite(plan: WritePlan, context: TermContext): BoundWrite {
+  return {
+    plan,
+    partitions: partitionKeys(plan.table, plan.partition, context),
+    clustering: clusteringValues(plan.clustering, context),
+    cells: plan.cells.map((cell) => cell.source(context)),
+    plain: plan.markers.flatMap((marker) =>
+      marker.kind === 'plain' ? [marker.source(context)] : [],
+    ),
+  };
+}
+
+/** One stored statement of a write, queued for sealing: one row, or one partition of a DELETE. */
+interface SealedStatement {
+  readonly partition: PartitionHandle;
+  readonly key: PartitionKey;
+  readonly clusteringValues: ClusteringValues;
+  readonly clustering: SealedClustering;
+  readonly cells: readonly (CellHandle | null | typeof UNSET)[];
+}
+
+/** A write queued for sealing. */
+export interface SealedWrite {
+  readonly bound: BoundWrite;
+  readonly statements: readonly SealedStatement[];
+  /** How many values are encrypted. */
+  readonly cellCount: number;
+}
+
+/** Queues everything a write encrypts: each row gets ciphertext of its own. */
+export function sealWrite(batch: SealBatch, keys: TableCipherKeys, bound: BoundWrite): SealedWrite {
+  const { plan } = bound;
+  const { table } = plan;
+  const statements: SealedStatement[] = [];
+  let cellCount = 0;
+  for (const key of bound.partitions) {
+    const partition = sealPartition(batch, keys, table, key);
+    cellCount += key.length;
+    const rows = plan.statement === 'delete' ? [bound.clustering] : rowsOf(bound.clustering);
+    for (const values of rows) {
+      const clustering = sealClustering(batch, partition, table, plan.clustering, values);
+      const needsRow = plan.cells.some((cell) => cell.column.kind === 'regular');
+      const row = needsRow ? batch.row(partition, inColumnOrder(plan, clustering)) : undefined;
+      const cells = plan.cells.map((cell, index) => {
+        const value = bound.cells[index];
+        if (value === undefined || value === UNSET) return UNSET;
+        if (value === null) return null;
+        cellCount++;
+        if (cell.column.kind === 'static') return batch.cell(partition, cell.context, value);
+        if (row === undefined) throw new InternalError('a regular cell without its row');
+        return batch.cell(row, cell.context, value);
+      });
+      statements.push({ partition, key, clusteringValues: values, clustering, cells });
+    }
+  }
+  return { bound, statements, cellCount };
+}
+
+/** The rows that clustering restrictions by `=` and IN name: one tuple of each restriction. */
+function rowsOf(values: ClusteringValues): ClusteringValues[] {
+  let rows: (readonly (readonly Uint8Array[])[])[][] = [[]];
+  for (const tuples of values) {
+    rows = rows.flatMap((row) => tuples.map((tuple) => [...row, [tuple]]));
+  }
+  return rows;
+}
+
+function inColumnOrder<H>(
+  plan: WritePlan,
+  tuplesByRestriction: readonly (readonly (readonly H[])[])[],
+): H[] {
+  const ordered: H[] = [];
+  plan.clustering.forEach((restriction, r) => {
+    restriction.columns.forEach((column, c) => {
+      const value = tuplesByRestriction[r]?.[0]?.[c];
+      if (value !== undefined) ordered[column.position] = value;
+    });
+  });
+  return ordered;
+}
+
+/** A stored statement as Cassandra gets it. */
+export interface StoredStatement {
+  readonly text: string;
+  readonly values: readonly BoundValue[];
+  /** Index of the partition it writes: statements of one partition may share a batch. */
+  readonly partitionIndex: number;
+  readonly known: {
+    readonly partition: { readonly logical: PartitionKey; readonly stored: readonly Uint8Array[] };
+  };
+}
+
+/** Takes the stored statements out of the batch that ran. @throws InvalidRequestError for keys that are too long. */
+export function storedStatements(batch: SealBatch, write: SealedWrite): StoredStatement[] {
+  const { plan } = write.bound;
+  return write.statements.map((statement) => {
+    const partition = batch.partitionComponents(statement.partition);
+    checkKeySize(plan.table, 'partition key', partition, statement.key);
+    const clustering = storedClustering(batch, statement.clustering);
+    const row = inColumnOrder(plan, clustering);
+    checkKeySize(plan.table, 'clustering', row, inColumnOrder(plan, statement.clusteringValues));
+    const values: BoundValue[] = [];
+    let plainIndex = 0;
+    for (const marker of plan.markers) {
+      switch (marker.kind) {
+        case 'partition':
+          values.push(partition[marker.position] ?? missing());
+          break;
+        case 'clustering':
+          values.push(row[marker.position] ?? missing());
+          break;
+        case 'clustering_restrictions':
+          values.push(...clusteringMarkers(plan.clustering, clustering));
+          break;
+        case 'cell': {
+          const cell = statement.cells[marker.cell];
+          values.push(
+            cell === undefined || cell === UNSET || cell === null
+              ? (cell ?? null)
+              : batch.cellBytes(cell),
+          );
+          break;
+        }
+        case 'plain': {
+          const value = write.bound.plain[plainIndex++];
+          values.push(value === undefined ? missing() : value);
+          break;
+        }
+      }
+    }
+    return {
+      text: plan.storedText,
+      values,
+      partitionIndex: write.bound.partitions.indexOf(statement.key),
+      known: { partition: { logical: statement.key, stored: partition } },
+    };
+  });
+}
+
+function missing(): never {
+  throw new InternalError('a marker of a stored statement has no value');
+}

@@ -1,0 +1,301 @@
+import { quoteIdentifier } from '../cql/index.ts';
+import type {
+  BatchStatement,
+  ModificationStatement,
+  ParsedStatement,
+  QualifiedName,
+  SelectStatement,
+  Statement,
+} from '../cql/index.ts';
+import { MarkerRegistry, planSelect, planWrite } from '../encryption/index.ts';
+import type { WritePlan } from '../encryption/index.ts';
+import {
+  InvalidRequestError,
+  SchemaError,
+  UnsupportedStatementError,
+  type ProxyError,
+} from '../errors/index.ts';
+import { isSystemKeyspace, RECORD_KEYSPACE } from '../schema/index.ts';
+import type { Snapshot, TableEntry } from '../schema/index.ts';
+import { planVirtualSelect } from '../system/index.ts';
+import type { PlannedSelect } from '../system/index.ts';
+import { native } from '../values/index.ts';
+import type { ColumnSpec } from '../wire/index.ts';
+import type { CompiledSelect } from './run_select.ts';
+import type { Session } from './session.ts';
+import type { StoredPrepared } from './stored_statements.ts';
+
+/** A statement ready to run. */
+export type Compiled =
+  | (CompiledSelect & Variables)
+  | ({ readonly kind: 'write'; readonly plan: WritePlan } & Variables)
+  | ({
+      readonly kind: 'batch';
+      readonly statement: BatchStatement;
+      readonly plans: readonly WritePlan[];
+    } & Variables)
+  /** A read of a system table, answered by the proxy. Belongs to one connection: it shows the proxy's own address. */
+  | ({ readonly kind: 'virtual'; readonly planned: PlannedSelect } & Variables)
+  /** A read that Cassandra answers from its own text: system tables without user data, and plain tables. */
+  | {
+      readonly kind: 'forward';
+      readonly keyspace: string | undefined;
+      /** Known after PREPARE only. */
+      readonly prepared: StoredPrepared | undefined;
+    }
+  /** Everything that is run from its syntax tree: schema changes, USE, DESCRIBE, roles. */
+  | { readonly kind: 'statement'; readonly statement: Statement };
+
+/** Bind variables of a statement. */
+interface Variables {
+  readonly variables: readonly ColumnSpec[];
+  readonly partitionKeyIndices: readonly number[];
+}
+
+/** Plans a statement and lets Cassandra judge its stored form. @throws ProxyError of all kinds; CassandraError is Cassandra's own. */
+export async function compile(
+  session: Session,
+  parsed: ParsedStatement,
+  keyspace: string | undefined,
+): Promise<Compiled> {
+  const { statement } = parsed;
+  switch (statement.kind) {
+    case 'select':
+      return compileSelect(session, parsed, statement, keyspace);
+    case 'insert':
+    case 'update':
+    case 'delete': {
+      const [table, snapshot] = await writableTable(session, statement, keyspace);
+      const markers = new MarkerRegistry(parsed.bindMarkers);
+      const plan = planWrite(statement, table, snapshot, markers);
+      const variables = markers.specs();
+      await judge(session, plan, variables === undefined);
+      return {
+        kind: 'write',
+        plan,
+        variables: variables ?? [],
+        partitionKeyIndices: markers.partitionKeyIndices(table.partitionKey.length),
+      };
+    }
+    case 'batch':
+      return compileBatch(session, parsed, statement, keyspace);
+    case 'unsupported':
+      throw new UnsupportedStatementError(
+        `${statement.name} is not supported by the proxy (see docs/compatibility.md)`,
+      );
+    default:
+      return { kind: 'statement', statement };
+  }
+}
+
+async function compileSelect(
+  session: Session,
+  parsed: ParsedStatement,
+  statement: SelectStatement,
+  keyspace: string | undefined,
+): Promise<Compiled> {
+  const name = requireKeyspace(statement.table, keyspace);
+  if (isSystemKeyspace(name)) {
+    const virtual = session.services.system.resolve(
+      name,
+      statement.table.name.text,
+      session.identity,
+    );
+    if (virtual === 'passthrough') return { kind: 'forward', keyspace, prepared: undefined };
+    if (virtual === undefined) throw unknownTable(session, name, statement.table.name.text);
+    const planned = planVirtualSelect(statement, virtual);
+    return {
+      kind: 'virtual',
+      planned,
+      variables: planned.variables,
+      partitionKeyIndices: planned.partitionKeyIndices,
+    };
+  }
+  const [table, snapshot] = await findTable(session, name, statement.table.name.text);
+  if (snapshot.failure !== undefined) throw snapshot.failure;
+  if (table.kind === 'plain') return { kind: 'forward', keyspace, prepared: undefined };
+  requireEncrypted(table);
+  const markers = new MarkerRegistry(parsed.bindMarkers);
+  const plan = planSelect(statement, table, snapshot, markers);
+  const variables = markers.specs();
+  const prepared = await judge(session, plan, variables === undefined);
+  return {
+    kind: 'select',
+    plan,
+    resultColumns: plan.columns.map((column, index) =>
+      column.nameFromCassandra
+        ? { ...column.spec, name: prepared.resultColumns[index]?.name ?? column.spec.name }
+        : column.spec,
+    ),
+    variables: variables ?? [],
+    partitionKeyIndices: markers.partitionKeyIndices(table.partitionKey.length),
+  };
+}
+
+async function compileBatch(
+  session: Session,
+  parsed: ParsedStatement,
+  statement: BatchStatement,
+  keyspace: string | undefined,
+): Promise<Compiled> {
+  if (statement.type === 'counter') throw counterRefusal();
+  if (statement.using.ttl !== undefined) {
+    throw new InvalidRequestError('Global TTL on the BATCH statement is not supported.');
+  }
+  const markers = new MarkerRegistry(parsed.bindMarkers);
+  const plans: WritePlan[] = [];
+  let partitionKeySize = 0;
+  for (const child of statement.statements) {
+    const [table, snapshot] = await writableTable(session, child, keyspace);
+    plans.push(planWrite(child, table, snapshot, markers));
+    partitionKeySize = table.partitionKey.length;
+  }
+  const timestamp = statement.using.timestamp;
+  if (timestamp?.kind === 'bind') {
+    const [plan] = plans;
+    markers.declare(timestamp, {
+      keyspace: plan?.table.keyspace ?? '',
+      table: plan?.table.name ?? '',
+      name: '[timestamp]',
+      type: native('bigint'),
+    });
+  }
+  const variables = markers.specs();
+  for (const plan of plans) await judge(session, plan, variables === undefined);
+  checkBatch(plans, timestamp !== undefined);
+  return {
+    kind: 'batch',
+    statement,
+    plans,
+    variables: variables ?? [],
+    partitionKeyIndices:
+      new Set(plans.map((plan) => plan.table)).size === 1
+        ? markers.partitionKeyIndices(partitionKeySize)
+        : [],
+  };
+}
+
+/** Cassandra's rules for batches that it can no longer see in a batch of prepared statements. */
+export function checkBatch(plans: readonly WritePlan[], hasTimestamp: boolean): void {
+  if (hasTimestamp && plans.some((plan) => plan.hasTimestamp)) {
+    throw new InvalidRequestError('Timestamp must be set either on BATCH or individual statements');
+  }
+  const conditional = plans.some((plan) => plan.conditional);
+  if (conditional && (hasTimestamp || plans.some((plan) => plan.hasTimestamp))) {
+    throw new InvalidRequestError('Cannot provide custom timestamp for conditional BATCH');
+  }
+}
+
+/** COUNTER batches: the proxy makes no counter tables yet. */
+export function counterRefusal(): ProxyError {
+  return new UnsupportedStatementError(
+    'counters and COUNTER batches are not supported by the proxy (see docs/compatibility.md)',
+  );
+}
+
+/** Lets Cassandra judge the stored form of a statement, then the proxy. */
+async function judge(
+  session: Session,
+  plan: {
+    readonly table: TableEntry;
+    readonly validationText: string;
+    readonly refusal: ProxyError | undefined;
+  },
+  isIncomplete: boolean,
+): Promise<{ readonly resultColumns: readonly ColumnSpec[] }> {
+  const { stored } = session.services;
+  const prepared = await stored.prepared(
+    session.node,
+    session.version,
+    plan.table.version,
+    plan.validationText,
+  );
+  if (plan.refusal !== undefined) throw plan.refusal;
+  if (isIncomplete) {
+    throw new UnsupportedStatementError(
+      `a bind marker of this statement on ${plan.table.keyspace}.${plan.table.name} stands where the proxy cannot evaluate it (see docs/compatibility.md)`,
+    );
+  }
+  return prepared;
+}
+
+/** The keyspace a name is in. @throws InvalidRequestError without one, as Cassandra. */
+export function requireKeyspace(name: QualifiedName, keyspace: string | undefined): string {
+  const found = name.keyspace?.text ?? keyspace;
+  if (found === undefined) {
+    throw new InvalidRequestError(
+      'No keyspace has been specified. USE a keyspace, or explicitly specify keyspace.tablename',
+    );
+  }
+  return found;
+}
+
+/** Looks a table up; one that is not known is looked for in Cassandra before it is said not to exist. */
+export async function findTable(
+  session: Session,
+  keyspace: string,
+  name: string,
+): Promise<readonly [TableEntry, Snapshot]> {
+  const { catalog } = session.services;
+  if (keyspace === RECORD_KEYSPACE) throw unknownTable(session, keyspace, name);
+  let snapshot = catalog.snapshot();
+  let table = snapshot.table(keyspace, name);
+  if (table === undefined) {
+    snapshot = await catalog.refresh();
+    table = snapshot.table(keyspace, name);
+  }
+  if (table === undefined) throw unknownTable(session, keyspace, name);
+  return [table, snapshot];
+}
+
+/** Cassandra's words for a table that is not there. */
+export function unknownTable(session: Session, keyspace: string, name: string): ProxyError {
+  const known =
+    isSystemKeyspace(keyspace) ||
+    session.services.catalog.snapshot().keyspace(keyspace) !== undefined;
+  return new InvalidRequestError(
+    known ? `table ${name} does not exist` : `keyspace ${keyspace} does not exist`,
+  );
+}
+
+async function writableTable(
+  session: Session,
+  statement: ModificationStatement,
+  keyspace: string | undefined,
+): Promise<readonly [TableEntry, Snapshot]> {
+  const name = requireKeyspace(statement.table, keyspace);
+  if (isSystemKeyspace(name)) {
+    throw new UnsupportedStatementError(
+      `writes to tables of ${name} are not passed on by the proxy`,
+    );
+  }
+  const [table, snapshot] = await findTable(session, name, statement.table.name.text);
+  if (snapshot.failure !== undefined) throw snapshot.failure;
+  if (table.kind === 'plain') throw plainRefusal(table);
+  requireEncrypted(table);
+  return [table, snapshot];
+}
+
+/** Writes to a table that was there before the proxy would leave plain text on the disks. */
+export function plainRefusal(table: TableEntry): ProxyError {
+  return new SchemaError(
+    'SCHEMA_PLAIN_TABLE',
+    `${table.keyspace}.${table.name} was made before the proxy and holds plain text: it can be read, not written. Copy it into a table made through the proxy (cqlock migrate)`,
+  );
+}
+
+/** @throws the table's own error, unless it is encrypted and verified. */
+export function requireEncrypted(table: TableEntry): void {
+  if (table.error !== undefined) throw table.error;
+  if (table.kind !== 'encrypted') {
+    throw new SchemaError(
+      'SCHEMA_UNKNOWN_TABLE',
+      `${table.keyspace}.${table.name} is not known to the proxy; it is neither read nor written (cqlock tables adopt lists it as plain)`,
+    );
+  }
+}
+
+/** `"ks"."table"`, as stored statements name tables. */
+export function qualified(keyspace: string, name: string): string {
+  return `${quoteIdentifier(keyspace)}.${quoteIdentifier(name)}`;
+}

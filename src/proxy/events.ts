@@ -1,0 +1,57 @@
+import type { Snapshot } from '../schema/index.ts';
+import type { SchemaChange } from '../wire/index.ts';
+
+/**
+ * What changed between two snapshots, as the events a driver expects: one for each logical change. Changes that Cassandra
+ * tells of are a reason to read the catalog, the snapshots say what is new; so an event never comes before the catalog has
+ * it.
+ */
+export function schemaChanges(before: Snapshot, after: Snapshot): SchemaChange[] {
+  const changes: SchemaChange[] = [];
+  for (const keyspace of after.keyspaces()) {
+    const old = before.keyspace(keyspace.name);
+    if (old === undefined) {
+      changes.push({ change: 'CREATED', target: 'KEYSPACE', keyspace: keyspace.name });
+    } else if (JSON.stringify(old.stored, bigints) !== JSON.stringify(keyspace.stored, bigints)) {
+      changes.push({ change: 'UPDATED', target: 'KEYSPACE', keyspace: keyspace.name });
+    }
+    compare(changes, 'TYPE', keyspace.name, old?.types, keyspace.types);
+    compare(changes, 'TABLE', keyspace.name, old?.tables, keyspace.tables);
+  }
+  for (const keyspace of before.keyspaces()) {
+    if (after.keyspace(keyspace.name) === undefined) {
+      changes.push({ change: 'DROPPED', target: 'KEYSPACE', keyspace: keyspace.name });
+    }
+  }
+  return changes;
+}
+
+function bigints(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? value.toString() : value;
+}
+
+function compare(
+  changes: SchemaChange[],
+  target: 'TYPE' | 'TABLE',
+  keyspace: string,
+  before: ReadonlyMap<string, unknown> | undefined,
+  after: ReadonlyMap<string, unknown>,
+): void {
+  for (const [name, entry] of after) {
+    const old = before?.get(name);
+    if (old === undefined) changes.push({ change: 'CREATED', target, keyspace, name });
+    else if (old !== entry && !sameEntry(old, entry)) {
+      changes.push({ change: 'UPDATED', target, keyspace, name });
+    }
+  }
+  for (const name of before?.keys() ?? []) {
+    if (!after.has(name)) changes.push({ change: 'DROPPED', target, keyspace, name });
+  }
+}
+
+/** Types are made anew with each snapshot; tables are the same object while nothing of them changed. */
+function sameEntry(a: unknown, b: unknown): boolean {
+  const isType = (entry: unknown): boolean =>
+    typeof entry === 'object' && entry !== null && 'fields' in entry;
+  return isType(a) && isType(b) && JSON.stringify(a) === JSON.stringify(b);
+}

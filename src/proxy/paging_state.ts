@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+import { pagingOpen, pagingSeal } from '../crypto/index.ts';
+import type { SivKey } from '../crypto/index.ts';
+import { CqlErrorCode, InvalidRequestError } from '../errors/index.ts';
+
+/** Where a paged read goes on. */
+export interface PagingPosition {
+  /** Index among the partitions of the statement; 0 for a scan. */
+  readonly partition: number;
+  /** Rows that LIMIT still allows; `undefined` without LIMIT, or where Cassandra counts itself. */
+  readonly remaining: number | undefined;
+  /** Cassandra's own state inside that partition or scan. */
+  readonly upstream: Buffer | undefined;
+}
+
+/** Paging states are refused when they are older than this, in milliseconds. */
+const MAX_AGE_MS = 24 * 3600 * 1000;
+
+const FORMAT = 1;
+
+/** What a paging state is bound to: another statement, table or protocol version cannot use it. */
+export function pagingBinding(
+  version: number,
+  keyspace: string,
+  text: string,
+  tableId: Uint8Array,
+): Uint8Array[] {
+  const statement = createHash('sha256');
+  for (const part of [keyspace, text]) {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(Buffer.byteLength(part));
+    statement.update(length).update(part);
+  }
+  return [Buffer.from([FORMAT, version]), statement.digest(), Buffer.from(tableId)];
+}
+
+/** Encrypts a position; clients cannot read or change it. */
+export function sealPagingState(
+  key: SivKey,
+  binding: readonly Uint8Array[],
+  position: PagingPosition,
+  nowMs: number,
+): Buffer {
+  const upstream = position.upstream;
+  const plain = Buffer.alloc(17 + (upstream?.length ?? 0));
+  plain.writeBigUInt64BE(BigInt(nowMs), 0);
+  plain.writeUInt32BE(position.partition, 8);
+  plain.writeInt32BE(position.remaining ?? -1, 12);
+  plain.writeUInt8(upstream === undefined ? 0 : 1, 16);
+  if (upstream !== undefined) upstream.copy(plain, 17);
+  return Buffer.from(pagingSeal(key, binding, plain));
+}
+
+/** @throws InvalidRequestError (a PROTOCOL ERROR to the client, as in Cassandra) for a state that is not of this statement, altered or too old. */
+export function openPagingState(
+  key: SivKey,
+  binding: readonly Uint8Array[],
+  state: Uint8Array,
+  nowMs: number,
+): PagingPosition {
+  const opened = pagingOpen(key, binding, state);
+  if (opened.length < 17) throw invalid();
+  const plain = Buffer.from(opened.buffer, opened.byteOffset, opened.length);
+  const ageMs = nowMs - Number(plain.readBigUInt64BE(0));
+  if (ageMs > MAX_AGE_MS || ageMs < -MAX_AGE_MS) throw invalid();
+  const remaining = plain.readInt32BE(12);
+  return {
+    partition: plain.readUInt32BE(8),
+    remaining: remaining < 0 ? undefined : remaining,
+    upstream: plain.readUInt8(16) === 0 ? undefined : plain.subarray(17),
+  };
+}
+
+function invalid(): InvalidRequestError {
+  return new InvalidRequestError('Invalid value for the paging state', CqlErrorCode.PROTOCOL_ERROR);
+}

@@ -1,0 +1,546 @@
+import { parseStatement, statementShape } from '../cql/index.ts';
+import type { ParsedStatement } from '../cql/index.ts';
+import type { TermContext } from '../encryption/index.ts';
+import {
+  InternalError,
+  InvalidRequestError,
+  ProtocolError,
+  UnpreparedError,
+} from '../errors/index.ts';
+import { constantToBytes, native, printType } from '../values/index.ts';
+import {
+  decodeBatch,
+  decodeExecute,
+  decodePrepare,
+  decodeQuery,
+  encodePrepared,
+  encodeVoidResult,
+  Opcode,
+  RowsWriter,
+} from '../wire/index.ts';
+import type { BatchMessage, BoundValue, ColumnSpec, QueryOptions } from '../wire/index.ts';
+import { checkBatch, compile, counterRefusal } from './compile.ts';
+import type { Compiled } from './compile.ts';
+import { forwarded, result } from './reply.ts';
+import type { Reply } from './reply.ts';
+import { runSelect } from './run_select.ts';
+import { runStatement } from './run_statement.ts';
+import { StalePlanError } from './run_stored.ts';
+import { checkBoundCount, runBatch, runWrite } from './run_write.ts';
+import type { BatchPart } from './run_write.ts';
+import type { RequestContext, Session } from './session.ts';
+import { isCurrent } from './statement_cache.ts';
+import { execute } from './stored_statements.ts';
+import type { StoredPrepared } from './stored_statements.ts';
+import type { PreparedEntry } from './statement_cache.ts';
+
+/** How often a statement is planned again when its table changes under it. */
+const PLAN_ATTEMPTS = 5;
+
+/** A request of a client, its prefix already taken off. */
+export interface ClientRequest {
+  readonly opcode: number;
+  readonly body: Buffer;
+  /** Header flags that go to Cassandra with the first request: TRACING. */
+  readonly flags: number;
+  readonly onUpstreamMs: (ms: number) => void;
+  /** Told the kind of the statement, for metrics. */
+  readonly onKind: (kind: string) => void;
+}
+
+/** Answers QUERY, PREPARE, EXECUTE and BATCH. @throws ProxyError of all kinds. */
+export function runRequest(session: Session, request: ClientRequest): Promise<Reply> {
+  switch (request.opcode) {
+    case Opcode.QUERY:
+      return runQuery(session, request);
+    case Opcode.PREPARE:
+      return runPrepare(session, request);
+    case Opcode.EXECUTE:
+      return runExecute(session, request);
+    case Opcode.BATCH:
+      return runBatchMessage(session, request);
+    default:
+      throw new ProtocolError(
+        'PROTOCOL_OPCODE',
+        `Unexpected message of opcode ${String(request.opcode)}`,
+      );
+  }
+}
+
+async function runQuery(session: Session, request: ClientRequest): Promise<Reply> {
+  const { query, options } = decodeQuery(request.body, session.version);
+  const context: RequestContext = {
+    options,
+    flags: request.flags,
+    onUpstreamMs: request.onUpstreamMs,
+  };
+  const { keyspace } = session;
+  for (let attempt = 1; ; attempt++) {
+    const { shape, constants } = statementShape(query);
+    const { statements, catalog } = session.services;
+    let compiled = statements.literal(keyspace, shape, catalog.snapshot());
+    let parsed: ParsedStatement | undefined;
+    if (compiled === undefined) {
+      parsed = parseStatement(query);
+      compiled = await compile(session, parsed, keyspace);
+      statements.setLiteral(keyspace, shape, compiled);
+    }
+    request.onKind(kindOf('query', compiled));
+    try {
+      return await run(session, context, compiled, {
+        text: query,
+        constants,
+        values: options.values,
+        names: options.names,
+        noMetadata: false,
+        body: request.body,
+      });
+    } catch (error) {
+      if (!(error instanceof StalePlanError) || attempt === PLAN_ATTEMPTS) throw stale(error);
+    }
+  }
+}
+
+async function runPrepare(session: Session, request: ClientRequest): Promise<Reply> {
+  const { query } = decodePrepare(request.body, session.version);
+  const { statements } = session.services;
+  const parsed = parseStatement(query);
+  const { keyspace } = session;
+  let compiled = await compile(session, parsed, keyspace);
+  request.onKind(kindOf('prepare', compiled));
+  if (compiled.kind === 'forward') {
+    compiled = { ...compiled, prepared: await preparedForward(session, keyspace, query) };
+  }
+  const id = statements.idOf(keyspace, query);
+  const entry: PreparedEntry = {
+    id,
+    text: query,
+    keyspace,
+    parsed,
+    compiled,
+    ...fingerprints(compiled),
+  };
+  statements.setPrepared(entry);
+  const known = statements.prepared(id.toString('hex'));
+  session.knownMetadata.set(id.toString('hex'), (known ?? entry).resultFingerprint);
+  return result(
+    encodePrepared(
+      {
+        id,
+        variables: {
+          columns: variablesOf(compiled),
+          partitionKeyIndices: [
+            ...('partitionKeyIndices' in compiled ? compiled.partitionKeyIndices : []),
+          ],
+        },
+        resultMetadata: { columns: resultColumnsOf(compiled) },
+      },
+      session.version,
+    ),
+  );
+}
+
+async function runExecute(session: Session, request: ClientRequest): Promise<Reply> {
+  const { id, options } = decodeExecute(request.body, session.version);
+  const context: RequestContext = {
+    options,
+    flags: request.flags,
+    onUpstreamMs: request.onUpstreamMs,
+  };
+  const hex = id.toString('hex');
+  for (let attempt = 1; ; attempt++) {
+    const entry = await currentEntry(session, id, hex);
+    const { compiled } = entry;
+    request.onKind(kindOf('execute', compiled));
+    try {
+      return await run(session, context, compiled, {
+        text: entry.text,
+        constants: entry.parsed.constants,
+        values: options.values,
+        names: options.names,
+        noMetadata:
+          options.skipMetadata && session.knownMetadata.get(hex) === entry.resultFingerprint,
+        body: undefined,
+      });
+    } catch (error) {
+      if (!(error instanceof StalePlanError) || attempt === PLAN_ATTEMPTS) throw stale(error);
+    }
+  }
+}
+
+/**
+ * A prepared statement whose plan is current. A plan that is not is made again; where that changes what the client was told
+ * at PREPARE, the client has to prepare again.
+ */
+async function currentEntry(session: Session, id: Buffer, hex: string): Promise<PreparedEntry> {
+  const { statements, catalog } = session.services;
+  const entry = statements.prepared(hex);
+  if (entry === undefined) throw unprepared(id);
+  const { compiled } = entry;
+  if (compiled.kind === 'statement' || compiled.kind === 'forward') return entry;
+  if (isCurrent(compiled, catalog.snapshot())) return entry;
+  const again = await compile(session, entry.parsed, entry.keyspace);
+  const prints = fingerprints(again);
+  if (compiled.kind === 'virtual') return { ...entry, compiled: again, ...prints };
+  if (
+    prints.resultFingerprint !== entry.resultFingerprint ||
+    prints.variablesFingerprint !== entry.variablesFingerprint
+  ) {
+    statements.forgetPrepared(entry);
+    throw unprepared(id);
+  }
+  entry.compiled = again;
+  return entry;
+}
+
+function unprepared(id: Buffer): UnpreparedError {
+  return new UnpreparedError(
+    id,
+    `Prepared query with ID ${id.toString('hex')} not found (either the query was not prepared on this host (maybe the host has been restarted?) or you have prepared too many queries and it has been evicted from the internal cache)`,
+  );
+}
+
+/** A statement's values and what else one execution needs. */
+interface Execution {
+  readonly text: string;
+  readonly constants: readonly { readonly text: string }[];
+  readonly values: readonly BoundValue[];
+  readonly names: readonly string[] | undefined;
+  readonly noMetadata: boolean;
+  /** The client's own QUERY, to pass on unchanged; `undefined` for a prepared statement. */
+  readonly body: Buffer | undefined;
+}
+
+async function run(
+  session: Session,
+  request: RequestContext,
+  compiled: Compiled,
+  execution: Execution,
+): Promise<Reply> {
+  switch (compiled.kind) {
+    case 'select':
+      return runSelect(
+        session,
+        request,
+        compiled,
+        termContext(session, compiled.variables, execution),
+        execution.noMetadata,
+        execution.text,
+      );
+    case 'write':
+      return runWrite(
+        session,
+        request,
+        compiled.plan,
+        termContext(session, compiled.variables, execution),
+      );
+    case 'batch': {
+      const context = termContext(session, compiled.variables, execution);
+      const timestamp = batchTimestamp(compiled, context);
+      return runBatch(
+        session,
+        timestamp === undefined
+          ? request
+          : { ...request, options: { ...request.options, defaultTimestamp: timestamp } },
+        BATCH_TYPES[compiled.statement.type],
+        compiled.plans.map((plan) => ({ plan, context })),
+      );
+    }
+    case 'virtual':
+      return runVirtual(session, request, compiled, execution);
+    case 'forward':
+      return forwardQuery(session, request, compiled, execution);
+    case 'statement':
+      checkBoundCount(0, execution.values.length);
+      return runStatement(session, request, compiled.statement, execution.text);
+  }
+}
+
+const BATCH_TYPES = { logged: 0, unlogged: 1, counter: 2 } as const;
+
+function batchTimestamp(
+  compiled: Extract<Compiled, { kind: 'batch' }>,
+  context: TermContext,
+): bigint | undefined {
+  const expression = compiled.statement.using.timestamp;
+  if (expression === undefined) return undefined;
+  let bytes: BoundValue = null;
+  if (expression.kind === 'bind') bytes = context.binds[expression.index] ?? null;
+  else if (expression.kind === 'constant') {
+    const text = context.constants[expression.index]?.text ?? '';
+    bytes = constantToBytes({ type: expression.type, text }, native('bigint'), '[timestamp]');
+  }
+  if (!(bytes instanceof Uint8Array)) {
+    if (bytes === null) throw new InvalidRequestError('Invalid null value of timestamp');
+    return undefined;
+  }
+  if (bytes.length !== 8) throw new InvalidRequestError('Invalid timestamp value');
+  return Buffer.from(bytes).readBigInt64BE();
+}
+
+/** The values of one execution by position; named values are put in order. */
+function termContext(
+  session: Session,
+  variables: readonly ColumnSpec[],
+  execution: Execution,
+): TermContext {
+  const { names, values } = execution;
+  return {
+    binds: names === undefined ? positional(variables, values) : named(variables, names, values),
+    constants: execution.constants,
+    functions: session.services.functions,
+  };
+}
+
+function positional(
+  variables: readonly ColumnSpec[],
+  values: readonly BoundValue[],
+): readonly BoundValue[] {
+  checkBoundCount(variables.length, values.length);
+  return values;
+}
+
+function named(
+  variables: readonly ColumnSpec[],
+  names: readonly string[],
+  values: readonly BoundValue[],
+): BoundValue[] {
+  const byName = new Map(names.map((name, index) => [name, values[index] as BoundValue]));
+  if (values.length < byName.size) checkBoundCount(variables.length, values.length);
+  return variables.map((variable) => {
+    const value = byName.get(variable.name);
+    if (value === undefined) {
+      throw new InvalidRequestError(
+        `there were ${String(variables.length)} markers(?) in CQL but no value for the marker ${variable.name}`,
+      );
+    }
+    return value;
+  });
+}
+
+function runVirtual(
+  session: Session,
+  request: RequestContext,
+  compiled: Extract<Compiled, { kind: 'virtual' }>,
+  execution: Execution,
+): Promise<Reply> {
+  const { planned } = compiled;
+  const values =
+    execution.names === undefined
+      ? positional(planned.variables, execution.values)
+      : named(planned.variables, execution.names, execution.values);
+  const page = planned.execute(values, {
+    pageSize: request.options.pageSize,
+    pagingState: request.options.pagingState,
+  });
+  const writer = new RowsWriter(
+    {
+      columns: planned.resultColumns,
+      pagingState: page.pagingState,
+      noMetadata: execution.noMetadata,
+    },
+    session.version,
+  );
+  for (const row of page.rows) for (const cell of row) writer.writeCell(cell);
+  return Promise.resolve(result(writer.finish()));
+}
+
+/** Passes a read that needs no decryption on as the client wrote it. */
+async function forwardQuery(
+  session: Session,
+  request: RequestContext,
+  compiled: Extract<Compiled, { kind: 'forward' }>,
+  execution: Execution,
+): Promise<Reply> {
+  const started = performance.now();
+  try {
+    if (execution.body !== undefined) {
+      return forwarded(await session.node.request(Opcode.QUERY, execution.body, request.flags));
+    }
+    const { keyspace } = compiled;
+    for (let attempt = 1; ; attempt++) {
+      const prepared = await preparedForward(session, keyspace, execution.text);
+      const { options } = request;
+      const answer = await execute(
+        session.node,
+        session.version,
+        prepared,
+        { ...options, skipMetadata: false },
+        request.flags,
+      );
+      if (answer !== 'unprepared') return forwarded(answer);
+      session.services.stored.forget(session.node, forwardVersion(keyspace), execution.text);
+      if (attempt === PLAN_ATTEMPTS) throw new StalePlanError();
+    }
+  } finally {
+    request.onUpstreamMs(performance.now() - started);
+  }
+}
+
+/** Prepares a forwarded read on Cassandra, where its unqualified names mean the keyspace of USE. */
+async function preparedForward(
+  session: Session,
+  keyspace: string | undefined,
+  text: string,
+): Promise<StoredPrepared> {
+  return session.services.stored.prepared(
+    session.node,
+    session.version,
+    forwardVersion(keyspace),
+    text,
+  );
+}
+
+function forwardVersion(keyspace: string | undefined): string {
+  return `forward:${keyspace ?? ''}`;
+}
+
+async function runBatchMessage(session: Session, request: ClientRequest): Promise<Reply> {
+  const message = decodeBatch(request.body, session.version);
+  request.onKind('batch');
+  if (message.type === 2) throw counterRefusal();
+  for (let attempt = 1; ; attempt++) {
+    const parts = await batchParts(session, message);
+    checkBatch(
+      parts.map((part) => part.plan),
+      false,
+    );
+    try {
+      if (parts.length === 0) return result(encodeVoidResult());
+      return await runBatch(
+        session,
+        {
+          options: batchOptions(message),
+          flags: request.flags,
+          onUpstreamMs: request.onUpstreamMs,
+        },
+        message.type,
+        parts,
+      );
+    } catch (error) {
+      if (!(error instanceof StalePlanError) || attempt === PLAN_ATTEMPTS) throw stale(error);
+    }
+  }
+}
+
+function batchOptions(message: BatchMessage): QueryOptions {
+  return {
+    consistency: message.consistency,
+    values: [],
+    names: undefined,
+    skipMetadata: false,
+    pageSize: undefined,
+    pagingState: undefined,
+    serialConsistency: message.serialConsistency,
+    defaultTimestamp: message.defaultTimestamp,
+  };
+}
+
+async function batchParts(session: Session, message: BatchMessage): Promise<BatchPart[]> {
+  const { statements, catalog } = session.services;
+  const parts: BatchPart[] = [];
+  for (const child of message.children) {
+    let compiled: Compiled | undefined;
+    let constants: readonly { readonly text: string }[];
+    if (child.kind === 'prepared') {
+      const entry = await currentEntry(session, child.id, child.id.toString('hex'));
+      compiled = entry.compiled;
+      constants = entry.parsed.constants;
+    } else {
+      const { keyspace } = session;
+      const shaped = statementShape(child.query);
+      constants = shaped.constants;
+      compiled = statements.literal(keyspace, shaped.shape, catalog.snapshot());
+      if (compiled === undefined) {
+        compiled = await compile(session, parseStatement(child.query), keyspace);
+        statements.setLiteral(keyspace, shaped.shape, compiled);
+      }
+    }
+    if (compiled.kind !== 'write') {
+      throw new InvalidRequestError(
+        'Invalid statement in batch: only UPDATE, INSERT and DELETE statements are allowed.',
+      );
+    }
+    parts.push({
+      plan: compiled.plan,
+      context: {
+        binds: positional(compiled.variables, child.values),
+        constants,
+        functions: session.services.functions,
+      },
+    });
+  }
+  return parts;
+}
+
+/** What a stale plan becomes when it never gets current. */
+function stale(error: unknown): unknown {
+  return error instanceof StalePlanError
+    ? new InternalError(
+        'the schema of the table changes faster than the statement can be planned; try again',
+      )
+    : error;
+}
+
+function variablesOf(compiled: Compiled): readonly ColumnSpec[] {
+  if (compiled.kind === 'forward') return compiled.prepared?.variables.columns ?? [];
+  return 'variables' in compiled ? compiled.variables : [];
+}
+
+function resultColumnsOf(compiled: Compiled): readonly ColumnSpec[] {
+  switch (compiled.kind) {
+    case 'select':
+      return compiled.resultColumns;
+    case 'virtual':
+      return compiled.planned.resultColumns;
+    case 'write':
+      return compiled.plan.conditional ? [appliedColumn(compiled.plan.table)] : [];
+    case 'batch': {
+      const conditional = compiled.plans.find((plan) => plan.conditional);
+      return conditional === undefined ? [] : [appliedColumn(conditional.table)];
+    }
+    case 'forward':
+      return compiled.prepared?.resultColumns ?? [];
+    case 'statement':
+      return [];
+  }
+}
+
+function appliedColumn(table: { readonly keyspace: string; readonly name: string }): ColumnSpec {
+  return {
+    keyspace: table.keyspace,
+    table: table.name,
+    name: '[applied]',
+    type: native('boolean'),
+  };
+}
+
+function fingerprints(
+  compiled: Compiled,
+): Pick<PreparedEntry, 'resultFingerprint' | 'variablesFingerprint'> {
+  return {
+    resultFingerprint: fingerprint(resultColumnsOf(compiled)),
+    variablesFingerprint: fingerprint(variablesOf(compiled)),
+  };
+}
+
+function fingerprint(columns: readonly ColumnSpec[]): string {
+  return JSON.stringify(
+    columns.map((column) => [column.keyspace, column.table, column.name, printType(column.type)]),
+  );
+}
+
+function kindOf(message: string, compiled: Compiled): string {
+  switch (compiled.kind) {
+    case 'write':
+      return `${message}_${compiled.plan.statement}`;
+    case 'virtual':
+      return `${message}_system`;
+    case 'statement':
+      return `${message}_${compiled.statement.kind}`;
+    case 'select':
+    case 'batch':
+    case 'forward':
+      return `${message}_${compiled.kind}`;
+  }
+}

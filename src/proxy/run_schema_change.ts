@@ -1,0 +1,287 @@
+import type { Statement } from '../cql/index.ts';
+import {
+  checkTypeUnused,
+  planAlterTable,
+  planAlterType,
+  planCreateTable,
+  planCreateType,
+} from '../encryption/index.ts';
+import { CqlErrorCode, InternalError, InvalidRequestError, ProxyError } from '../errors/index.ts';
+import { isSystemKeyspace, RECORD_KEYSPACE } from '../schema/index.ts';
+import type { TableEntry } from '../schema/index.ts';
+import {
+  decodeError,
+  decodeResponsePrefix,
+  decodeResult,
+  encodeQuery,
+  encodeVoidResult,
+  Opcode,
+  Writer,
+} from '../wire/index.ts';
+import type { Envelope } from '../wire/index.ts';
+import {
+  findTable,
+  plainRefusal,
+  qualified,
+  requireEncrypted,
+  requireKeyspace,
+  unknownTable,
+} from './compile.ts';
+import { CassandraError, forwarded, result } from './reply.ts';
+import type { Reply } from './reply.ts';
+import { storedOptions } from './run_stored.ts';
+import type { RequestContext, Session } from './session.ts';
+
+/** Statements that change the schema. */
+export type SchemaStatement = Extract<
+  Statement,
+  {
+    kind:
+      | 'create_keyspace'
+      | 'alter_keyspace'
+      | 'drop_keyspace'
+      | 'create_table'
+      | 'alter_table'
+      | 'drop_table'
+      | 'create_type'
+      | 'alter_type'
+      | 'drop_type';
+  }
+>;
+
+/**
+ * Runs a change of the schema on the client's own connection, so with its permissions; the answer is Cassandra's. It is given
+ * when this process's catalog has the change.
+ */
+export async function runSchemaChange(
+  session: Session,
+  request: RequestContext,
+  statement: SchemaStatement,
+  text: string,
+): Promise<Reply> {
+  const { changes } = session.services;
+  const stored = new StoredChange(session, request);
+  switch (statement.kind) {
+    case 'create_keyspace':
+    case 'alter_keyspace': {
+      const keyspace = statement.keyspace.text;
+      refuseReserved(keyspace, statement.kind === 'create_keyspace');
+      if (statement.properties.some((p) => p.name.text.toLowerCase() === 'custom_properties')) {
+        throw new InvalidRequestError(
+          'CUSTOM_PROPERTIES of a keyspace are not supported by the proxy yet',
+        );
+      }
+      await changes.passThrough(() => stored.run(text));
+      return stored.reply();
+    }
+    case 'drop_keyspace': {
+      const keyspace = statement.keyspace.text;
+      refuseReserved(keyspace, false);
+      await changes.dropKeyspace(keyspace, () => stored.run(text));
+      return stored.reply();
+    }
+    case 'create_table':
+      return createTable(session, stored, statement, text);
+    case 'alter_table':
+      return alterTable(session, stored, statement, text);
+    case 'drop_table': {
+      const keyspace = userKeyspace(session, statement.table);
+      const name = statement.table.name.text;
+      const drop = `DROP TABLE ${statement.ifExists ? 'IF EXISTS ' : ''}${qualified(keyspace, name)}`;
+      const { catalog } = session.services;
+      const table =
+        catalog.snapshot().table(keyspace, name) ?? (await catalog.refresh()).table(keyspace, name);
+      if (table === undefined) await stored.run(drop);
+      else await changes.dropTable(table, () => stored.run(drop));
+      return stored.reply();
+    }
+    case 'create_type': {
+      const keyspace = userKeyspace(session, statement.type);
+      const plan = planCreateType(text, statement, keyspace, session.services.catalog.snapshot());
+      const name = statement.type.name.text;
+      await changes.createType({ keyspace, name, fields: plan.fields }, () =>
+        stored.run(plan.storedText),
+      );
+      if (!stored.hasRun) await stored.run(plan.storedText);
+      return stored.reply();
+    }
+    case 'alter_type': {
+      const keyspace = userKeyspace(session, statement.type);
+      const name = statement.type.name.text;
+      const plan = planAlterType(text, statement, keyspace, session.services.catalog.snapshot());
+      if (session.services.catalog.snapshot().udt(keyspace, name) === undefined) {
+        await stored.run(plan.storedText);
+      } else {
+        await changes.alterType({ keyspace, name, fields: plan.fields }, () =>
+          stored.run(plan.storedText),
+        );
+      }
+      return stored.reply();
+    }
+    case 'drop_type': {
+      const keyspace = userKeyspace(session, statement.type);
+      const name = statement.type.name.text;
+      const drop = `DROP TYPE ${statement.ifExists ? 'IF EXISTS ' : ''}${qualified(keyspace, name)}`;
+      const snapshot = await session.services.catalog.refresh();
+      checkTypeUnused(keyspace, name, snapshot);
+      if (snapshot.udt(keyspace, name) === undefined) await stored.run(drop);
+      else await changes.dropType(keyspace, name, () => stored.run(drop));
+      return stored.reply();
+    }
+  }
+}
+
+async function createTable(
+  session: Session,
+  stored: StoredChange,
+  statement: Extract<Statement, { kind: 'create_table' }>,
+  text: string,
+): Promise<Reply> {
+  const { catalog, changes } = session.services;
+  const keyspace = userKeyspace(session, statement.table);
+  const snapshot = catalog.snapshot();
+  if (snapshot.failure !== undefined) throw snapshot.failure;
+  const plan = planCreateTable(text, statement, keyspace, snapshot);
+  // Permission, keyspace and existence are Cassandra's to judge, before a key is made.
+  if ((await stored.probe(plan.probeText, plan.probeColumn)) === 'exists') return stored.reply();
+  const outcome = await changes.createTable(plan.definition, ({ tableId }) =>
+    stored.run(plan.storedText(tableId)),
+  );
+  if (outcome === 'exists' && !stored.hasRun) {
+    if (statement.ifNotExists) return result(encodeVoidResult());
+    throw alreadyExists(keyspace, statement.table.name.text);
+  }
+  return stored.reply();
+}
+
+async function alterTable(
+  session: Session,
+  stored: StoredChange,
+  statement: Extract<Statement, { kind: 'alter_table' }>,
+  text: string,
+): Promise<Reply> {
+  const { catalog, changes } = session.services;
+  const keyspace = userKeyspace(session, statement.table);
+  const name = statement.table.name.text;
+  const snapshot = await catalog.refresh();
+  const table = snapshot.table(keyspace, name);
+  if (table === undefined) {
+    if (statement.ifExists) return result(encodeVoidResult());
+    throw unknownTableOfSchema(keyspace, name);
+  }
+  if (table.kind === 'plain') throw plainRefusal(table);
+  if (snapshot.failure !== undefined) throw snapshot.failure;
+  requireEncrypted(table);
+  const plan = planAlterTable(text, statement, table, snapshot);
+  await changes.alterTable(table, plan.change, () => stored.run(plan.storedText));
+  return stored.hasRun ? stored.reply() : result(encodeVoidResult());
+}
+
+function unknownTableOfSchema(keyspace: string, name: string): ProxyError {
+  return new InvalidRequestError(`Table '${keyspace}.${name}' doesn't exist`);
+}
+
+/** TRUNCATE of an encrypted table. */
+export async function runTruncate(
+  session: Session,
+  request: RequestContext,
+  statement: Extract<Statement, { kind: 'truncate' }>,
+): Promise<Reply> {
+  const keyspace = userKeyspace(session, statement.table);
+  const [table]: readonly [TableEntry, unknown] = await findTable(
+    session,
+    keyspace,
+    statement.table.name.text,
+  );
+  if (table.kind === 'plain') throw plainRefusal(table);
+  requireEncrypted(table);
+  const stored = new StoredChange(session, request);
+  await stored.run(`TRUNCATE TABLE ${qualified(table.keyspace, table.name)}`);
+  return stored.reply();
+}
+
+/** Executes stored schema statements on the client's connection and keeps the last answer. */
+class StoredChange {
+  readonly #session: Session;
+  readonly #request: RequestContext;
+  #answer: Envelope | undefined;
+
+  constructor(session: Session, request: RequestContext) {
+    this.#session = session;
+    this.#request = request;
+  }
+
+  /** Whether a statement was executed. */
+  get hasRun(): boolean {
+    return this.#answer !== undefined;
+  }
+
+  /** @throws CassandraError with Cassandra's refusal. */
+  async run(text: string): Promise<'created' | 'exists'> {
+    const { version, node } = this.#session;
+    const started = performance.now();
+    const envelope = await node.request(
+      Opcode.QUERY,
+      encodeQuery(text, storedOptions(this.#request.options, []), version),
+      this.#request.flags,
+    );
+    this.#request.onUpstreamMs(performance.now() - started);
+    const { body, ...prefix } = decodeResponsePrefix(envelope);
+    if (envelope.opcode === Opcode.ERROR) throw new CassandraError(decodeError(body), prefix);
+    this.#answer = envelope;
+    return decodeResult(body, version).kind === 'void' ? 'exists' : 'created';
+  }
+
+  /** Runs a statement that is made to fail on `column`; any other failure is the client's answer. */
+  async probe(text: string, column: string): Promise<'allowed' | 'exists'> {
+    try {
+      if ((await this.run(text)) === 'exists') return 'exists';
+    } catch (error) {
+      const isExpected =
+        error instanceof CassandraError &&
+        error.cqlCode === CqlErrorCode.INVALID &&
+        error.message.includes(column);
+      if (isExpected) return 'allowed';
+      throw error;
+    }
+    throw new InternalError('Cassandra made a table without its key column');
+  }
+
+  reply(): Reply {
+    if (this.#answer === undefined) throw new InternalError('a schema change without an answer');
+    return forwarded(this.#answer);
+  }
+}
+
+function userKeyspace(session: Session, name: Parameters<typeof requireKeyspace>[0]): string {
+  const keyspace = requireKeyspace(name, session.keyspace);
+  if (keyspace === RECORD_KEYSPACE) throw unknownTable(session, keyspace, name.name.text);
+  if (isSystemKeyspace(keyspace)) {
+    throw new InvalidRequestError(`${keyspace} keyspace is not user-modifiable`);
+  }
+  return keyspace;
+}
+
+function refuseReserved(keyspace: string, isCreate: boolean): void {
+  if (keyspace !== RECORD_KEYSPACE) return;
+  throw new InvalidRequestError(
+    isCreate
+      ? `the keyspace name ${keyspace} is reserved by the proxy`
+      : `Keyspace '${keyspace}' doesn't exist`,
+  );
+}
+
+class AlreadyExistsError extends ProxyError {}
+
+/** Spec: native_protocol_v4 9, Already_exists. */
+function alreadyExists(keyspace: string, table: string): ProxyError {
+  const extra = new Writer();
+  extra.writeString(keyspace);
+  extra.writeString(table);
+  return new AlreadyExistsError(
+    'STATEMENT_ALREADY_EXISTS',
+    CqlErrorCode.ALREADY_EXISTS,
+    `Cannot add already existing table "${table}" to keyspace "${keyspace}"`,
+    { extra: extra.toBuffer() },
+  );
+}

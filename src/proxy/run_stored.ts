@@ -1,0 +1,116 @@
+import type { TableCipherKeys } from '../crypto/index.ts';
+import { MetadataIntegrityError, UpstreamError } from '../errors/index.ts';
+import type { StoredRow } from '../encryption/index.ts';
+import type { TableEntry } from '../schema/index.ts';
+import { decodeError, decodeResponsePrefix, decodeResult, Opcode } from '../wire/index.ts';
+import type {
+  BoundValue,
+  Envelope,
+  QueryOptions,
+  ResponsePrefix,
+  RowsResult,
+} from '../wire/index.ts';
+import { CassandraError } from './reply.ts';
+import type { RequestContext, Session } from './session.ts';
+import { execute } from './stored_statements.ts';
+
+/** The table changed since the statement was planned: plan again, nothing was executed. */
+export class StalePlanError extends Error {}
+
+/** Options of an EXECUTE that the proxy makes for a client's request. */
+export function storedOptions(
+  options: QueryOptions,
+  values: readonly BoundValue[],
+  overrides: Partial<Pick<QueryOptions, 'pageSize' | 'pagingState' | 'skipMetadata'>> = {},
+): QueryOptions {
+  return {
+    consistency: options.consistency,
+    values,
+    names: undefined,
+    skipMetadata: overrides.skipMetadata ?? false,
+    pageSize: 'pageSize' in overrides ? overrides.pageSize : options.pageSize,
+    pagingState: overrides.pagingState,
+    serialConsistency: options.serialConsistency,
+    defaultTimestamp: options.defaultTimestamp,
+  };
+}
+
+/**
+ * Executes a stored statement on the client's connection. When Cassandra forgot the statement, its schema may have changed:
+ * the catalog is read again, and the statement is prepared again only if its table is still the same.
+ *
+ * @throws StalePlanError when the table changed.
+ */
+export async function executeStored(
+  session: Session,
+  request: RequestContext,
+  table: TableEntry,
+  text: string,
+  options: QueryOptions,
+  flags: number,
+): Promise<Envelope> {
+  const { stored, catalog } = session.services;
+  const started = performance.now();
+  try {
+    for (let attempt = 0; ; attempt++) {
+      const known = stored.prepared(session.node, session.version, table.version, text);
+      const prepared = known instanceof Promise ? await known : known;
+      const answer = await execute(session.node, session.version, prepared, options, flags);
+      if (answer !== 'unprepared') return answer;
+      stored.forget(session.node, table.version, text);
+      const snapshot = await catalog.refresh();
+      if (snapshot.table(table.keyspace, table.name) !== table) throw new StalePlanError();
+      if (attempt === 2) {
+        throw new UpstreamError(
+          'UPSTREAM_UNPREPARED',
+          'Cassandra forgets the prepared statement each time it is used; try again',
+        );
+      }
+    }
+  } finally {
+    request.onUpstreamMs(performance.now() - started);
+  }
+}
+
+/** The keys of a table for this connection; waits for the KMS only when its lease ran out. */
+export function tableKeys(
+  session: Session,
+  table: TableEntry,
+): TableCipherKeys | Promise<TableCipherKeys> {
+  return session.leases.acquire(table);
+}
+
+/** A RESULT of rows as Cassandra sent it. @throws CassandraError for an ERROR. */
+export function storedRows(
+  envelope: Envelope,
+  version: number,
+): { readonly result: RowsResult; readonly prefix: Omit<ResponsePrefix, 'body'> } {
+  const { body, ...prefix } = decodeResponsePrefix(envelope);
+  if (envelope.opcode === Opcode.ERROR) throw new CassandraError(decodeError(body), prefix);
+  if (envelope.opcode !== Opcode.RESULT) {
+    throw new UpstreamError('UPSTREAM_ANSWER', 'Cassandra answered EXECUTE with something else');
+  }
+  const result = decodeResult(body, version);
+  if (result.kind !== 'rows') {
+    throw new UpstreamError('UPSTREAM_ANSWER', 'Cassandra answered a read without rows');
+  }
+  return { result, prefix };
+}
+
+/** Splits a result into rows of views. @throws MetadataIntegrityError when it has other columns than were asked for. */
+export function readRows(result: RowsResult, columnCount: number, table: TableEntry): StoredRow[] {
+  if (result.metadata.columnCount !== columnCount) {
+    throw new MetadataIntegrityError(
+      'METADATA_FOREIGN_RESULT',
+      `Cassandra answered ${String(result.metadata.columnCount)} columns instead of ${String(columnCount)} to a read of ${table.keyspace}.${table.name}; nothing of it is returned`,
+    );
+  }
+  const rows: StoredRow[] = [];
+  const reader = result.rows;
+  for (let row = 0; row < result.rowCount; row++) {
+    const cells: (Uint8Array | null)[] = [];
+    for (let column = 0; column < columnCount; column++) cells.push(reader.readBytes());
+    rows.push(cells);
+  }
+  return rows;
+}

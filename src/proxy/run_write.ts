@@ -1,0 +1,257 @@
+import { bindWrite, openRows, roleOf, sealWrite, storedStatements } from '../encryption/index.ts';
+import type { StoredRole, StoredStatement, TermContext, WritePlan } from '../encryption/index.ts';
+import { InvalidRequestError, MetadataIntegrityError } from '../errors/index.ts';
+import type { TableEntry } from '../schema/index.ts';
+import { native } from '../values/index.ts';
+import {
+  BatchType,
+  decodeError,
+  decodeResponsePrefix,
+  decodeResult,
+  encodeBatch,
+  encodeVoidResult,
+  Opcode,
+  RowsWriter,
+} from '../wire/index.ts';
+import type { ColumnSpec, Envelope } from '../wire/index.ts';
+import { CassandraError, forwarded, result } from './reply.ts';
+import type { Reply } from './reply.ts';
+import { executeStored, readRows, StalePlanError, storedOptions, tableKeys } from './run_stored.ts';
+import type { RequestContext, Session } from './session.ts';
+import { isUnprepared } from './stored_statements.ts';
+
+/** Partitions of one statement that are written at once. */
+const CONCURRENT_PARTITIONS = 8;
+
+const APPLIED = '[applied]';
+
+/** Runs an INSERT, UPDATE or DELETE on an encrypted table. */
+export async function runWrite(
+  session: Session,
+  request: RequestContext,
+  plan: WritePlan,
+  context: TermContext,
+): Promise<Reply> {
+  const statements = await sealed(session, [{ plan, context }]);
+  const [only] = statements;
+  if (only === undefined) return result(encodeVoidResult());
+  if (statements.length === 1) {
+    const envelope = await executeStored(
+      session,
+      request,
+      plan.table,
+      only.text,
+      storedOptions(request.options, only.values),
+      request.flags,
+    );
+    return plan.conditional
+      ? conditionalReply(session, plan.table, only, envelope)
+      : forwarded(envelope);
+  }
+  return runPartitions(session, request, plan.table, statements);
+}
+
+/** A statement of a batch, and the values it is executed with. */
+export interface BatchPart {
+  readonly plan: WritePlan;
+  readonly context: TermContext;
+}
+
+/** Runs a client's BATCH as one batch of stored prepared statements. */
+export async function runBatch(
+  session: Session,
+  request: RequestContext,
+  type: BatchType,
+  parts: readonly BatchPart[],
+): Promise<Reply> {
+  const tables = parts.map((part) => part.plan.table);
+  const statements = await sealed(session, parts);
+  const [first] = statements;
+  const [table] = tables;
+  if (first === undefined || table === undefined) return result(encodeVoidResult());
+  const envelope = await sendBatch(session, request, type, statements, request.flags);
+  const conditional = parts.find((part) => part.plan.conditional);
+  if (conditional === undefined) return forwarded(envelope);
+  return conditionalReply(session, conditional.plan.table, first, envelope);
+}
+
+/** A stored statement with the table it is for. */
+interface PlannedStatement extends StoredStatement {
+  readonly table: TableEntry;
+}
+
+async function sealed(session: Session, parts: readonly BatchPart[]): Promise<PlannedStatement[]> {
+  const bound = parts.map((part) => bindWrite(part.plan, part.context));
+  const keys = await Promise.all(
+    parts.length === 1 && parts[0] !== undefined
+      ? [tableKeys(session, parts[0].plan.table)]
+      : parts.map((part) => tableKeys(session, part.plan.table)),
+  );
+  const { batch, queued } = await session.services.ticks.seal((sealing) =>
+    bound.map((write, index) => {
+      const tableCipherKeys = keys[index];
+      if (tableCipherKeys === undefined) throw new StalePlanError();
+      return sealWrite(sealing, tableCipherKeys, write);
+    }),
+  );
+  let cellCount = 0;
+  const statements = queued.flatMap((write) => {
+    cellCount += write.cellCount;
+    const { table } = write.bound.plan;
+    return storedStatements(batch, write).map((statement) => ({ ...statement, table }));
+  });
+  session.services.metrics.addCellsEncrypted(cellCount);
+  return statements;
+}
+
+/** One batch a partition: rows of one partition are written atomically, as Cassandra does for one statement. */
+async function runPartitions(
+  session: Session,
+  request: RequestContext,
+  table: TableEntry,
+  statements: readonly PlannedStatement[],
+): Promise<Reply> {
+  const partitions = new Map<number, PlannedStatement[]>();
+  for (const statement of statements) {
+    const group = partitions.get(statement.partitionIndex);
+    if (group === undefined) partitions.set(statement.partitionIndex, [statement]);
+    else group.push(statement);
+  }
+  const groups = [...partitions.values()];
+  const answers: Envelope[] = [];
+  let nextGroup = 0;
+  const worker = async (): Promise<void> => {
+    for (;;) {
+      const index = nextGroup++;
+      const group = groups[index];
+      const [first] = group ?? [];
+      if (group === undefined || first === undefined) return;
+      const flags = index === 0 ? request.flags : 0;
+      const envelope =
+        group.length === 1
+          ? await executeStored(
+              session,
+              request,
+              table,
+              first.text,
+              storedOptions(request.options, first.values),
+              flags,
+            )
+          : await sendBatch(session, request, BatchType.UNLOGGED, group, flags);
+      if (envelope.opcode === Opcode.ERROR) {
+        const { body, ...prefix } = decodeResponsePrefix(envelope);
+        throw new CassandraError(decodeError(body), prefix);
+      }
+      answers[index] = envelope;
+    }
+  };
+  await Promise.all(
+    Array.from({ length: Math.min(CONCURRENT_PARTITIONS, groups.length) }, () => worker()),
+  );
+  const [firstAnswer] = answers;
+  return firstAnswer === undefined ? result(encodeVoidResult()) : forwarded(firstAnswer);
+}
+
+async function sendBatch(
+  session: Session,
+  request: RequestContext,
+  type: BatchType,
+  statements: readonly PlannedStatement[],
+  flags: number,
+): Promise<Envelope> {
+  const { stored, catalog } = session.services;
+  const { options } = request;
+  const started = performance.now();
+  try {
+    for (let attempt = 0; ; attempt++) {
+      const prepared = await Promise.all(
+        statements.map((statement) =>
+          stored.prepared(session.node, session.version, statement.table.version, statement.text),
+        ),
+      );
+      const body = encodeBatch(
+        {
+          type,
+          children: statements.map((statement, index) => ({
+            kind: 'prepared',
+            id: prepared[index]?.id ?? Buffer.alloc(0),
+            values: statement.values,
+          })),
+          consistency: options.consistency,
+          serialConsistency: options.serialConsistency,
+          defaultTimestamp: options.defaultTimestamp,
+        },
+        session.version,
+      );
+      const envelope = await session.node.request(Opcode.BATCH, body, flags);
+      if (!isUnprepared(envelope) || attempt === 2) return envelope;
+      for (const statement of statements) {
+        stored.forget(session.node, statement.table.version, statement.text);
+      }
+      const snapshot = await catalog.refresh();
+      for (const { table } of statements) {
+        if (snapshot.table(table.keyspace, table.name) !== table) throw new StalePlanError();
+      }
+    }
+  } finally {
+    request.onUpstreamMs(performance.now() - started);
+  }
+}
+
+/** The answer to IF [NOT] EXISTS: [applied], and the row that stands in the way, decrypted. */
+async function conditionalReply(
+  session: Session,
+  table: TableEntry,
+  statement: StoredStatement,
+  envelope: Envelope,
+): Promise<Reply> {
+  const { body, ...prefix } = decodeResponsePrefix(envelope);
+  if (envelope.opcode !== Opcode.RESULT) return forwarded(envelope);
+  const answer = decodeResult(body, session.version);
+  if (answer.kind !== 'rows') return forwarded(envelope);
+  const { columns } = answer.metadata;
+  if (columns === undefined) throw foreign(table);
+  const roles: StoredRole[] = [];
+  const specs: ColumnSpec[] = columns.map((column) => {
+    const spec = { keyspace: table.keyspace, table: table.name, name: column.name };
+    if (column.name === APPLIED) {
+      roles.push({ kind: 'plain', width: 1 });
+      return { ...spec, type: native('boolean') };
+    }
+    const entry = table.columns.get(column.name);
+    if (entry === undefined) throw foreign(table);
+    roles.push(roleOf(table, entry));
+    return { ...spec, type: entry.type };
+  });
+  const rows = readRows(answer, roles.length, table);
+  const acquired = tableKeys(session, table);
+  const keys = acquired instanceof Promise ? await acquired : acquired;
+  const known = {
+    partition: statement.known.partition,
+    clustering: undefined,
+    restrictions: [],
+    storedRestrictions: [],
+  };
+  const { queued } = await session.services.ticks.open((batch) =>
+    openRows(batch, keys, table, roles, roles.length, known, rows),
+  );
+  session.services.metrics.addCellsDecrypted(queued.cellCount);
+  const writer = new RowsWriter({ columns: specs }, session.version);
+  for (const row of queued.rows()) for (const cell of row) writer.writeCell(cell);
+  return result(writer.finish(), prefix);
+}
+
+function foreign(table: TableEntry): MetadataIntegrityError {
+  return new MetadataIntegrityError(
+    'METADATA_FOREIGN_RESULT',
+    `Cassandra answered unknown columns to a conditional write of ${table.keyspace}.${table.name}`,
+  );
+}
+
+/** @throws InvalidRequestError unless as many values are bound as there are markers, in Cassandra's words. */
+export function checkBoundCount(markers: number, values: number): void {
+  if (markers === values) return;
+  throw new InvalidRequestError(
+    `there were ${String(markers)} markers(?) in CQL but ${String(values)} bound variables`,
+  );
+}

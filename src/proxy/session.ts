@@ -1,0 +1,50 @@
+import type { CryptoTicks } from '../encryption/index.ts';
+import type { ConnectionLeases } from '../keys/index.ts';
+import type { SivKey } from '../crypto/index.ts';
+import type { Logger, Metrics } from '../observability/index.ts';
+import type { Catalog, SchemaChanges } from '../schema/index.ts';
+import type { ProxyIdentity, SystemTables } from '../system/index.ts';
+import type { FunctionContext } from '../values/index.ts';
+import type { QueryOptions } from '../wire/index.ts';
+import type { NodeConnection } from './node_connection.ts';
+import type { StatementCache } from './statement_cache.ts';
+import type { StoredStatements } from './stored_statements.ts';
+
+/** What all connections of the process share. */
+export interface SharedServices {
+  readonly catalog: Catalog;
+  readonly changes: SchemaChanges;
+  readonly system: SystemTables;
+  readonly ticks: CryptoTicks;
+  readonly stored: StoredStatements;
+  readonly statements: StatementCache;
+  readonly functions: FunctionContext;
+  /** Seals paging states; lives as long as the process. */
+  readonly pagingKey: SivKey;
+  readonly nowMs: () => number;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+/** One client connection after its handshake, as the request path sees it. */
+export interface Session {
+  readonly services: SharedServices;
+  /** Protocol version of client and upstream connection. */
+  readonly version: number;
+  readonly node: NodeConnection;
+  readonly leases: ConnectionLeases;
+  readonly identity: ProxyIdentity;
+  /** The keyspace of USE. */
+  keyspace: string | undefined;
+  /** Fingerprint of the result metadata this connection was given for a statement id, by hex id. */
+  readonly knownMetadata: Map<string, string>;
+}
+
+/** The parts of a request that hold for everything it becomes. */
+export interface RequestContext {
+  readonly options: QueryOptions;
+  /** Header flags for the first request to Cassandra: TRACING. */
+  readonly flags: number;
+  /** Called with the time one request to Cassandra took. */
+  readonly onUpstreamMs: (ms: number) => void;
+}

@@ -1,0 +1,119 @@
+import { CqlErrorCode, ProtocolError, UpstreamError } from '../errors/index.ts';
+import {
+  decodeError,
+  decodeResponsePrefix,
+  decodeResult,
+  encodeExecute,
+  encodePrepare,
+  Opcode,
+} from '../wire/index.ts';
+import type { ColumnSpec, Envelope, PreparedVariables, QueryOptions } from '../wire/index.ts';
+import { LruMap } from './lru.ts';
+import type { NodeConnection } from './node_connection.ts';
+import { CassandraError } from './reply.ts';
+
+/** A statement prepared on a node. */
+export interface StoredPrepared {
+  readonly id: Buffer;
+  readonly variables: PreparedVariables;
+  readonly resultColumns: readonly ColumnSpec[];
+}
+
+/**
+ * The stored statements that are prepared on Cassandra, by node. An id is the same on all connections to a node, so one
+ * PREPARE serves them all.
+ */
+export class StoredStatements {
+  readonly #nodes = new Map<string, LruMap<string, StoredPrepared | Promise<StoredPrepared>>>();
+
+  /**
+   * The prepared form of `text`; PREPAREs it on the first use.
+   *
+   * @param version changes when the table changes, so that nothing prepared before is used after
+   * @throws CassandraError with Cassandra's own answer when it refuses the statement
+   */
+  prepared(
+    connection: NodeConnection,
+    protocolVersion: number,
+    version: string,
+    text: string,
+  ): StoredPrepared | Promise<StoredPrepared> {
+    const statements = this.#of(connection);
+    const key = `${version}\0${text}`;
+    const known = statements.get(key);
+    if (known !== undefined) return known;
+    const preparing = prepare(connection, protocolVersion, text).then(
+      (prepared) => {
+        statements.set(key, prepared);
+        return prepared;
+      },
+      (error: unknown) => {
+        statements.delete(key);
+        throw error;
+      },
+    );
+    statements.set(key, preparing);
+    return preparing;
+  }
+
+  /** Forgets a statement that the node does not know any more. */
+  forget(connection: NodeConnection, version: string, text: string): void {
+    this.#of(connection).delete(`${version}\0${text}`);
+  }
+
+  #of(connection: NodeConnection): LruMap<string, StoredPrepared | Promise<StoredPrepared>> {
+    let statements = this.#nodes.get(connection.node);
+    if (statements === undefined) {
+      statements = new LruMap(10_000);
+      this.#nodes.set(connection.node, statements);
+    }
+    return statements;
+  }
+}
+
+async function prepare(
+  connection: NodeConnection,
+  version: number,
+  text: string,
+): Promise<StoredPrepared> {
+  const envelope = await connection.request(Opcode.PREPARE, encodePrepare(text, version));
+  const { body } = decodeResponsePrefix(envelope);
+  if (envelope.opcode === Opcode.ERROR) throw new CassandraError(decodeError(body));
+  if (envelope.opcode !== Opcode.RESULT) throw unexpected();
+  const result = decodeResult(body, version);
+  if (result.kind !== 'prepared') throw unexpected();
+  // The id outlives the received chunk it is a view of.
+  return {
+    id: Buffer.from(result.prepared.id),
+    variables: result.prepared.variables,
+    resultColumns: result.prepared.resultMetadata.columns,
+  };
+}
+
+function unexpected(): UpstreamError {
+  return new UpstreamError('UPSTREAM_ANSWER', 'Cassandra answered PREPARE with something else');
+}
+
+/** Sends an EXECUTE. @returns the answer, or 'unprepared' when the node forgot the statement. */
+export async function execute(
+  connection: NodeConnection,
+  version: number,
+  prepared: StoredPrepared,
+  options: QueryOptions,
+  flags: number,
+): Promise<Envelope | 'unprepared'> {
+  const envelope = await connection.request(
+    Opcode.EXECUTE,
+    encodeExecute(prepared.id, options, version),
+    flags,
+  );
+  return isUnprepared(envelope) ? 'unprepared' : envelope;
+}
+
+/** Whether an answer says that a prepared statement is not known. */
+export function isUnprepared(envelope: Envelope): boolean {
+  if (envelope.opcode !== Opcode.ERROR) return false;
+  const { body } = decodeResponsePrefix(envelope);
+  if (body.length < 4) throw new ProtocolError('PROTOCOL_BODY', 'an ERROR without a code');
+  return body.readInt32BE(0) === CqlErrorCode.UNPREPARED;
+}
