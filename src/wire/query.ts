@@ -1,3 +1,4 @@
+import { requireVersion } from './constants.ts';
 import { Reader } from './reader.ts';
 import type { QueryOptions } from './query_options.ts';
 import { queryOptionsSize, readQueryOptions, writeQueryOptions } from './query_options.ts';
@@ -35,9 +36,10 @@ export function decodeQuery(body: Buffer, version: number): QueryMessage {
 /**
  * Reads the body of a PREPARE.
  *
- * @throws ProtocolError
+ * @throws ProtocolError also for versions after v4, where more follows the text
  */
-export function decodePrepare(body: Buffer, _version: number): PrepareMessage {
+export function decodePrepare(body: Buffer, version: number): PrepareMessage {
+  requireVersion(version);
   return { query: new Reader(body).readLongString() };
 }
 
@@ -65,8 +67,13 @@ export function encodeQuery(query: string, options: QueryOptions, version: numbe
   return writer.toBuffer();
 }
 
-/** Makes the body of a PREPARE. */
-export function encodePrepare(query: string, _version: number): Buffer {
+/**
+ * Makes the body of a PREPARE.
+ *
+ * @throws ProtocolError for versions after v4, where more follows the text
+ */
+export function encodePrepare(query: string, version: number): Buffer {
+  requireVersion(version);
   const writer = new Writer(4 + Buffer.byteLength(query, 'utf8'));
   writer.writeLongString(query);
   return writer.toBuffer();

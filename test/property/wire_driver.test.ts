@@ -49,7 +49,7 @@ const encoderFor = (protocolVersion: number) => ({
 
 const bytesArb = fc.uint8Array({ maxLength: 40 }).map((array) => Buffer.from(array));
 const valueArb = fc.oneof(
-  { weight: 4, arbitrary: bytesArb as fc.Arbitrary<BoundValue> },
+  { weight: 4, arbitrary: bytesArb },
   fc.constant<BoundValue>(null),
 );
 const consistencyArb = fc.integer({ min: 1, max: 10 });
