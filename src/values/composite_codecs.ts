@@ -23,6 +23,7 @@ const identity = (bytes: Uint8Array): Uint8Array => bytes;
 export type CodecOf = (type: CqlType) => ElementCodec;
 
 type Rewrite = (bytes: Uint8Array) => Uint8Array;
+type Entry = [Uint8Array, Uint8Array];
 
 /** Applies `rewrite` to each part; the input array itself when no part changes. */
 function rewriteEach(parts: Uint8Array[], rewrite: Rewrite): Uint8Array[] {
@@ -54,11 +55,18 @@ export function sequenceCodec(type: SequenceType, codecOf: CodecOf): ElementCode
   const what = type.kind;
   const element = codecOf(type.element);
   const emptyIsNull = emptyMeansNull(type.element);
-  const rewritten = (bytes: Uint8Array): Uint8Array => {
+  const javaKey = javaKeyOf(type.element, element);
+  const rewrite = (bytes: Uint8Array, isNested: boolean): Uint8Array => {
     const parts = splitList(bytes, what);
     let out = rewriteEach(parts, element.rewritten);
     if (what === 'set' && !isStrictlySorted(out, element.compare)) {
-      out = sortedUnique(out, element.compare);
+      const distinct = new Map<string, Uint8Array>();
+      for (const part of out) {
+        const key = javaKey(part);
+        if (!distinct.has(key)) distinct.set(key, part);
+      }
+      out = [...distinct.values()];
+      out = isNested ? out.sort(element.compare) : sortedUnique(out, element.compare);
     }
     return out === parts ? bytes : serializeList(out);
   };
@@ -69,9 +77,9 @@ export function sequenceCodec(type: SequenceType, codecOf: CodecOf): ElementCode
     },
     stored(bytes) {
       if (what === 'list' && emptyIsNull) refuseEmpty(splitList(bytes));
-      return rewritten(bytes);
+      return rewrite(bytes, false);
     },
-    rewritten,
+    rewritten: (bytes) => rewrite(bytes, true),
     comparable(bytes) {
       if (bytes.length === 0) return bytes;
       const parts = splitList(bytes, what);
@@ -104,6 +112,16 @@ export function sequenceCodec(type: SequenceType, codecOf: CodecOf): ElementCode
   });
 }
 
+/**
+ * A text that is equal for elements that Java's `equals` holds equal. A nested set or map is a LinkedHashSet or
+ * LinkedHashMap in Cassandra before it is sorted, so 1.0 and 1.00 both stay in it; of a set or map that is the whole
+ * value, only one does.
+ */
+function javaKeyOf(type: CqlType, codec: ElementCodec): (bytes: Uint8Array) => string {
+  const isFloat = type.kind === 'native' && (type.name === 'float' || type.name === 'double');
+  return (bytes) => Buffer.from(isFloat ? codec.comparable(bytes) : bytes).toString('latin1');
+}
+
 /** Whether Cassandra reads the empty value of a type as null. */
 function emptyMeansNull(type: CqlType): boolean {
   return (
@@ -131,14 +149,22 @@ function isStrictlySorted(parts: Uint8Array[], compare: ElementCodec['compare'])
 export function mapCodec(type: MapType, codecOf: CodecOf): ElementCodec {
   const key = codecOf(type.key);
   const value = codecOf(type.value);
-  const rewriteEntries = (
-    bytes: Uint8Array,
-    rewriteKey: Rewrite,
-    rewriteValue: Rewrite,
-    sort: boolean,
-  ): Uint8Array => {
+  const javaKey = javaKeyOf(type.key, key);
+  const sortEntries = (entries: Entry[], isNested: boolean): Entry[] => {
+    const distinct = new Map<string, Entry>();
+    for (const entry of entries) {
+      const text = javaKey(entry[0]);
+      const first = distinct.get(text);
+      if (first === undefined) distinct.set(text, entry);
+      else first[1] = entry[1];
+    }
+    const kept = [...distinct.values()];
+    return isNested
+      ? kept.sort((a, b) => key.compare(a[0], b[0]))
+      : sortedEntries(kept, key.compare);
+  };
+  const rewriteParts = (entries: Entry[], rewriteKey: Rewrite, rewriteValue: Rewrite): boolean => {
     let changed = false;
-    let entries = splitMap(bytes);
     for (const entry of entries) {
       const newKey = rewriteKey(entry[0]);
       const newValue = rewriteValue(entry[1]);
@@ -146,15 +172,15 @@ export function mapCodec(type: MapType, codecOf: CodecOf): ElementCodec {
       entry[0] = newKey;
       entry[1] = newValue;
     }
-    const keys = sort ? entries.map((entry) => entry[0]) : [];
-    if (!isStrictlySorted(keys, key.compare)) {
-      entries = sortedEntries(entries, key.compare);
-      changed = true;
-    }
+    return changed;
+  };
+  const rewrite = (bytes: Uint8Array, isNested: boolean): Uint8Array => {
+    const entries = splitMap(bytes);
+    const changed = rewriteParts(entries, key.rewritten, value.rewritten);
+    const keys = entries.map((entry) => entry[0]);
+    if (!isStrictlySorted(keys, key.compare)) return packEntries(sortEntries(entries, isNested));
     return changed ? packEntries(entries) : bytes;
   };
-  const rewritten = (bytes: Uint8Array): Uint8Array =>
-    rewriteEntries(bytes, key.rewritten, value.rewritten, true);
   return withOrderBits({
     fixedLength: undefined,
     validate(bytes) {
@@ -163,11 +189,12 @@ export function mapCodec(type: MapType, codecOf: CodecOf): ElementCodec {
         value.validate(v);
       }
     },
-    stored: rewritten,
-    rewritten,
+    stored: (bytes) => rewrite(bytes, false),
+    rewritten: (bytes) => rewrite(bytes, true),
     comparable(bytes) {
       if (bytes.length === 0) return bytes;
-      return rewriteEntries(bytes, key.comparable, value.comparable, false);
+      const entries = splitMap(bytes);
+      return rewriteParts(entries, key.comparable, value.comparable) ? packEntries(entries) : bytes;
     },
     writeBits(writer, canonical) {
       if (canonical.length === 0) {

@@ -191,6 +191,10 @@ export function unpackVector(
       if (decoded === undefined || decoded.value > BigInt(bytes.length - decoded.end)) {
         throw new InvalidRequestError(`Not enough bytes to read a ${typeText}`);
       }
+      // Cassandra goes on after the shortest form of a length, whatever form it was in.
+      if (decoded.end - offset !== writeUnsignedVint(decoded.value).length) {
+        throw new InvalidRequestError(`Unexpected form of a length in a ${typeText}`);
+      }
       length = Number(decoded.value);
       offset = decoded.end;
     }

@@ -100,7 +100,8 @@ export function checkValue(
   if (message !== null && found !== null) {
     // In angle brackets: Cassandra fails with an internal error.
     // The structure is checked before the parts, so of two faults another may be reported.
-    if (/^(null is not|Not enough bytes|The data cannot|Unexpected)/.test(found)) return undefined;
+    if (/(null is not|Not enough bytes|The data cannot|Unexpected|Invalid remaining)/.test(found))
+      return undefined;
     if (message.startsWith('<') || withoutValues(found) === withoutValues(message))
       return undefined;
     return `${hex}: '${found}' instead of '${message}'`;
