@@ -16,12 +16,12 @@ import type { Prng } from './prng.ts';
 import {
   NULL_VALUE,
   randomCellType,
-  randomValue,
   scalar,
   typeText,
   type GenType,
   type GenValue,
-} from './values.ts';
+} from './types.ts';
+import { randomValue } from './values.ts';
 
 function ddl(kind: string, cql: string, onOk?: () => void): Step {
   return { kind, form: 'query', cql, compare: 'rows', ...(onOk === undefined ? {} : { onOk }) };

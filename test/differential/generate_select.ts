@@ -11,7 +11,7 @@ import {
   type Step,
 } from './model.ts';
 import type { Prng } from './prng.ts';
-import type { GenValue } from './values.ts';
+import type { GenValue } from './types.ts';
 
 function intTerm(n: number): Piece {
   const bytes = Buffer.alloc(4);

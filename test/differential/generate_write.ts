@@ -14,7 +14,7 @@ import {
   type Step,
 } from './model.ts';
 import type { Prng } from './prng.ts';
-import type { GenValue } from './values.ts';
+import type { GenValue } from './types.ts';
 
 interface Using {
   readonly pieces: Piece[];

@@ -3,15 +3,14 @@ import type { RawValue } from '../support/raw_codec.ts';
 import type { Prng } from './prng.ts';
 import {
   NULL_VALUE,
-  allowsEmpty,
   randomCellType,
-  randomValue,
   scalar,
   typeText,
   KEY_SCALARS,
   type GenType,
   type GenValue,
-} from './values.ts';
+} from './types.ts';
+import { allowsEmpty, randomValue } from './values.ts';
 
 /** Stands for the keyspace in generated text; each side has its own name. */
 export const KS = '@KS@';

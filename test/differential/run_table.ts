@@ -8,7 +8,7 @@ import { KNOWN_DIFFERENCES } from './known_differences.ts';
 import { KS, concretise, createTable, randomTable, type GenTable, type Step } from './model.ts';
 import { Prng } from './prng.ts';
 import { Side } from './side.ts';
-import type { GenType } from './values.ts';
+import type { GenType } from './types.ts';
 
 /** What happened to one table. */
 export interface TableReport {

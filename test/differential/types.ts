@@ -1,0 +1,103 @@
+/** The types of the generator, and random ones. */
+import type { Prng } from './prng.ts';
+
+/** Names of the scalar types that may be a key. */
+export const KEY_SCALARS = [
+  'ascii',
+  'bigint',
+  'blob',
+  'boolean',
+  'date',
+  'decimal',
+  'double',
+  'float',
+  'inet',
+  'int',
+  'smallint',
+  'text',
+  'time',
+  'timestamp',
+  'timeuuid',
+  'tinyint',
+  'uuid',
+  'varint',
+] as const;
+
+/** A type of the generator. */
+export type GenType =
+  | { readonly kind: 'scalar'; readonly name: string }
+  | { readonly kind: 'list' | 'set'; readonly of: GenType }
+  | { readonly kind: 'map'; readonly key: GenType; readonly of: GenType }
+  | { readonly kind: 'tuple'; readonly of: readonly GenType[] }
+  | {
+      readonly kind: 'udt';
+      readonly name: string;
+      readonly fields: readonly { readonly name: string; readonly type: GenType }[];
+    }
+  | { readonly kind: 'vector'; readonly of: GenType; readonly size: number };
+
+/** A value; `literal` is null where no literal says exactly these bytes. Null bytes are CQL's null. */
+export interface GenValue {
+  readonly bytes: Buffer | null;
+  readonly literal: string | null;
+}
+
+/** CQL null. */
+export const NULL_VALUE: GenValue = { bytes: null, literal: 'null' };
+
+/** A scalar type. */
+export function scalar(name: string): GenType {
+  return { kind: 'scalar', name };
+}
+
+/** The type as CQL text; collections, tuples and UDTs frozen. `ks` goes before the names of UDTs. */
+export function typeText(type: GenType, ks: string): string {
+  switch (type.kind) {
+    case 'scalar':
+      return type.name;
+    case 'list':
+    case 'set':
+      return `frozen<${type.kind}<${typeText(type.of, ks)}>>`;
+    case 'map':
+      return `frozen<map<${typeText(type.key, ks)}, ${typeText(type.of, ks)}>>`;
+    case 'tuple':
+      return `frozen<tuple<${type.of.map((t) => typeText(t, ks)).join(', ')}>>`;
+    case 'udt':
+      return `frozen<${ks}.${type.name}>`;
+    case 'vector':
+      return `vector<${typeText(type.of, ks)}, ${type.size}>`;
+  }
+}
+
+/** A random type for a regular or static column. */
+export function randomCellType(rng: Prng, udts: readonly GenType[], depth = 0): GenType {
+  if (depth > 1 || rng.chance(0.62)) {
+    const scalars = depth === 0 ? [...KEY_SCALARS, 'duration'] : KEY_SCALARS;
+    return scalar(rng.pick(scalars));
+  }
+  switch (rng.int(udts.length > 0 ? 6 : 5)) {
+    case 0:
+      return { kind: 'list', of: randomCellType(rng, [], depth + 1) };
+    case 1:
+      return { kind: 'set', of: scalar(rng.pick(KEY_SCALARS)) };
+    case 2:
+      return {
+        kind: 'map',
+        key: scalar(rng.pick(KEY_SCALARS)),
+        of: randomCellType(rng, [], depth + 1),
+      };
+    case 3:
+      return {
+        kind: 'tuple',
+        of: Array.from({ length: rng.between(1, 3) }, () => randomCellType(rng, [], depth + 1)),
+      };
+    case 4:
+      return {
+        kind: 'vector',
+        of: scalar(rng.pick(['float', 'int', 'bigint', 'text'])),
+        size: rng.between(1, 4),
+      };
+    default:
+      return rng.pick(udts);
+  }
+}
