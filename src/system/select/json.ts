@@ -15,6 +15,7 @@ export function compileJson(outputs: readonly Output[], columns: Columns): Outpu
     spec: { keyspace, table: name, name: '[json]', type: native('text') },
     aggregate: outputs.some((output) => output.aggregate),
     column: undefined,
+    reads: outputs.flatMap((output) => output.reads),
     evaluate: (group) => {
       const fields = outputs.map((output) => {
         const label = output.spec.name;

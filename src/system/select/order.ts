@@ -34,18 +34,26 @@ export function compileOrder(statement: SelectStatement, where: Where, columns: 
   }
   const sorted: { column: VirtualColumn; sign: number }[] = [];
   let reversed: boolean | undefined;
-  for (const [position, item] of statement.orderBy.entries()) {
+  let position = 0;
+  for (const item of statement.orderBy) {
     const column = columns.get(item.column.text);
     if (column.kind !== 'clustering') {
       throw new InvalidRequestError(
         `Order by is currently only supported on the clustered columns of the PRIMARY KEY, got ${column.name}`,
       );
     }
+    while (
+      position < column.position &&
+      where.equalClustering.has(columns.clustering[position]?.name ?? '')
+    ) {
+      position += 1;
+    }
     if (column.position !== position) {
       throw new InvalidRequestError(
         'Order by currently only supports the ordering of columns following their declared order in the PRIMARY KEY',
       );
     }
+    position += 1;
     const flip = item.direction !== (column.order ?? 'asc');
     if (reversed !== undefined && reversed !== flip) {
       throw new InvalidRequestError('Unsupported order by relation');

@@ -194,13 +194,13 @@ function checkDistinct(
     );
   }
   const requested = new Set<string>();
-  for (const output of selected) {
-    if (output.column !== undefined && output.column.kind !== 'partition') {
+  for (const column of selected.flatMap((output) => output.reads)) {
+    if (column.kind !== 'partition') {
       throw new InvalidRequestError(
-        `SELECT DISTINCT queries must only request partition key columns and/or static columns (not ${output.column.name})`,
+        `SELECT DISTINCT queries must only request partition key columns and/or static columns (not ${column.name})`,
       );
     }
-    if (output.column !== undefined) requested.add(output.column.name);
+    requested.add(column.name);
   }
   // Cassandra lets one partition, or none, be asked without its key.
   if (statement.selectors === undefined || where.partitionRestricted) return;

@@ -1,42 +1,16 @@
 import { assertNever } from '../../util/index.ts';
 import { InvalidRequestError, UnsupportedStatementError } from '../../errors/index.ts';
-import type { Expression, Identifier, Relation } from '../../cql/index.ts';
-import type { BoundValue } from '../../wire/index.ts';
-import { UNSET } from '../../wire/index.ts';
-import {
-  compareValues,
-  isMultiCell,
-  printType,
-  splitList,
-  splitMap,
-  splitTuple,
-} from '../../values/index.ts';
-import type { CqlType, TupleType } from '../../values/index.ts';
-import type { VirtualColumn, VirtualRow } from '../virtual_table.ts';
+import type { Expression, Relation } from '../../cql/index.ts';
+import { compareValues, isMultiCell, printType, splitList, splitMap } from '../../values/index.ts';
+import type { CqlType } from '../../values/index.ts';
+import type { VirtualColumn } from '../virtual_table.ts';
 import type { Columns } from './columns.ts';
+import { boundOf, compileInValues, holds, isExpression, notEqual } from './restriction.ts';
+import type { Restriction } from './restriction.ts';
 import { compileTerm, conditionValue } from './terms.ts';
-import type { Term } from './terms.ts';
-import { TOKEN_TYPE } from './variables.ts';
+import { compileToken } from './token_relation.ts';
+import { compileTuple, compileTupleIn } from './tuple_relations.ts';
 import type { Variables } from './variables.ts';
-import { partitionToken } from './token.ts';
-
-/** Whether a row passes. */
-export type Predicate = (row: VirtualRow) => boolean;
-
-/** What a relation does to its columns, as far as Cassandra's rules ask. */
-export type RestrictionKind = 'eq' | 'in' | 'slice' | 'contains' | 'token';
-
-/** One compiled relation. */
-export interface Restriction {
-  readonly kind: RestrictionKind;
-  readonly columns: readonly VirtualColumn[];
-  /** Slices only. */
-  readonly bound: 'start' | 'end' | undefined;
-  /** Binds the values of one execution. @throws InvalidRequestError for null and unset. */
-  bind(values: readonly BoundValue[]): Predicate;
-}
-
-type Operator = '=' | '<' | '<=' | '>' | '>=';
 
 /** Compiles one relation. @throws InvalidRequestError with Cassandra's texts. */
 export function compileRelation(
@@ -48,9 +22,7 @@ export function compileRelation(
     case 'comparison':
       return compileComparison(relation, columns, variables);
     case 'is_not_null':
-      throw new InvalidRequestError(
-        `restriction '${relation.column.text} IS NOT NULL' is only supported in materialized view creation`,
-      );
+      throw new InvalidRequestError(`Unsupported restriction: ${relation.column.text} IS NOT NULL`);
     case 'in':
       return compileIn(relation, columns, variables);
     case 'element':
@@ -148,7 +120,8 @@ function compileIn(
   const list = compileInValues(relation.values, variables, name, type, column);
   const index = columns.cellIndex(column);
   return {
-    kind: 'in',
+    // Cassandra reads IN with one value as an equality.
+    kind: !isExpression(relation.values) && relation.values.length === 1 ? 'eq' : 'in',
     columns: [column],
     bound: undefined,
     bind: (values) => {
@@ -159,36 +132,6 @@ function compileIn(
       };
     },
   };
-}
-
-/** The values of IN: single terms, or one marker that carries the whole list. */
-function compileInValues(
-  source: Extract<Relation, { kind: 'in' | 'tuple_in' }>['values'],
-  variables: Variables,
-  name: string,
-  type: CqlType,
-  column?: VirtualColumn,
-): (values: readonly BoundValue[]) => Uint8Array[] {
-  if (!isExpression(source)) {
-    const terms = source.map((item) =>
-      compileTerm(item, variables.spec(name, type), variables, column),
-    );
-    return (values) => terms.map((term) => conditionValue(term(values), name));
-  }
-  const label = name.startsWith('(') ? `in${name}` : `in(${name})`;
-  const spec = variables.spec(label, { kind: 'list', element: type, frozen: true });
-  const term = compileTerm(source, spec, variables);
-  return (values) => {
-    const value = term(values);
-    if (value === null) throw new InvalidRequestError(`Invalid null value for ${label}`);
-    return splitList(conditionValue(value, name)).map((item) => conditionValue(item, name));
-  };
-}
-
-function isExpression(
-  source: readonly Expression[] | Expression,
-): source is Extract<Expression, { kind: 'bind' }> {
-  return !Array.isArray(source);
 }
 
 function compileElement(
@@ -240,218 +183,6 @@ function compileElement(
       };
     },
   };
-}
-
-function compileToken(
-  relation: Extract<Relation, { kind: 'token' }>,
-  columns: Columns,
-  variables: Variables,
-): Restriction {
-  if (relation.operator === '!=') throw notEqual('token(…) != ');
-  const { operator } = relation;
-  const used = relation.columns.map((name) => columns.get(name.text));
-  const keys = columns.partition;
-  if (new Set(used).size !== used.length) {
-    throw new InvalidRequestError(
-      'The token() function contains duplicate partition key components',
-    );
-  }
-  if (used.some((column) => column.kind !== 'partition')) {
-    throw new InvalidRequestError(
-      'The token() function must contains only partition key components',
-    );
-  }
-  if (used.length !== keys.length) {
-    throw new InvalidRequestError(
-      'The token() function must be applied to all partition key components or none of them',
-    );
-  }
-  if (used.some((column, position) => column !== keys[position])) {
-    throw new InvalidRequestError(
-      `The token function arguments must be in the partition key order: ${keys.map((k) => k.name).join(', ')}`,
-    );
-  }
-  const spec = variables.spec('partition key token', TOKEN_TYPE);
-  const term = compileTerm(relation.value, spec, variables);
-  const indexes = keys.map((column) => columns.cellIndex(column));
-  return {
-    kind: 'token',
-    columns: keys,
-    bound: boundOf(operator),
-    bind: (values) => {
-      const value = term(values);
-      if (value === null || value === UNSET) {
-        throw new InvalidRequestError('Invalid null token value');
-      }
-      const wanted = Buffer.from(value).readBigInt64BE(0);
-      return (row) => {
-        const token = partitionToken(indexes.map((index) => row[index] ?? new Uint8Array(0)));
-        return holds(operator, token < wanted ? -1 : token > wanted ? 1 : 0);
-      };
-    },
-  };
-}
-
-function compileTuple(
-  relation: Extract<Relation, { kind: 'tuple' }>,
-  columns: Columns,
-  variables: Variables,
-): Restriction {
-  if (relation.operator === '!=') throw notEqual('(…) != ');
-  const { operator } = relation;
-  const used = tupleColumns(relation.columns, columns);
-  const read = compileTupleValue(relation.value, used, variables);
-  return {
-    kind: operator === '=' ? 'eq' : 'slice',
-    columns: used,
-    bound: boundOf(operator),
-    bind: (values) => {
-      const wanted = read(values);
-      return (row) => {
-        const order = compareCells(row, used, wanted, columns);
-        return order !== undefined && holds(operator, order);
-      };
-    },
-  };
-}
-
-function compileTupleIn(
-  relation: Extract<Relation, { kind: 'tuple_in' }>,
-  columns: Columns,
-  variables: Variables,
-): Restriction {
-  const used = tupleColumns(relation.columns, columns);
-  let read: (values: readonly BoundValue[]) => Uint8Array[][];
-  if (isExpression(relation.values)) {
-    const type = tupleType(used);
-    const list = compileInValues(relation.values, variables, tupleName(used), type);
-    read = (values) => list(values).map((tuple) => tupleParts(tuple, type, used));
-  } else {
-    const items = relation.values.map((item) => compileTupleValue(item, used, variables));
-    read = (values) => items.map((item) => item(values));
-  }
-  return {
-    kind: 'in',
-    columns: used,
-    bound: undefined,
-    bind: (values) => {
-      const wanted = read(values);
-      return (row) => wanted.some((tuple) => compareCells(row, used, tuple, columns) === 0);
-    },
-  };
-}
-
-function compileTupleValue(
-  value: Expression,
-  used: readonly VirtualColumn[],
-  variables: Variables,
-): (values: readonly BoundValue[]) => Uint8Array[] {
-  if (value.kind === 'tuple') {
-    if (value.items.length > used.length) {
-      throw new InvalidRequestError(
-        `Expected ${String(used.length)} elements in value tuple, but got ${String(value.items.length)}`,
-      );
-    }
-    const terms: Term[] = value.items.map((item, position) => {
-      const column = used[position] as VirtualColumn;
-      return compileTerm(item, variables.spec(column.name, column.type), variables, column);
-    });
-    return (values) =>
-      terms.map((term, position) =>
-        conditionValue(term(values), (used[position] as VirtualColumn).name),
-      );
-  }
-  const type = tupleType(used);
-  const name = tupleName(used);
-  const term = compileTerm(value, variables.spec(name, type), variables);
-  return (values) => tupleParts(conditionValue(term(values), name), type, used);
-}
-
-function tupleParts(
-  tuple: Uint8Array,
-  type: TupleType,
-  used: readonly VirtualColumn[],
-): Uint8Array[] {
-  return splitTuple(type, tuple).map((part, position) =>
-    conditionValue(part, used[position]?.name ?? type.kind),
-  );
-}
-
-function tupleType(used: readonly VirtualColumn[]): TupleType {
-  return { kind: 'tuple', elements: used.map((column) => column.type) };
-}
-
-function tupleName(used: readonly VirtualColumn[]): string {
-  return `(${used.map((column) => column.name).join(',')})`;
-}
-
-function tupleColumns(names: readonly Identifier[], columns: Columns): VirtualColumn[] {
-  const used: VirtualColumn[] = [];
-  for (const name of names) {
-    const column = columns.get(name.text);
-    const text = `(${names.map((n) => n.text).join(', ')})`;
-    if (column.kind !== 'clustering') {
-      throw new InvalidRequestError(
-        `Multi-column relations can only be applied to clustering columns but was applied to: ${column.name}`,
-      );
-    }
-    if (used.includes(column)) {
-      throw new InvalidRequestError(
-        `Column "${column.name}" appeared twice in a relation: ${text}`,
-      );
-    }
-    const previous = used.at(-1);
-    if (previous !== undefined && column.position !== previous.position + 1) {
-      throw new InvalidRequestError(
-        `Clustering columns must appear in the PRIMARY KEY order in multi-column relations: ${text}`,
-      );
-    }
-    used.push(column);
-  }
-  return used;
-}
-
-/** Compares the row's cells with a (perhaps shorter) tuple; `undefined` when a cell is null. */
-function compareCells(
-  row: VirtualRow,
-  used: readonly VirtualColumn[],
-  wanted: readonly Uint8Array[],
-  columns: Columns,
-): number | undefined {
-  for (let position = 0; position < wanted.length; position += 1) {
-    const column = used[position] as VirtualColumn;
-    const cell = row[columns.cellIndex(column)] ?? null;
-    if (cell === null) return undefined;
-    const order = compareValues(column.type, cell, wanted[position] as Uint8Array);
-    if (order !== 0) return order;
-  }
-  return 0;
-}
-
-function holds(operator: Operator, order: number): boolean {
-  switch (operator) {
-    case '=':
-      return order === 0;
-    case '<':
-      return order < 0;
-    case '<=':
-      return order <= 0;
-    case '>':
-      return order > 0;
-    case '>=':
-      return order >= 0;
-    default:
-      return assertNever(operator);
-  }
-}
-
-function boundOf(operator: Operator): 'start' | 'end' | undefined {
-  if (operator === '=') return undefined;
-  return operator === '>' || operator === '>=' ? 'start' : 'end';
-}
-
-function notEqual(text: string): InvalidRequestError {
-  return new InvalidRequestError(`Unsupported "!=" relation: ${text}<value>`);
 }
 
 function multiCell(column: VirtualColumn, operator: string): InvalidRequestError {

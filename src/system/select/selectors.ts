@@ -6,6 +6,8 @@ import {
   constantToBytes,
   isMultiCell,
   native,
+  printType,
+  splitList,
   splitMap,
 } from '../../values/index.ts';
 import type { VirtualColumn, VirtualRow } from '../virtual_table.ts';
@@ -18,6 +20,8 @@ export interface Output {
   readonly aggregate: boolean;
   /** The column a plain selector stands for. */
   readonly column: VirtualColumn | undefined;
+  /** All columns it reads. */
+  readonly reads: readonly VirtualColumn[];
   /** The value of a row, or of a whole group of rows for an aggregate. The group may be empty. */
   evaluate(group: readonly VirtualRow[]): Uint8Array | null;
 }
@@ -47,6 +51,7 @@ function compileSelector(expression: Expression, columns: Columns): Output {
         spec: spec(columns, 'count', native('bigint')),
         aggregate: true,
         column: undefined,
+        reads: [],
         evaluate: (group) => bigint(BigInt(group.length)),
       };
     case 'metadata':
@@ -66,6 +71,7 @@ function columnOutput(column: VirtualColumn, columns: Columns): Output {
     spec: spec(columns, column.name, column.type),
     aggregate: false,
     column,
+    reads: [column],
     evaluate: (group) => group[0]?.[index] ?? null,
   };
 }
@@ -90,10 +96,11 @@ function metadataOutput(
     spec: spec(
       columns,
       `${name}(${column.name})`,
-      listed ? { kind: 'list', element: type, frozen: false } : type,
+      listed ? { kind: 'list', element: type, frozen: true } : type,
     ),
     aggregate: false,
     column: undefined,
+    reads: [column],
     evaluate: () => null,
   };
 }
@@ -106,27 +113,34 @@ function elementOutput(
     throw unsupported('an element selection of this form', columns);
   }
   const column = columns.get(expression.value.name.text);
-  const { type } = column;
-  if (type.kind !== 'map') {
+  const { type, name } = column;
+  if (type.kind === 'list') {
     throw new InvalidRequestError(
-      `Invalid element selection: ${column.name} is of type ${type.kind} is not a collection`,
+      `Element selection is only allowed on sets and maps, but ${name} is a list`,
     );
   }
-  const key = constantToBytes(expression.key, type.key, `key(${column.name})`);
+  if (type.kind !== 'map' && type.kind !== 'set') {
+    throw new InvalidRequestError(
+      `Invalid element selection: ${name} is of type ${printType(type)} is not a collection`,
+    );
+  }
+  const keyType = type.kind === 'map' ? type.key : type.element;
+  const key = constantToBytes(expression.key, keyType, `key(${name})`);
   const index = columns.cellIndex(column);
-  const label =
-    expression.key.type === 'string'
-      ? `'${expression.key.text.replaceAll("'", "''")}'`
-      : expression.key.text;
+  // Cassandra prints the key without doubling quotes.
+  const label = expression.key.type === 'string' ? `'${expression.key.text}'` : expression.key.text;
   return {
-    spec: spec(columns, `${column.name}[${label}]`, type.value),
+    spec: spec(columns, `${name}[${label}]`, type.kind === 'map' ? type.value : keyType),
     aggregate: false,
     column: undefined,
+    reads: [column],
     evaluate: (group) => {
       const cell = group[0]?.[index] ?? null;
       if (cell === null) return null;
-      const found = splitMap(cell).find(([k]) => compareValues(type.key, k, key) === 0);
-      return found?.[1] ?? null;
+      if (type.kind === 'map') {
+        return splitMap(cell).find(([k]) => compareValues(keyType, k, key) === 0)?.[1] ?? null;
+      }
+      return splitList(cell, 'set').find((k) => compareValues(keyType, k, key) === 0) ?? null;
     },
   };
 }
@@ -153,7 +167,12 @@ function functionOutput(
 
 function tokenOutput(args: readonly VirtualColumn[], columns: Columns): Output {
   const keys = columns.partition;
-  if (args.length !== keys.length || args.some((column, index) => column !== keys[index])) {
+  if (args.length !== keys.length) {
+    throw new InvalidRequestError(
+      `Invalid number of arguments in call to function system.token: ${String(keys.length)} required but ${String(args.length)} provided`,
+    );
+  }
+  if (args.some((column, index) => column !== keys[index])) {
     throw new InvalidRequestError(
       'Invalid call to function token: its arguments must be the partition key in order',
     );
@@ -167,6 +186,7 @@ function tokenOutput(args: readonly VirtualColumn[], columns: Columns): Output {
     ),
     aggregate: false,
     column: undefined,
+    reads: keys,
     evaluate: (group) => {
       const [row] = group;
       if (row === undefined) return null;
@@ -181,6 +201,7 @@ function countOutput(column: VirtualColumn, columns: Columns): Output {
     spec: spec(columns, `system.count(${column.name})`, native('bigint')),
     aggregate: true,
     column: undefined,
+    reads: [column],
     evaluate: (group) =>
       bigint(BigInt(group.filter((row) => (row[index] ?? null) !== null).length)),
   };
@@ -193,6 +214,7 @@ function extremeOutput(name: 'min' | 'max', column: VirtualColumn, columns: Colu
     spec: spec(columns, `system.${name}(${column.name})`, column.type),
     aggregate: true,
     column: undefined,
+    reads: [column],
     evaluate: (group) => {
       let best: Uint8Array | null = null;
       for (const row of group) {

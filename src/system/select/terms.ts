@@ -4,6 +4,7 @@ import type { BoundValue, ColumnSpec } from '../../wire/index.ts';
 import { UNSET } from '../../wire/index.ts';
 import {
   constantToBytes,
+  printType,
   serializeList,
   serializeMap,
   serializeSet,
@@ -130,7 +131,14 @@ function emptyMap(expression: CompositeExpression): boolean {
 }
 
 function mismatch(expression: CompositeExpression, spec: ColumnSpec): InvalidRequestError {
-  return new InvalidRequestError(`Invalid ${expression.kind} literal for ${spec.name}`);
+  const type = printType(spec.type);
+  if (expression.kind === 'list') {
+    return new InvalidRequestError(
+      `Unexpected receiver type '${type}'; only list and vector are expected`,
+    );
+  }
+  const literal = expression.kind === 'tuple' ? 'tuple type' : expression.kind;
+  return new InvalidRequestError(`Invalid ${literal} literal for ${spec.name} of type ${type}`);
 }
 
 function orNull(value: BoundValue): Uint8Array | null {

@@ -4,7 +4,7 @@ import type { BoundValue } from '../../wire/index.ts';
 import type { VirtualColumn } from '../virtual_table.ts';
 import type { Columns } from './columns.ts';
 import { compileRelation } from './relations.ts';
-import type { Predicate, Restriction } from './relations.ts';
+import type { Predicate, Restriction } from './restriction.ts';
 import type { Variables } from './variables.ts';
 
 const NEEDS_FILTERING =
@@ -19,6 +19,8 @@ export interface Where {
   readonly partitionIn: boolean;
   /** Whether a restriction names a column outside the partition key. */
   readonly beyondPartition: boolean;
+  /** Clustering columns that are equal in all rows; ORDER BY may leave them out. */
+  readonly equalClustering: ReadonlySet<string>;
   bind(values: readonly BoundValue[]): Predicate;
 }
 
@@ -58,6 +60,9 @@ export function compileWhere(
     partitionRestricted,
     partitionIn: partition.some((r) => r.kind === 'in'),
     beyondPartition: clustering.length + regular.length > 0,
+    equalClustering: new Set(
+      clustering.filter((r) => r.kind === 'eq').flatMap((r) => r.columns.map((c) => c.name)),
+    ),
     bind: (values) => {
       const predicates = restrictions.map((restriction) => restriction.bind(values));
       return (row) => predicates.every((predicate) => predicate(row));
@@ -69,11 +74,15 @@ export function compileWhere(
 function checkMerges(restrictions: readonly Restriction[]): void {
   const seen = new Map<string, Restriction[]>();
   for (const restriction of restrictions) {
-    for (const column of restriction.kind === 'token' ? [] : restriction.columns) {
-      const before = seen.get(column.name) ?? [];
-      for (const other of before) checkPair(column, other, restriction);
+    for (const column of restriction.columns) {
+      // A token may stand beside restrictions of the same columns.
+      const slot = restriction.kind === 'token' ? 'token()' : column.name;
+      const before = seen.get(slot) ?? [];
+      for (const other of before) {
+        if (other !== restriction) checkPair(column, other, restriction);
+      }
       before.push(restriction);
-      seen.set(column.name, before);
+      seen.set(slot, before);
     }
   }
 }
@@ -81,6 +90,10 @@ function checkMerges(restrictions: readonly Restriction[]): void {
 function checkPair(column: VirtualColumn, first: Restriction, second: Restriction): void {
   const { name } = column;
   const kinds = [first.kind, second.kind];
+  if (first.kind === 'token') {
+    checkTokens(first, second);
+    return;
+  }
   if (
     first.kind === 'eq' ||
     (first.kind !== 'in' && second.kind === 'eq' && first.kind !== 'slice')
@@ -111,7 +124,23 @@ function checkPair(column: VirtualColumn, first: Restriction, second: Restrictio
   }
   if (first.kind === 'slice' && first.bound === second.bound && first.bound !== undefined) {
     throw new InvalidRequestError(
-      `More than one restriction was found for the ${first.bound} bound on ${name}`,
+      `More than one restriction was found for the ${first.bound} bound on ${second.columns.map((c) => c.name).join(' ,')}`,
+    );
+  }
+}
+
+function checkTokens(first: Restriction, second: Restriction): void {
+  const names = first.columns.map((column) => column.name).join(', ');
+  if (first.bound === undefined || second.bound === undefined) {
+    throw new InvalidRequestError(
+      first.bound === undefined
+        ? `${names} cannot be restricted by more than one relation if it includes an Equal`
+        : `Columns "${names}" cannot be restricted by both an equality and an inequality relation`,
+    );
+  }
+  if (first.bound === second.bound) {
+    throw new InvalidRequestError(
+      `More than one restriction was found for the ${first.bound} bound on ${names}`,
     );
   }
 }

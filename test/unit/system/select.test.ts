@@ -135,7 +135,7 @@ describe('WHERE', () => {
     ],
     [`${B} AND c1 > 1 AND c1 > 2`, 'More than one restriction was found for the start bound on c1'],
     [
-      `${B} AND c1 IN (1) AND c1 = 2`,
+      `${B} AND c1 IN (1, 3) AND c1 = 2`,
       'c1 cannot be restricted by more than one relation if it includes a IN',
     ],
     ["WHERE v CONTAINS 'x' ALLOW FILTERING", 'Cannot use CONTAINS on non-collection column v'],
