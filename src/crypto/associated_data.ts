@@ -17,13 +17,16 @@ interface CellState {
 /** A partition in a batch. */
 export class Partition {
   readonly keys: TableCipherKeys;
+  /** The batch it belongs to: places are numbered within it. */
+  readonly batch: AssociatedData;
   /** Stored components; empty until they are sealed, when this batch seals them. */
   stored: readonly Uint8Array[];
   detSlot = -1;
   orderSlots: { readonly prepared: PreparedContext; readonly slot: number }[] | undefined;
   cellState: CellState | undefined;
 
-  constructor(keys: TableCipherKeys, stored: readonly Uint8Array[]) {
+  constructor(batch: AssociatedData, keys: TableCipherKeys, stored: readonly Uint8Array[]) {
+    this.batch = batch;
     this.keys = keys;
     this.stored = stored;
   }
@@ -118,12 +121,14 @@ function flush(key: ChainKey, states: Int32Array): void {
 export class AssociatedData {
   /** Words needed so far. */
   words = 0;
+  #closed = false;
   readonly #keyQueues = new Map<KeyDek, KeyQueue>();
   readonly #cellQueues = new Map<CellDek, CellQueue>();
   #lastCellQueue: CellQueue | undefined;
 
   /** Place of the partition's CMAC under the key DEK: what clustering values add. */
   detSlot(partition: Partition): number {
+    this.#requireOwn(partition);
     if (partition.detSlot < 0) {
       partition.detSlot = this.#take(4);
       this.#keyQueue(partition.keys.keyDek).partitions.push(partition);
@@ -133,6 +138,7 @@ export class AssociatedData {
 
   /** Place of T0, the start of the order part of one column in one partition. */
   orderSlot(partition: Partition, prepared: PreparedContext): number {
+    this.#requireOwn(partition);
     partition.orderSlots ??= [];
     for (const known of partition.orderSlots) if (known.prepared === prepared) return known.slot;
     const slot = this.#take(4);
@@ -143,6 +149,7 @@ export class AssociatedData {
 
   /** Place of what the cells of a row, or the static cells of a partition, add under a cell DEK. */
   cellSlot(owner: Row | Partition, dek: CellDek): number {
+    this.#requireOwn(owner instanceof Row ? owner.partition : owner);
     for (let state = owner.cellState; state !== undefined; state = state.next) {
       if (state.dek === dek) return state.slot;
     }
@@ -158,6 +165,22 @@ export class AssociatedData {
     }
     owner.cellState = { dek, slot, next: owner.cellState };
     return slot;
+  }
+
+  /** Refuses everything that is queued from now on: it would never be computed. */
+  close(): void {
+    if (this.#closed) throw new InternalError('a batch runs once');
+    this.#closed = true;
+  }
+
+  /** Refuses to go on once {@link close} was called. */
+  requireOpen(): void {
+    if (this.#closed) throw new InternalError('nothing can be queued once the batch has run');
+  }
+
+  #requireOwn(partition: Partition): void {
+    this.requireOpen();
+    if (partition.batch !== this) throw new InternalError('the partition is of another batch');
   }
 
   /** Computes everything that depends on stored partition keys. */

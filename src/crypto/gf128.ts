@@ -1,9 +1,10 @@
-import { endianness } from 'node:os';
 import { InternalError } from '../errors/index.ts';
 
 // Blocks are handled as four 32-bit words in memory order. Doubling and counters need the big-endian value of a word,
 // so the word order of the machine matters; every platform the proxy is built for is little endian.
-if (endianness() !== 'LE') throw new InternalError('the proxy runs on little-endian machines only');
+if (new Uint8Array(Uint16Array.of(1).buffer)[0] !== 1) {
+  throw new InternalError('the proxy runs on little-endian machines only');
+}
 
 /** Reverses the bytes of a 32-bit word. */
 export function byteSwap(x: number): number {

@@ -48,11 +48,10 @@ export class OpenBatch {
   readonly #padded: { readonly handle: number; readonly context: ColumnContext }[] = [];
   #length = 0;
   #out: Output | undefined;
-  #ran = false;
 
   /** A partition by the stored bytes of its key. */
   partition(keys: TableCipherKeys, stored: readonly Uint8Array[]): PartitionHandle {
-    return new Partition(keys, stored);
+    return new Partition(this.#ad, keys, stored);
   }
 
   /** A row by the stored bytes of its clustering columns, in the order of the table. */
@@ -133,8 +132,7 @@ export class OpenBatch {
    *   genuine; then all plain texts are zeroed
    */
   run(): void {
-    if (this.#ran) throw new InternalError('a batch runs once');
-    this.#ran = true;
+    this.#ad.close();
     const out = newOutput(this.#length);
     const states = new Int32Array(this.#ad.words);
     let complete = false;
@@ -238,6 +236,7 @@ export class OpenBatch {
     from: number,
     length: number,
   ): OpenHandle {
+    this.#ad.requireOpen();
     const at = this.#length;
     this.#length = (at + length + 3) & ~3;
     const handle = this.#at.length as OpenHandle;

@@ -71,7 +71,6 @@ export class SealBatch {
   readonly #heads: number[] = [];
   #length = 0;
   #out: Output | undefined;
-  #ran = false;
 
   /**
    * Queues a partition key to encrypt.
@@ -83,8 +82,9 @@ export class SealBatch {
     keys: TableCipherKeys,
     components: readonly { readonly context: ColumnContext; readonly value: Uint8Array }[],
   ): PartitionHandle {
+    this.#ad.requireOpen();
     const queue = this.#keyQueue(keys.keyDek);
-    const partition = new Partition(keys, []);
+    const partition = new Partition(this.#ad, keys, []);
     const places: number[] = [];
     for (const { context, value } of components) {
       requireKind(context, 'partition');
@@ -102,7 +102,7 @@ export class SealBatch {
 
   /** A partition key whose stored bytes are known; they are not checked. */
   storedPartition(keys: TableCipherKeys, components: readonly Uint8Array[]): PartitionHandle {
-    return new Partition(keys, components);
+    return new Partition(this.#ad, keys, components);
   }
 
   /**
@@ -113,9 +113,9 @@ export class SealBatch {
    */
   clustering(p: PartitionHandle, context: ColumnContext, canonical: Uint8Array): ClusteringHandle {
     const dek = p.keys.keyDek;
+    const slot = this.#ad.detSlot(p);
     const queue = this.#keyQueue(dek);
     const prepared = dek.prepared(context);
-    const slot = this.#ad.detSlot(p);
     let handle: ClusteringHandle;
     if (context.kind === 'ordered' && context.orderBits !== undefined) {
       const bits = context.orderBits(canonical);
@@ -191,8 +191,7 @@ export class SealBatch {
 
   /** Encrypts everything queued. */
   run(): void {
-    if (this.#ran) throw new InternalError('a batch runs once');
-    this.#ran = true;
+    this.#ad.close();
     const out = newOutput(this.#length);
     const states = new Int32Array(this.#ad.words);
     let complete = false;

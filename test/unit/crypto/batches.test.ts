@@ -462,6 +462,27 @@ describe('misuse', () => {
     expect(textBits(text('a')).bitLength).toBe(10);
   });
 
+  it('nothing is queued after the run, and partitions stay in their batch', () => {
+    const seal = new SealBatch();
+    const p = seal.storedPartition(keys, genuine.partition);
+    const row = seal.row(p, []);
+    seal.run();
+    expect(() => seal.cell(row, regular, text('x'))).toThrow(InternalError);
+    expect(() => seal.cell(p, fixed, text('x'))).toThrow(InternalError);
+    expect(() => seal.clustering(p, ck1, text('x'))).toThrow(InternalError);
+    expect(() => seal.partition(keys, [{ context: pk0, value: text('x') }])).toThrow(InternalError);
+    const other = new SealBatch();
+    expect(() => other.cell(row, regular, text('x'))).toThrow(InternalError);
+    expect(() => other.cell(p, fixed, text('x'))).toThrow(InternalError);
+    expect(() => other.clustering(p, ck0, text('x'))).toThrow(InternalError);
+    const open = new OpenBatch();
+    const q = open.partition(keys, genuine.partition);
+    open.run();
+    expect(() => open.openPartition(q, 0, pk0)).toThrow(InternalError);
+    expect(() => open.openCell(q, fixed, genuine.fixed)).toThrow(InternalError);
+    expect(() => new OpenBatch().openCell(q, fixed, genuine.fixed)).toThrow(InternalError);
+  });
+
   it('a disposed key fails and leaves other keys working', () => {
     const dek = CellDek.derive(pattern(32, 4), pattern(16, 4), 1);
     const table: TableCipherKeys = { keyDek: keys.keyDek, cellDek: dek, cellDekByEpoch: () => dek };
