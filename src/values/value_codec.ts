@@ -2,9 +2,10 @@ import { UnsupportedStatementError } from '../errors/index.ts';
 import { assertNever } from '../util/index.ts';
 import type { OrderBits } from './bit_writer.ts';
 import type { ElementCodec, ValueCodec } from './codec.ts';
-import { mapCodec, sequenceCodec, tupleCodec, vectorCodec } from './composite_codecs.ts';
+import { mapCodec, sequenceCodec } from './collection_codecs.ts';
 import type { CqlType } from './cql_type.ts';
 import { NATIVE_CODECS } from './native_codecs.ts';
+import { tupleCodec, vectorCodec } from './tuple_codecs.ts';
 
 const elementCodecs = new WeakMap<CqlType, ElementCodec>();
 const valueCodecs = new WeakMap<CqlType, ValueCodec>();
