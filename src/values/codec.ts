@@ -19,6 +19,7 @@ export interface ValueCodec {
   /**
    * The representative of the value's class under Cassandra's comparator, after {@link ValueCodec.stored}: two values
    * have the same bytes exactly if Cassandra's `compare` gives 0. The input itself when it is canonical.
+   * @throws InvalidRequestError for a collection with a nested set or map whose elements are equal but differ in bytes
    */
   canonical(bytes: Uint8Array): Uint8Array;
   /** A prefix-free bit string per canonical value, in Cassandra's order. The result belongs to the caller. */

@@ -1,4 +1,4 @@
-import { UnsupportedStatementError } from '../errors/index.ts';
+import { InvalidRequestError, UnsupportedStatementError } from '../errors/index.ts';
 import { assertNever } from '../util/index.ts';
 import type { OrderBits } from './bit_writer.ts';
 import type { ElementCodec, ValueCodec } from './codec.ts';
@@ -52,10 +52,20 @@ export function valueCodec(type: CqlType): ValueCodec {
   if (known !== undefined) return known;
   const { validate, stored, comparable, orderBits, compare } = elementCodec(type);
   const isStoredAsBound = type.kind !== 'list' && type.kind !== 'set' && type.kind !== 'map';
+  // In a nested set, 1.0 and 1.00 are two elements for Cassandra; made equal they would be one when they are bound again.
+  const stableCanonical = (bytes: Uint8Array): Uint8Array => {
+    const canonical = comparable(bytes);
+    if (canonical !== bytes && stored(canonical) !== canonical) {
+      throw new InvalidRequestError(
+        'Equal elements in a nested set or map are not supported where the value is a key',
+      );
+    }
+    return canonical;
+  };
   const made: ValueCodec = {
     validate,
     stored,
-    canonical: isStoredAsBound ? comparable : (bytes) => comparable(stored(bytes)),
+    canonical: isStoredAsBound ? comparable : (bytes) => stableCanonical(stored(bytes)),
     orderBits,
     compare,
   };

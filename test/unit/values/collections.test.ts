@@ -114,6 +114,14 @@ describe('canonical forms of composites', () => {
     expect(canonical(pair, '80000000' + '0000000161')).toBe('ffffffff' + '0000000161');
   });
 
+  it('refuses what would become another value when it is bound again', () => {
+    const inner: CqlType = { kind: 'set', element: decimal, frozen: true };
+    const type: CqlType = { kind: 'list', element: inner, frozen: true };
+    const nested = serializeList([serializeList([ONE, ONE_TOO])]);
+    expect(toHex(storedValue(type, nested))).toBe(toHex(nested));
+    expect(() => canonicalValue(type, nested)).toThrow(InvalidRequestError);
+  });
+
   it('returns the input when it is canonical', () => {
     const type: CqlType = { kind: 'map', key: native('text'), value: decimal, frozen: true };
     const bytes = serializeMap(native('text'), [[fromHex('61'), fromHex('0000000001')]]);
