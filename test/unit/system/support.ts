@@ -4,7 +4,6 @@ import type {
   ColumnEntry,
   DroppedColumnEntry,
   KeyspaceEntry,
-  RawTable,
   Snapshot,
   TableEntry,
 } from '../../../src/schema/index.ts';
