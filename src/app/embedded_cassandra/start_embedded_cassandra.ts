@@ -7,11 +7,12 @@ import { cassandraYaml, logbackXml } from './cassandra_yaml.ts';
 import { defaultCacheDirectory, ensureCassandraJars } from './cassandra_jars.ts';
 import { endProcess } from './end_process.ts';
 import { findJava } from './java_runtime.ts';
-import { daemonArguments } from './jvm_options.ts';
+import { daemonArguments, ownershipOption } from './jvm_options.ts';
 import { findFreePort, isPortFree } from './ports.ts';
 import { endLeftOver, readRunFile, runFileOf, writeRunFile } from './run_file.ts';
 import type { CassandraExit, EmbeddedCassandra, EmbeddedCassandraOptions } from './types.ts';
 import { waitUntilReady } from './wait_until_ready.ts';
+import { watchOver } from './watchdog.ts';
 
 const HOST = '127.0.0.1';
 const DEFAULT_HEAP_MB = 1024;
@@ -92,12 +93,8 @@ export async function startEmbeddedCassandra(
       settle(exit);
     });
   });
-  // The last resort when this process ends without having called stop.
-  const endWithProcess = (): void => {
-    if (exit === undefined) child.kill('SIGKILL');
-  };
-  process.once('exit', endWithProcess);
-  void exited.then(() => process.off('exit', endWithProcess));
+  const endWatch = watchOver(pid, ownershipOption(dataDir));
+  void exited.then(endWatch);
 
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => {

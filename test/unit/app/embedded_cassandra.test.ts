@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { Server } from 'node:net';
@@ -134,5 +135,52 @@ describe('answersOptions', () => {
     const http = await serve(Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'));
     expect(await answersOptions('127.0.0.1', http, 2_000)).toBe(false);
     expect(await answersOptions('127.0.0.1', await findFreePort(), 2_000)).toBe(false);
+  });
+});
+
+describe('watchOver', () => {
+  const mark = `--mark=${String(process.pid)}`;
+  let started: ChildProcess | undefined;
+
+  afterEach(() => {
+    started?.kill('SIGKILL');
+  });
+
+  const watched = ['-e', 'setInterval(() => {}, 1000)', '--', mark];
+
+  /** A process that starts a sleeper, watches over it with `mark`, prints its id and waits. */
+  async function parentOf(watchMark: string): Promise<{ parent: ChildProcess; pid: number }> {
+    const module = new URL('../../../src/app/embedded_cassandra/watchdog.ts', import.meta.url).href;
+    const program = `
+      import { spawn } from 'node:child_process';
+      const { watchOver } = await import(${JSON.stringify(module)});
+      const child = spawn(process.execPath, ${JSON.stringify(watched)}, { detached: true, stdio: 'ignore' });
+      watchOver(child.pid, ${JSON.stringify(watchMark)});
+      console.log(child.pid);
+      setInterval(() => {}, 1000);`;
+    const parent = spawn(
+      process.execPath,
+      ['--import', './test/support/ts_loader.mjs', '--input-type=module', '-e', program],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    started = parent;
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+    return { parent, pid: Number(line.toString()) };
+  }
+
+  it('ends the process when its parent was killed', async () => {
+    const { parent, pid } = await parentOf(mark);
+    expect(isRunning(pid)).toBe(true);
+    parent.kill('SIGKILL');
+    await expect.poll(() => isRunning(pid), { timeout: 10_000 }).toBe(false);
+  });
+
+  it('leaves a process alone that is not the one it was told of', async () => {
+    const { parent, pid } = await parentOf('--another-mark');
+    parent.kill('SIGKILL');
+    await once(parent, 'exit');
+    await new Promise((settle) => setTimeout(settle, 1_000));
+    expect(isRunning(pid)).toBe(true);
+    await endProcess(pid, 1_000);
   });
 });
