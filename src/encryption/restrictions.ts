@@ -254,7 +254,7 @@ function inValues(
     };
   }
   const sources = values.map((value) =>
-    compileTerm(value, receiverOf(table, column, false, name), scope),
+    compileTerm(value, receiverOf(table, column, true), scope),
   );
   return (context) => sources.map((source) => [keyValue(source, context, column)]);
 }

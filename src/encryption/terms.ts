@@ -169,7 +169,7 @@ function compileSet(
 ): TermSource {
   const { type } = receiver;
   // `{}` is the empty literal of sets, maps and UDTs alike.
-  if (items.length === 0 && type.kind === 'map') return () => serializeMap(type, []);
+  if (items.length === 0 && type.kind === 'map') return () => serializeMap(type.key, []);
   if (items.length === 0 && type.kind === 'udt') return () => serializeTuple([]);
   if (type.kind !== 'set') throw mismatch('set', receiver);
   const sources = items.map((item) =>
@@ -177,7 +177,7 @@ function compileSet(
   );
   return (context) =>
     serializeSet(
-      type,
+      type.element,
       sources.map((source) => element(source, context)),
     );
 }
@@ -198,7 +198,7 @@ function compileMap(
   );
   return (context) =>
     serializeMap(
-      type,
+      type.key,
       sources.map(([key, value]) => [element(key, context), element(value, context)] as const),
     );
 }

@@ -493,26 +493,15 @@ function resultColumnsOf(compiled: Compiled): readonly ColumnSpec[] {
       return compiled.resultColumns;
     case 'virtual':
       return compiled.planned.resultColumns;
+    // Cassandra does not say at PREPARE what a conditional write answers.
     case 'write':
-      return compiled.plan.conditional ? [appliedColumn(compiled.plan.table)] : [];
-    case 'batch': {
-      const conditional = compiled.plans.find((plan) => plan.conditional);
-      return conditional === undefined ? [] : [appliedColumn(conditional.table)];
-    }
+    case 'batch':
+      return [];
     case 'forward':
       return compiled.prepared?.resultColumns ?? [];
     case 'statement':
       return [];
   }
-}
-
-function appliedColumn(table: { readonly keyspace: string; readonly name: string }): ColumnSpec {
-  return {
-    keyspace: table.keyspace,
-    table: table.name,
-    name: '[applied]',
-    type: native('boolean'),
-  };
 }
 
 function fingerprints(
