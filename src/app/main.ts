@@ -7,6 +7,7 @@ import { ConfigError } from '../errors/index.ts';
 import { createLogger } from '../observability/index.ts';
 import type { Logger } from '../observability/index.ts';
 import { createProxy } from './create_proxy.ts';
+import { init } from './init.ts';
 import { runCommand } from './run_command.ts';
 import { start } from './start.ts';
 import { abortOnStopSignals } from './stop_signals.ts';
@@ -66,5 +67,10 @@ program
   .command('start')
   .description('start the proxy, and a Cassandra if no contact points are set')
   .action(() => run((context) => start({ ...context, createProxy, say })));
+
+program
+  .command('init')
+  .description('prepare the cluster at the contact points: keyspace cqlock, catalog and keys; once')
+  .action(() => run((context) => init({ ...context, say })));
 
 await program.parseAsync();
