@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { Socket } from 'node:net';
 
 /**
  * Waits for the end of its standard input, which comes when the process at the other end ends in any way, also by SIGKILL.
@@ -33,7 +34,7 @@ export function watchOver(pid: number, mark: string): () => void {
   const input = watchdog.stdin;
   input.on('error', () => undefined);
   watchdog.unref();
-  if ('unref' in input && typeof input.unref === 'function') input.unref();
+  if (input instanceof Socket) input.unref();
   return () => {
     input.end();
   };
