@@ -116,6 +116,7 @@ export class RawClient {
   private nextStream = 1;
   private chunks: Buffer[] = [];
   private have = 0;
+  private corked = false;
   private broken: Error | null = null;
   private readonly watchdog: NodeJS.Timeout;
 
@@ -207,6 +208,15 @@ export class RawClient {
       return;
     }
     this.waiting.set(stream, { done, failed, since: Date.now() });
+    // All requests of one tick go out in one write.
+    if (!this.corked) {
+      this.corked = true;
+      this.socket.cork();
+      process.nextTick(() => {
+        this.corked = false;
+        this.socket.uncork();
+      });
+    }
     this.socket.write(encodeFrame(this.version, flags, stream, opcode, body));
   }
 
