@@ -1,4 +1,4 @@
-import { CHAR_CLASS, CharBit, isDigit, isWordPart } from './chars.ts';
+import { CHAR_CLASS, CharBit, isDigit, isHex, isWordPart } from './chars.ts';
 import { matchIsoDuration, matchUnitDuration, matchUuid, skipDigits } from './literals.ts';
 import { lexicalError } from './syntax_error.ts';
 import { TokenKind } from './token_kind.ts';
@@ -41,6 +41,9 @@ export class Scanner {
     if ((bits & CharBit.DIGIT) !== 0) return this.#number(at, at);
     if ((bits & CharBit.SYMBOL) !== 0) return this.#symbol(at, code);
     if (code === 39) return this.#string(at);
+    if (code === 33 && text.charCodeAt(at + 1) === 61) {
+      return this.#token(TokenKind.NOT_EQUAL, at + 2);
+    }
     if (code === 34) return this.#quotedName(at);
     if (code === 36 && text.charCodeAt(at + 1) === 36) return this.#dollarString(at);
     throw lexicalError(text, at);
@@ -85,10 +88,11 @@ export class Scanner {
     let end = at + 1;
     while (isWordPart(text.charCodeAt(end))) end++;
     const length = end - at;
-    // A uuid and its first group: eight hexadecimal digits and a hyphen are always read as the begin of a uuid.
+    // Eight hexadecimal digits and a hyphen begin a uuid, whatever follows: `deadbeef-1` is an error in Cassandra too.
     if (length === 8 && text.charCodeAt(end) === 45) {
       const uuid = matchUuid(text, at);
       if (uuid >= 0) return this.#token(TokenKind.UUID, uuid);
+      if (isHexRun(text, at, end)) throw lexicalError(text, end);
     }
     if (first === 0x50) {
       const duration = matchIsoDuration(text, at);
@@ -139,19 +143,33 @@ export class Scanner {
         return this.#hex(end);
     }
     const duration = matchUnitDuration(text, digits);
-    if (duration >= 0) return this.#token(TokenKind.DURATION, duration);
+    if (duration >= 0) {
+      // Digits behind a unit begin the next part of the duration, which needs its unit.
+      if (isDigit(text.charCodeAt(duration))) throw lexicalError(text, duration);
+      return this.#token(TokenKind.DURATION, duration);
+    }
     if (code === 46) {
       if (text.charCodeAt(end + 1) === 46) {
         return text.charCodeAt(end + 2) === 46
           ? this.#token(TokenKind.FLOAT, end + 1)
           : this.#token(TokenKind.INTEGER, end);
       }
-      return this.#token(TokenKind.FLOAT, skipExponent(text, skipDigits(text, end + 1)));
+      const fraction = skipDigits(text, end + 1);
+      const float = skipExponent(text, fraction);
+      if (float === fraction && (text.charCodeAt(float) | 32) === 0x65) {
+        throw lexicalError(text, float);
+      }
+      return this.#token(TokenKind.FLOAT, float);
     }
     const exponent = skipExponent(text, end);
-    return exponent > end
-      ? this.#token(TokenKind.FLOAT, exponent)
-      : this.#token(TokenKind.INTEGER, end);
+    if (exponent > end) {
+      if ((text.charCodeAt(exponent) | 32) === 0x65) throw lexicalError(text, exponent);
+      return this.#token(TokenKind.FLOAT, exponent);
+    }
+    // Eight digits and a hyphen begin a uuid as well, see #word.
+    if (code === 45 && at === digits && end - at === 8) throw lexicalError(text, end);
+    if (beginsUnfinishedToken(code, at === digits)) throw lexicalError(text, end);
+    return this.#token(TokenKind.INTEGER, end);
   }
 
   #hex(x: number): number {
@@ -188,20 +206,26 @@ export class Scanner {
     return this.#token(code, at + 1);
   }
 
-  /** `-NaN`, `-Infinity` and `-P1D` are one token each. */
+  /** `-NaN`, `-Infinity` and `-P1D` are one token each; a minus before N, I or P begins nothing else. */
   #afterMinus(at: number, following: number): number {
     const text = this.text;
-    if (following === 0x50) {
-      const duration = matchIsoDuration(text, at + 1);
-      if (duration >= 0) return this.#token(TokenKind.DURATION, duration);
+    switch (following) {
+      case 0x50: {
+        const duration = matchIsoDuration(text, at + 1);
+        if (duration < 0) throw lexicalError(text, at);
+        return this.#token(TokenKind.DURATION, duration);
+      }
+      case 0x4e:
+      case 0x6e:
+        if (!equalsWord(text, at + 1, 'nan')) throw lexicalError(text, at);
+        return this.#token(TokenKind.FLOAT, at + 4);
+      case 0x49:
+      case 0x69:
+        if (!equalsWord(text, at + 1, 'infinity')) throw lexicalError(text, at);
+        return this.#token(TokenKind.FLOAT, at + 9);
+      default:
+        return this.#token(TokenKind.MINUS, at + 1);
     }
-    if ((following | 32) === 0x6e && equalsWord(text, at + 1, 'nan')) {
-      return this.#token(TokenKind.FLOAT, at + 4);
-    }
-    if ((following | 32) === 0x69 && equalsWord(text, at + 1, 'infinity')) {
-      return this.#token(TokenKind.FLOAT, at + 9);
-    }
-    return this.#token(TokenKind.MINUS, at + 1);
   }
 
   #string(at: number): number {
@@ -236,6 +260,21 @@ function equalsWord(text: string, at: number, word: string): boolean {
     if ((text.charCodeAt(at + index) | 32) !== word.charCodeAt(index)) return false;
   }
   return true;
+}
+
+function isHexRun(text: string, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (!isHex(text.charCodeAt(at))) return false;
+  return true;
+}
+
+/**
+ * Whether the character behind a number makes Cassandra's lexer expect a duration (n, u), a float (e) or, behind digits
+ * without a sign, a uuid (a to f), which it then is not.
+ */
+function beginsUnfinishedToken(code: number, unsigned: boolean): boolean {
+  const letter = code | 32;
+  if (letter === 0x6e || letter === 0x75 || letter === 0x65) return true;
+  return unsigned && letter >= 0x61 && letter <= 0x66;
 }
 
 /** Offset after an exponent at `at`; `at` itself when there is none. */
