@@ -493,10 +493,4 @@ describe('misuse', () => {
     expect(() => batch.run()).toThrow(InternalError);
     expect(openRow(sealRow())).toEqual(VALUES);
   });
-
-  it('derivation checks its input', () => {
-    expect(() => CellDek.derive(pattern(31, 1), pattern(16, 1), 1)).toThrow(InternalError);
-    expect(() => CellDek.derive(pattern(32, 1), pattern(15, 1), 1)).toThrow(InternalError);
-    expect(() => CellDek.derive(pattern(32, 1), pattern(16, 1), 65_536)).toThrow(InternalError);
-  });
 });

@@ -7,6 +7,7 @@ import {
   MetadataIntegrityError,
 } from '../../../src/errors/index.ts';
 import {
+  CellDek,
   DekStructure,
   constantTimeEqual,
   deriveCatalogKeys,
@@ -231,5 +232,13 @@ describe('bytes', () => {
     zero(secret);
     expect(secret).toEqual(Buffer.alloc(32));
     expect(randomId()).toHaveLength(16);
+  });
+});
+
+describe('DEKs in use', () => {
+  it('derivation checks its input', () => {
+    expect(() => CellDek.derive(pattern(31, 1), pattern(16, 1), 1)).toThrow(InternalError);
+    expect(() => CellDek.derive(pattern(32, 1), pattern(15, 1), 1)).toThrow(InternalError);
+    expect(() => CellDek.derive(pattern(32, 1), pattern(16, 1), 65_536)).toThrow(InternalError);
   });
 });
