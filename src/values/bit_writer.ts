@@ -49,3 +49,18 @@ export class BitWriter {
     this.#bytes = bigger;
   }
 }
+
+/** The bit 1 followed by the bytes, the first replaced by `head`, the others XORed with `mask`. */
+export function fixedBits(bytes: Uint8Array, head: number, mask: number): OrderBits {
+  const length = bytes.length;
+  const out = new Uint8Array(length + 1);
+  let previous = head;
+  out[0] = 0x80 | (previous >> 1);
+  for (let i = 1; i < length; i++) {
+    const current = (bytes[i] as number) ^ mask;
+    out[i] = ((previous & 1) << 7) | (current >> 1);
+    previous = current;
+  }
+  out[length] = (previous & 1) << 7;
+  return { bytes: out, bitLength: length * 8 + 1 };
+}

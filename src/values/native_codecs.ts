@@ -1,5 +1,5 @@
 import { InvalidRequestError } from '../errors/index.ts';
-import { BitWriter } from './bit_writer.ts';
+import { BitWriter, fixedBits } from './bit_writer.ts';
 import type { OrderBits } from './bit_writer.ts';
 import { compareBytes } from './bytes.ts';
 import type { ElementCodec } from './codec.ts';
@@ -10,21 +10,6 @@ import { timeuuidCodec, uuidCodec } from './uuid_codecs.ts';
 
 const identity = (bytes: Uint8Array): Uint8Array => bytes;
 const EMPTY_BITS: OrderBits = { bytes: Uint8Array.of(0), bitLength: 1 };
-
-/** `1` followed by the bytes; `head` replaces the first byte. */
-function fixedBits(bytes: Uint8Array, head: number, mask: number): OrderBits {
-  const length = bytes.length;
-  const out = new Uint8Array(length + 1);
-  let previous = head;
-  out[0] = 0x80 | (previous >> 1);
-  for (let i = 1; i < length; i++) {
-    const current = (bytes[i] as number) ^ mask;
-    out[i] = ((previous & 1) << 7) | (current >> 1);
-    previous = current;
-  }
-  out[length] = (previous & 1) << 7;
-  return { bytes: out, bitLength: length * 8 + 1 };
-}
 
 interface FixedRules {
   readonly length: number;

@@ -1,6 +1,6 @@
 import { InvalidRequestError } from '../errors/index.ts';
-import { BitWriter } from './bit_writer.ts';
-import type { OrderBits } from './bit_writer.ts';
+import { fixedBits } from './bit_writer.ts';
+import type { BitWriter, OrderBits } from './bit_writer.ts';
 import { compareBytes } from './bytes.ts';
 import type { ElementCodec } from './codec.ts';
 
@@ -58,9 +58,9 @@ function codecOfSortKey(
     comparable: identity,
     writeBits,
     orderBits(canonical): OrderBits {
-      const writer = new BitWriter(17);
-      writeBits(writer, canonical);
-      return writer.finish();
+      if (canonical.length === 0) return { bytes: Uint8Array.of(0), bitLength: 1 };
+      const key = sortKey(canonical);
+      return fixedBits(key, key[0] as number, 0);
     },
     compare(a, b) {
       if (a.length === 0 || b.length === 0) return a.length - b.length;

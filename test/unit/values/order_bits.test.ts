@@ -6,7 +6,8 @@ import type { CqlType } from '../../../src/values/index.ts';
 function bits(type: CqlType, hex: string): string {
   const { bytes, bitLength } = orderBits(type, new Uint8Array(Buffer.from(hex, 'hex')));
   let text = '';
-  for (let i = 0; i < bitLength; i++) text += ((bytes[i >> 3] as number) >> (7 - (i & 7))) & 1;
+  for (let i = 0; i < bitLength; i++)
+    text += String(((bytes[i >> 3] as number) >> (7 - (i & 7))) & 1);
   expect(bytes.length).toBe((bitLength + 7) >> 3);
   return text;
 }
