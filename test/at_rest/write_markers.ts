@@ -1,0 +1,438 @@
+/** Sends fresh markers through every statement form, in every kind of column. */
+import type { Endpoint } from '../support/endpoint.ts';
+import { RawClient } from '../support/raw_client.ts';
+import type { RawResult } from '../support/raw_codec.ts';
+import { MarkerMaker, type Marker, type MarkerKind } from './markers.ts';
+
+interface Column {
+  readonly name: string;
+  readonly type: string;
+  readonly kinds: readonly MarkerKind[];
+  /** Bytes and literal of the cell from its markers. */
+  readonly build?: (m: readonly Marker[]) => { bytes: Buffer; literal: string };
+}
+
+interface Cell {
+  readonly name: string;
+  readonly bytes: Buffer;
+  readonly literal: string;
+}
+
+function sized(bytes: Buffer): Buffer {
+  const head = Buffer.alloc(4);
+  head.writeInt32BE(bytes.length);
+  return Buffer.concat([head, bytes]);
+}
+
+function counted(n: number, parts: readonly Buffer[]): Buffer {
+  const head = Buffer.alloc(4);
+  head.writeInt32BE(n);
+  return Buffer.concat([head, ...parts.map(sized)]);
+}
+
+const at = (m: readonly Marker[], i: number): Marker => m[i] as Marker;
+
+const PARTITION: Column[] = [
+  { name: 'p_text', type: 'text', kinds: ['text'] },
+  { name: 'p_blob', type: 'blob', kinds: ['blob'] },
+  { name: 'p_big', type: 'bigint', kinds: ['bigint'] },
+];
+const CLUSTERING: Column[] = [
+  { name: 'c_text', type: 'text', kinds: ['text'] },
+  { name: 'c_uuid', type: 'uuid', kinds: ['uuid'] },
+  { name: 'c_varint', type: 'varint', kinds: ['varint'] },
+];
+const STATIC: Column[] = [
+  { name: 's_text', type: 'text', kinds: ['text'] },
+  { name: 's_blob', type: 'blob', kinds: ['blob'] },
+];
+const REGULAR: Column[] = [
+  { name: 'v_text', type: 'text', kinds: ['text'] },
+  { name: 'v_ascii', type: 'ascii', kinds: ['text'] },
+  { name: 'v_blob', type: 'blob', kinds: ['blob'] },
+  { name: 'v_big', type: 'bigint', kinds: ['bigint'] },
+  { name: 'v_varint', type: 'varint', kinds: ['varint'] },
+  { name: 'v_decimal', type: 'decimal', kinds: ['decimal'] },
+  { name: 'v_double', type: 'double', kinds: ['double'] },
+  { name: 'v_uuid', type: 'uuid', kinds: ['uuid'] },
+  { name: 'v_inet', type: 'inet', kinds: ['inet'] },
+  {
+    name: 'f_list',
+    type: 'frozen<list<text>>',
+    kinds: ['text', 'text'],
+    build: (m) => ({
+      bytes: counted(
+        2,
+        m.map((x) => x.bytes),
+      ),
+      literal: `[${m.map((x) => x.literal).join(', ')}]`,
+    }),
+  },
+  {
+    name: 'f_set',
+    type: 'frozen<set<blob>>',
+    kinds: ['blob'],
+    build: (m) => ({ bytes: counted(1, [at(m, 0).bytes]), literal: `{${at(m, 0).literal}}` }),
+  },
+  {
+    name: 'f_map',
+    type: 'frozen<map<text, blob>>',
+    kinds: ['text', 'blob'],
+    build: (m) => ({
+      bytes: counted(
+        1,
+        m.map((x) => x.bytes),
+      ),
+      literal: `{${at(m, 0).literal}: ${at(m, 1).literal}}`,
+    }),
+  },
+  {
+    name: 'f_tuple',
+    type: 'frozen<tuple<text, bigint>>',
+    kinds: ['text', 'bigint'],
+    build: (m) => ({
+      bytes: Buffer.concat(m.map((x) => sized(x.bytes))),
+      literal: `(${m.map((x) => x.literal).join(', ')})`,
+    }),
+  },
+  {
+    name: 'f_udt',
+    type: 'frozen<pair>',
+    kinds: ['text', 'uuid'],
+    build: (m) => ({
+      bytes: Buffer.concat(m.map((x) => sized(x.bytes))),
+      literal: `{a: ${at(m, 0).literal}, b: ${at(m, 1).literal}}`,
+    }),
+  },
+  {
+    name: 'f_vector',
+    type: 'vector<bigint, 2>',
+    kinds: ['bigint', 'bigint'],
+    build: (m) => ({
+      bytes: Buffer.concat(m.map((x) => x.bytes)),
+      literal: `[${m.map((x) => x.literal).join(', ')}]`,
+    }),
+  },
+];
+
+/** What was written. */
+export interface Written {
+  readonly markers: readonly Marker[];
+  /** Rows that a full read gave, all pages. */
+  readonly rows: number;
+  /** Values of markers seen in that read: shows that the writes arrived. */
+  readonly readBack: number;
+  /** Statements sent. */
+  readonly statements: number;
+}
+
+/** Creates `keyspace` at the endpoint and sends every form. @throws TypeError when a statement that must work does not. */
+export async function writeMarkers(endpoint: Endpoint, keyspace: string): Promise<Written> {
+  const client = await RawClient.connect(endpoint);
+  try {
+    const writer = new Writer(client, `${keyspace}.marked`);
+    await writer.schema(keyspace);
+    await writer.inserts();
+    await writer.updates();
+    await writer.deletes();
+    await writer.batches();
+    await writer.selects();
+    await writer.refused();
+    const seen = await writer.readBack();
+    return { markers: writer.maker.markers, ...seen, statements: writer.statements };
+  } finally {
+    client.close();
+  }
+}
+
+class Writer {
+  readonly maker = new MarkerMaker();
+  statements = 0;
+  private readonly client: RawClient;
+  private readonly table: string;
+
+  constructor(client: RawClient, table: string) {
+    this.client = client;
+    this.table = table;
+  }
+
+  async schema(keyspace: string): Promise<void> {
+    const all = (columns: readonly Column[], after = ''): string[] =>
+      columns.map((c) => `${c.name} ${c.type.replace('pair', `${keyspace}.pair`)}${after}`);
+    const columns = [
+      ...all(PARTITION),
+      ...all(CLUSTERING),
+      ...all(STATIC, ' static'),
+      ...all(REGULAR),
+    ];
+    await this.must(`DROP KEYSPACE IF EXISTS ${keyspace}`);
+    await this.must(
+      `CREATE KEYSPACE ${keyspace} WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}`,
+    );
+    await this.must(`CREATE TYPE ${keyspace}.pair (a text, b uuid)`);
+    await this.must(
+      `CREATE TABLE ${this.table} (${columns.join(', ')}, PRIMARY KEY ((${names(PARTITION)}), ${names(CLUSTERING)})) WITH compression = {'enabled': false}`,
+    );
+  }
+
+  async inserts(): Promise<void> {
+    const all = [...PARTITION, ...CLUSTERING, ...STATIC, ...REGULAR];
+    const insert = (cells: readonly Cell[], values: string): string =>
+      `INSERT INTO ${this.table} (${cells.map((c) => c.name).join(', ')}) VALUES (${values})`;
+    const marks = (cells: readonly Cell[]): string => cells.map(() => '?').join(', ');
+    const literals = (cells: readonly Cell[]): string => cells.map((c) => c.literal).join(', ');
+    const values = (cells: readonly Cell[]): Buffer[] => cells.map((c) => c.bytes);
+    for (const tracing of [false, true]) {
+      const t = tracing ? ', traced' : '';
+      let cells = this.cells(`INSERT literal${t}`, all);
+      await this.must(insert(cells, literals(cells)), { tracing });
+      cells = this.cells(`INSERT bound${t}`, all);
+      await this.must(insert(cells, marks(cells)), { tracing, values: values(cells) });
+      cells = this.cells(`INSERT named${t}`, all);
+      await this.must(insert(cells, cells.map((c) => `:${c.name}`).join(', ')), {
+        tracing,
+        values: values(cells),
+        names: cells.map((c) => c.name),
+      });
+      cells = this.cells(`INSERT prepared${t}`, all);
+      await this.execute(insert(cells, marks(cells)), values(cells), tracing);
+      cells = this.cells(`INSERT, literals in PREPARE${t}`, all);
+      await this.execute(insert(cells, literals(cells)), [], tracing);
+    }
+    let cells = this.cells('PREPARE with literals, not executed', all);
+    await this.prepare(insert(cells, literals(cells)));
+    cells = this.cells('INSERT IF NOT EXISTS literal', all);
+    await this.must(`${insert(cells, literals(cells))} IF NOT EXISTS`);
+    cells = this.cells('INSERT IF NOT EXISTS prepared', all);
+    await this.execute(`${insert(cells, marks(cells))} IF NOT EXISTS`, values(cells));
+    cells = this.cells('INSERT USING TTL', all);
+    await this.must(`${insert(cells, literals(cells))} USING TTL 100000 AND TIMESTAMP 1000`);
+    cells = this.cells('INSERT of statics only', [...PARTITION, ...STATIC]);
+    await this.must(insert(cells, literals(cells)));
+  }
+
+  async updates(): Promise<void> {
+    const set = [...STATIC, ...REGULAR];
+    const key = [...PARTITION, ...CLUSTERING];
+    const pairs = (cells: readonly Cell[], glue: string): string =>
+      cells.map((c) => `${c.name} = ${c.literal}`).join(glue);
+    const open = (cells: readonly Cell[], glue: string): string =>
+      cells.map((c) => `${c.name} = ?`).join(glue);
+    let a = this.cells('UPDATE literal, SET', set);
+    let b = this.cells('UPDATE literal, WHERE', key);
+    await this.must(`UPDATE ${this.table} SET ${pairs(a, ', ')} WHERE ${pairs(b, ' AND ')}`);
+    a = this.cells('UPDATE prepared, SET', set);
+    b = this.cells('UPDATE prepared, WHERE', key);
+    await this.execute(
+      `UPDATE ${this.table} SET ${open(a, ', ')} WHERE ${open(b, ' AND ')}`,
+      [...a, ...b].map((c) => c.bytes),
+    );
+    a = this.cells('UPDATE traced, SET', set);
+    b = this.cells('UPDATE traced, WHERE', key);
+    await this.must(`UPDATE ${this.table} SET ${pairs(a, ', ')} WHERE ${pairs(b, ' AND ')}`, {
+      tracing: true,
+    });
+    a = this.cells('UPDATE with IN, SET', REGULAR);
+    b = this.cells('UPDATE with IN, WHERE', [...PARTITION, ...CLUSTERING.slice(0, 2)]);
+    const more = [1, 2, 3].map((n) =>
+      this.maker.make(`UPDATE with IN, value ${n}`, 'varint', true),
+    );
+    await this.must(
+      `UPDATE ${this.table} SET ${pairs(a, ', ')} WHERE ${pairs(b, ' AND ')} AND c_varint IN (${more.map((m) => m.literal).join(', ')})`,
+    );
+    a = this.cells('UPDATE IF EXISTS, SET', REGULAR, false);
+    b = this.cells('UPDATE IF EXISTS, WHERE', key, false);
+    await this.must(
+      `UPDATE ${this.table} SET ${pairs(a, ', ')} WHERE ${pairs(b, ' AND ')} IF EXISTS`,
+    );
+  }
+
+  async deletes(): Promise<void> {
+    const pairs = (cells: readonly Cell[]): string =>
+      cells.map((c) => `${c.name} = ${c.literal}`).join(' AND ');
+    const open = (cells: readonly Cell[]): string =>
+      cells.map((c) => `${c.name} = ?`).join(' AND ');
+    const key = [...PARTITION, ...CLUSTERING];
+    let b = this.cells('DELETE row literal', key);
+    await this.must(`DELETE FROM ${this.table} WHERE ${pairs(b)}`);
+    b = this.cells('DELETE cells prepared', key);
+    await this.execute(
+      `DELETE v_text, v_big FROM ${this.table} WHERE ${open(b)}`,
+      b.map((c) => c.bytes),
+    );
+    b = this.cells('DELETE partition literal', PARTITION);
+    await this.must(`DELETE FROM ${this.table} WHERE ${pairs(b)}`);
+    b = this.cells('DELETE partition prepared, traced', PARTITION);
+    await this.execute(
+      `DELETE FROM ${this.table} WHERE ${open(b)}`,
+      b.map((c) => c.bytes),
+      true,
+    );
+    b = this.cells('DELETE range literal', PARTITION);
+    const bounds = [1, 2].map((n) =>
+      this.maker.make(`DELETE range literal, bound ${n}`, 'text', true),
+    );
+    bounds.sort((x, y) => x.bytes.compare(y.bytes));
+    await this.must(
+      `DELETE FROM ${this.table} WHERE ${pairs(b)} AND c_text > ${bounds[0]?.literal} AND c_text <= ${bounds[1]?.literal}`,
+    );
+    b = this.cells('DELETE with IN', PARTITION);
+    const many = [1, 2].map((n) => this.maker.make(`DELETE with IN, value ${n}`, 'text', true));
+    await this.must(
+      `DELETE FROM ${this.table} WHERE ${pairs(b)} AND c_text IN (${many.map((m) => m.literal).join(', ')})`,
+    );
+  }
+
+  async batches(): Promise<void> {
+    const all = [...PARTITION, ...CLUSTERING, ...STATIC, ...REGULAR];
+    const text = (cells: readonly Cell[], values: (c: Cell) => string): string =>
+      `INSERT INTO ${this.table} (${cells.map((c) => c.name).join(', ')}) VALUES (${cells.map(values).join(', ')})`;
+    for (const tracing of [false, true]) {
+      const t = tracing ? ', traced' : '';
+      const a = this.cells(`BATCH text${t}, first`, all);
+      const b = this.cells(`BATCH text${t}, second`, all);
+      await this.must(
+        `BEGIN BATCH ${text(a, (c) => c.literal)}; ${text(b, (c) => c.literal)}; APPLY BATCH`,
+        { tracing },
+      );
+      const children = [
+        this.cells(`BATCH message${t}, literal child`, all),
+        this.cells(`BATCH message${t}, bound child`, all),
+        this.cells(`BATCH message${t}, prepared child`, all),
+      ] as const;
+      const id = await this.prepare(text(children[2], () => '?'));
+      this.statements++;
+      const answer = await this.client.batch(
+        tracing ? 0 : 1,
+        [
+          { statement: text(children[0], (c) => c.literal), values: [] },
+          { statement: text(children[1], () => '?'), values: children[1].map((c) => c.bytes) },
+          { statement: id, values: children[2].map((c) => c.bytes) },
+        ],
+        { tracing },
+      );
+      fine('BATCH', answer);
+    }
+  }
+
+  async selects(): Promise<void> {
+    const key = [...PARTITION, ...CLUSTERING];
+    // Traced: Cassandra keeps the text and the bound values of what it traces.
+    let b = this.cells('SELECT literal, traced', key);
+    await this.must(
+      `SELECT * FROM ${this.table} WHERE ${b.map((c) => `${c.name} = ${c.literal}`).join(' AND ')}`,
+      { tracing: true },
+    );
+    b = this.cells('SELECT bound, traced', key, false);
+    await this.must(
+      `SELECT * FROM ${this.table} WHERE ${b.map((c) => `${c.name} = ?`).join(' AND ')}`,
+      { tracing: true, values: b.map((c) => c.bytes) },
+    );
+    b = this.cells('SELECT, literals in PREPARE', key);
+    await this.execute(
+      `SELECT * FROM ${this.table} WHERE ${b.map((c) => `${c.name} = ${c.literal}`).join(' AND ')}`,
+      [],
+    );
+    b = this.cells('SELECT literal, not traced', key, false);
+    await this.must(
+      `SELECT * FROM ${this.table} WHERE ${b.map((c) => `${c.name} = ${c.literal}`).join(' AND ')}`,
+    );
+    const part = this.cells('SELECT with IN and slice, traced', PARTITION);
+    const m = [1, 2, 3].map((n) =>
+      this.maker.make(`SELECT with IN and slice, value ${n}`, 'text', true),
+    );
+    const where = part
+      .slice(0, 2)
+      .map((c) => `${c.name} = ${c.literal}`)
+      .join(' AND ');
+    await this.must(
+      `SELECT * FROM ${this.table} WHERE ${where} AND p_big IN (${part[2]?.literal}, 1) AND c_text > ${m[0]?.literal} AND c_text < ${m[1]?.literal}`,
+      { tracing: true },
+    );
+    const u = this.maker.make('SELECT with multi-column slice', 'uuid', true);
+    await this.must(
+      `SELECT * FROM ${this.table} WHERE ${part.map((c) => `${c.name} = ${c.literal}`).join(' AND ')} AND (c_text, c_uuid) > (${m[2]?.literal}, ${u.literal})`,
+      { tracing: true },
+    );
+    const tok = this.cells('SELECT by token', PARTITION);
+    await this.must(
+      `SELECT * FROM ${this.table} WHERE token(${names(PARTITION)}) > token(${tok.map((c) => c.literal).join(', ')}) LIMIT 1`,
+      { tracing: true },
+    );
+  }
+
+  /** Statements that Cassandra refuses; what it does with their text is its own affair. */
+  async refused(): Promise<void> {
+    const m = this.maker.make('refused: unknown column', 'text', false);
+    await this.client.query(`INSERT INTO ${this.table} (nothing_here) VALUES (${m.literal})`, {
+      tracing: true,
+    });
+    const n = this.maker.make('refused: wrong type', 'text', false);
+    await this.client.query(`SELECT * FROM ${this.table} WHERE p_big = ${n.literal}`, {
+      tracing: true,
+    });
+    const o = this.maker.make('refused: syntax', 'text', false);
+    await this.client.query(`SELEC ${o.literal}`, { tracing: true });
+    const p = this.maker.make('refused: PREPARE', 'text', false);
+    await this.client.prepare(`SELECT * FROM ${this.table} WHERE nothing_here = ${p.literal}`);
+  }
+
+  async readBack(): Promise<{ rows: number; readBack: number }> {
+    const seen = new Set<string>();
+    const wanted = new Set(this.maker.markers.map((m) => m.bytes.toString('hex')));
+    let rows = 0;
+    let state: Buffer | null = null;
+    do {
+      const page: RawResult = await this.client.query(`SELECT * FROM ${this.table}`, {
+        pageSize: 50,
+        ...(state === null ? {} : { pagingState: state }),
+      });
+      if (page.kind !== 'rows') return fine('SELECT *', page);
+      rows += page.rows.length;
+      for (const row of page.rows)
+        for (const cell of row)
+          if (cell !== null && wanted.has(cell.toString('hex'))) seen.add(cell.toString('hex'));
+      state = page.pagingState;
+    } while (state !== null);
+    return { rows, readBack: seen.size };
+  }
+
+  private cells(label: string, columns: readonly Column[], stored = true): Cell[] {
+    return columns.map((c) => {
+      const markers = c.kinds.map((kind, i) =>
+        this.maker.make(`${label}, ${c.name}${i > 0 ? ` #${i}` : ''}`, kind, stored),
+      );
+      const { bytes, literal } = c.build === undefined ? at(markers, 0) : c.build(markers);
+      return { name: c.name, bytes, literal };
+    });
+  }
+
+  private async must(cql: string, options: Parameters<RawClient['query']>[1] = {}): Promise<void> {
+    this.statements++;
+    fine(cql, await this.client.query(cql, options));
+  }
+
+  private async prepare(cql: string, tracing = false): Promise<Buffer> {
+    this.statements++;
+    const answer = await this.client.prepare(cql, { tracing });
+    return answer.kind === 'prepared' ? answer.id : fine(cql, answer);
+  }
+
+  private async execute(cql: string, values: readonly Buffer[], tracing = false): Promise<void> {
+    const id = await this.prepare(cql, tracing);
+    this.statements++;
+    fine(cql, await this.client.execute(id, { values, tracing }));
+  }
+}
+
+function names(columns: readonly Column[]): string {
+  return columns.map((c) => c.name).join(', ');
+}
+
+function fine(what: string, answer: RawResult): never {
+  if (answer.kind === 'error')
+    throw new TypeError(
+      `${what.slice(0, 60)}…: error 0x${answer.code.toString(16)} ${answer.message}`,
+    );
+  return undefined as never;
+}
