@@ -41,7 +41,6 @@ export function partitionKeys(
       keys = keys.map((key) => [...key, values[0] as Uint8Array]);
     }
   }
-  for (const key of keys) checkPartitionKey(key);
   return keys;
 }
 
@@ -55,9 +54,39 @@ function distinct(sorted: readonly Uint8Array[]): Uint8Array[] {
 }
 
 /** @throws InvalidRequestError for an empty key of one component, as Cassandra. */
-export function checkPartitionKey(key: PartitionKey): void {
-  if (key.length === 1 && key[0]?.length === 0)
+export function checkPartitionKeys(keys: readonly PartitionKey[]): void {
+  if (keys.some((key) => key.length === 1 && key[0]?.length === 0)) {
     throw new InvalidRequestError('Key may not be empty');
+  }
+}
+
+/**
+ * Whether clustering restrictions can be met by no row: an IN of nothing, or a slice that ends before it begins. Cassandra
+ * answers such a read without looking at its keys.
+ */
+export function selectsNothing(
+  restrictions: readonly KeyRestriction[],
+  values: ClusteringValues,
+): boolean {
+  if (values.some((tuples) => tuples.length === 0)) return true;
+  return restrictions.some((lower, l) => {
+    if (lower.operator !== '>' && lower.operator !== '>=') return false;
+    return restrictions.some((upper, u) => {
+      if (upper.operator !== '<' && upper.operator !== '<=') return false;
+      const isStrict = lower.operator === '>' || upper.operator === '<';
+      const shared = Math.min(lower.columns.length, upper.columns.length);
+      for (let index = 0; index < shared; index++) {
+        const column = lower.columns[index];
+        const from = values[l]?.[0]?.[index];
+        const to = values[u]?.[0]?.[index];
+        if (column === undefined || column !== upper.columns[index]) return false;
+        if (from === undefined || to === undefined) return false;
+        const order = compareValues(column.type, from, to);
+        if (order !== 0) return order > 0;
+      }
+      return isStrict && lower.columns.length === upper.columns.length;
+    });
+  });
 }
 
 /** Queues a partition key for sealing. */

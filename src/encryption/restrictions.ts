@@ -99,10 +99,12 @@ export function analyseWhere(
       }
       case 'in': {
         const column = requireColumn(table, relation.column);
-        texts.push(`${quoteIdentifier(column.name)} IN ?`);
+        // IN of one value is `=`, in Cassandra too.
+        const isEquality = !isMarker(relation.values) && relation.values.length === 1;
+        texts.push(`${quoteIdentifier(column.name)} ${isEquality ? '=' : 'IN'} ?`);
         place({
           columns: [column],
-          operator: 'IN',
+          operator: isEquality ? '=' : 'IN',
           values: inValues(relation.values, table, column, scope),
           multiColumn: false,
         });
@@ -253,9 +255,7 @@ function inValues(
       return splitList(list).map((item) => [item]);
     };
   }
-  const sources = values.map((value) =>
-    compileTerm(value, receiverOf(table, column, true), scope),
-  );
+  const sources = values.map((value) => compileTerm(value, receiverOf(table, column, true), scope));
   return (context) => sources.map((source) => [keyValue(source, context, column)]);
 }
 

@@ -17,9 +17,11 @@ import {
   clusteringText,
   clusteringValues,
   checkKeySize,
+  checkPartitionKeys,
   partitionKeys,
   sealClustering,
   sealPartition,
+  selectsNothing,
   storedClustering,
 } from './key_sealing.ts';
 import type { ClusteringValues, PartitionKey, SealedClustering } from './key_sealing.ts';
@@ -299,13 +301,19 @@ export interface BoundSelect {
 
 /** Evaluates the terms of a SELECT. @throws InvalidRequestError as Cassandra for wrong values. */
 export function bindSelect(plan: SelectPlan, context: TermContext): BoundSelect {
+  let partitions =
+    plan.mode === 'partitions'
+      ? partitionKeys(plan.table, plan.restrictions.partition, context)
+      : undefined;
+  const clustering = clusteringValues(plan.restrictions.clustering, context);
+  if (partitions !== undefined) {
+    if (selectsNothing(plan.restrictions.clustering, clustering)) partitions = [];
+    else checkPartitionKeys(partitions);
+  }
   return {
     plan,
-    partitions:
-      plan.mode === 'partitions'
-        ? partitionKeys(plan.table, plan.restrictions.partition, context)
-        : undefined,
-    clustering: clusteringValues(plan.restrictions.clustering, context),
+    partitions,
+    clustering,
     tokens: plan.restrictions.token.map((restriction) =>
       restriction.value.kind === 'token'
         ? { kind: 'token', value: required(restriction.value.source(context)) }

@@ -1,9 +1,10 @@
 import type { CellHandle, PartitionHandle, SealBatch, TableCipherKeys } from '../crypto/index.ts';
-import { InternalError } from '../errors/index.ts';
+import { InternalError, InvalidRequestError } from '../errors/index.ts';
 import { UNSET } from '../wire/index.ts';
 import type { BoundValue } from '../wire/index.ts';
 import {
   checkKeySize,
+  checkPartitionKeys,
   clusteringMarkers,
   clusteringValues,
   partitionKeys,
@@ -27,15 +28,35 @@ export interface BoundWrite {
 
 /** Evaluates the terms of a write. @throws InvalidRequestError as Cassandra for wrong values. */
 export function bindWrite(plan: WritePlan, context: TermContext): BoundWrite {
+  if (plan.conditional) checkConditional(plan);
+  const partitions = partitionKeys(plan.table, plan.partition, context);
+  checkPartitionKeys(partitions);
   return {
     plan,
-    partitions: partitionKeys(plan.table, plan.partition, context),
+    partitions,
     clustering: clusteringValues(plan.clustering, context),
     cells: plan.cells.map((cell) => cell.source(context)),
     plain: plan.markers.flatMap((marker) =>
       marker.kind === 'plain' ? [marker.source(context)] : [],
     ),
   };
+}
+
+/** Cassandra's rule, which it checks at execution; a split statement would slip by it. */
+function checkConditional(plan: WritePlan): void {
+  const what = plan.statement === 'delete' ? 'deletions' : 'updates';
+  const hasIn = (restrictions: WritePlan['partition']): boolean =>
+    restrictions.some((restriction) => restriction.operator === 'IN');
+  if (hasIn(plan.partition)) {
+    throw new InvalidRequestError(
+      `IN on the partition key is not supported with conditional ${what}`,
+    );
+  }
+  if (hasIn(plan.clustering)) {
+    throw new InvalidRequestError(
+      `IN on the clustering key columns is not supported with conditional ${what}`,
+    );
+  }
 }
 
 /** One stored statement of a write, queued for sealing: one row, or one partition of a DELETE. */

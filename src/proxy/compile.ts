@@ -152,10 +152,9 @@ async function compileBatch(
   }
   const timestamp = statement.using.timestamp;
   if (timestamp?.kind === 'bind') {
-    const [plan] = plans;
     markers.declare(timestamp, {
-      keyspace: plan?.table.keyspace ?? '',
-      table: plan?.table.name ?? '',
+      keyspace: '[batch]',
+      table: '[batch]',
       name: '[timestamp]',
       type: native('bigint'),
     });

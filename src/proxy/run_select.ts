@@ -66,7 +66,8 @@ export async function runSelect(
     request.options.pagingState === undefined || binding === undefined
       ? undefined
       : openPagingState(pagingKey, binding(), request.options.pagingState, nowMs());
-  const answer = await (plan.hasPartitionIn ? readPartitions(job, start) : readOne(job, start));
+  const isSplit = plan.hasPartitionIn || bound.partitions?.length === 0;
+  const answer = await (isSplit ? readPartitions(job, start) : readOne(job, start));
   const writer = new RowsWriter(
     {
       columns: compiled.resultColumns,
@@ -113,7 +114,7 @@ async function readPartitions(job: ReadJob, start: PagingPosition | undefined): 
   const { pageSize } = request.options;
   const paged = pageSize !== undefined && pageSize > 0;
   const ordered = plan.orderBy.length > 0;
-  if (ordered && paged && (bound.limit === undefined || bound.limit > pageSize)) {
+  if (ordered && paged && bound.partitions?.length !== 0) {
     throw new InvalidRequestError(
       'Cannot page queries with both ORDER BY and a IN restriction on the partition key; you must either remove the ORDER BY or the IN and sort client side, or disable paging for this query',
     );
