@@ -33,6 +33,8 @@ type AlterTypeStatement = Extract<Statement, { kind: 'alter_type' }>;
 /** A CREATE TABLE: the logical table, and the statement on Cassandra. */
 export interface CreateTablePlan {
   readonly definition: CreateTableDefinition;
+  /** False when the primary key is missing or names no column: Cassandra refuses the statement, in its own words. */
+  readonly hasValidKey: boolean;
   /** Asks Cassandra whether the client may make the table, without making it: it names a key column that is not there. */
   readonly probeText: string;
   /** Name by which the expected refusal of the probe is known. */
@@ -101,6 +103,13 @@ export function planCreateTable(
   const target = `${quoteIdentifier(keyspace)}.${quoteIdentifier(name)}`;
   return {
     definition: { keyspace, name, columns },
+    hasValidKey:
+      keys !== undefined &&
+      statement.primaryKeys.length === 1 &&
+      [...keys.partition, ...keys.clustering].every((key) =>
+        statement.columns.some((column) => column.name.text === key.text),
+      ) &&
+      new Set(columns.map((column) => column.name)).size === columns.length,
     probeColumn: PROBE_COLUMN,
     probeText: `CREATE TABLE ${statement.ifNotExists ? 'IF NOT EXISTS ' : ''}${target} (a blob, PRIMARY KEY (${PROBE_COLUMN}))`,
     storedText: (tableId) =>

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Statement } from '../cql/index.ts';
 import {
   checkTypeUnused,
@@ -144,6 +145,10 @@ async function createTable(
   const plan = planCreateTable(text, statement, keyspace, snapshot);
   // Permission, keyspace and existence are Cassandra's to judge, before a key is made.
   if ((await stored.probe(plan.probeText, plan.probeColumn)) === 'exists') return stored.reply();
+  if (!plan.hasValidKey) {
+    await stored.run(plan.storedText(randomUUID()));
+    throw new InternalError('Cassandra made a table without a valid primary key');
+  }
   const outcome = await changes.createTable(plan.definition, ({ tableId }) =>
     stored.run(plan.storedText(tableId)),
   );

@@ -14,6 +14,9 @@ import type { RequestContext, Session } from './session.ts';
 /** Reads of several partitions under way at once. */
 const READ_AHEAD = 8;
 
+/** LIMIT without effect. */
+const NO_LIMIT = 0x7fffffff;
+
 /** A SELECT ready to run. */
 export interface CompiledSelect {
   readonly kind: 'select';
@@ -132,9 +135,11 @@ async function readPartitions(job: ReadJob, start: PagingPosition | undefined): 
   let issued = position;
   const issue = (): void => {
     while (ahead.length < READ_AHEAD && issued < reads.length) {
-      const left = budget === undefined ? undefined : budget - rows.length;
+      const left =
+        budget === undefined ? undefined : Math.min(budget - rows.length, remaining ?? Infinity);
       const reading = readPage(job, reads[issued] as StoredRead, {
-        limit: ordered || plan.isCount ? bound.limit : remaining,
+        // Cassandra ignores a paging state where LIMIT is not above the page size: pages carry the limit by their size.
+        limit: ordered || plan.isCount ? bound.limit : left === undefined ? remaining : NO_LIMIT,
         pageSize: left,
         upstream: issued === position ? upstream : undefined,
         flags: issued === 0 ? request.flags : 0,

@@ -3,8 +3,7 @@
  * takes is a failure. Keep them narrow: what an entry takes is no longer tested.
  */
 import type { Step } from './model.ts';
-import type { Difference } from './compare.ts';
-import type { Outcome } from './side.ts';
+import type { Difference, Outcome } from './compare.ts';
 
 /** One listed difference. */
 export interface KnownDifference {
@@ -30,17 +29,28 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     // Cassandra answers with a server error and the name of a Java exception.
     applies: (_step, difference) =>
       difference.what === 'code' &&
-      difference.direct?.kind === 'error' &&
-      difference.direct.code === 0x0000 &&
-      difference.direct.message.includes('MarshalException') &&
-      difference.proxy?.kind === 'error' &&
-      difference.proxy.code === 0x2200,
+      difference.direct?.first.kind === 'error' &&
+      difference.direct.first.code === 0x0000 &&
+      difference.direct.first.message.includes('MarshalException') &&
+      difference.proxy?.first.kind === 'error' &&
+      difference.proxy.first.code === 0x2200,
+  },
+  {
+    name: 'a hex constant that is no value of its tuple, vector or user type',
+    section: 'Malformed bound values',
+    // Cassandra stores it and fails when it is read.
+    applies: (_step, difference) =>
+      difference.what === 'code' &&
+      difference.direct?.first.kind !== 'error' &&
+      difference.proxy?.first.kind === 'error' &&
+      difference.proxy.first.code === 0x2200 &&
+      /^(Not enough bytes|Unexpected extraneous|Expected \d)/.test(difference.proxy.first.message),
   },
 ];
 
 /** Rows of each page, without empty pages at the end. */
 function pagesOf(outcome: Outcome | null): number[] {
-  const pages = [...(outcome?.kind === 'result' ? outcome.pages : [])];
+  const pages = [...(outcome?.pages ?? [])];
   while (pages.length > 1 && pages.at(-1) === 0) pages.pop();
   return pages;
 }
