@@ -132,6 +132,7 @@ export function needlesOf(markers: readonly Marker[]): NeedleGroup[] {
         : m.kind === 'decimal'
           ? Buffer.from(m.literal.slice(0, -3))
           : null,
+    'floating point text': (m) => (m.kind === 'double' ? Buffer.from(m.literal) : null),
     'uuid text': (m) => (m.kind === 'uuid' ? Buffer.from(m.literal) : null),
     'inet text': (m) => (m.kind === 'inet' ? Buffer.from(m.literal.slice(1, -1)) : null),
   };

@@ -2,6 +2,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { uncompressedContent } from './sstable.ts';
 import { needlesOf, type Marker, type NeedleGroup } from './markers.ts';
 
 /** One find. */
@@ -43,7 +44,21 @@ export async function searchMarkers(
   const hits: Hit[] = [];
   let bytes = 0;
   const files = await filesUnder(paths);
-  for (const file of files) bytes += searchFile(file, groups, hits);
+  for (const file of files) {
+    bytes += searchFile(file, groups, hits);
+    let content: Buffer | null;
+    try {
+      content = uncompressedContent(file);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      continue;
+    }
+    if (content === null) continue;
+    bytes += content.length;
+    searchChunk(content, groups, (marker, form, offset) => {
+      hits.push({ marker, form: `${form}, uncompressed`, file, offset });
+    });
+  }
   return { hits, files: files.length, bytes };
 }
 

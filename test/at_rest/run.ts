@@ -1,0 +1,51 @@
+/**
+ * Nothing in plain at rest, on a Cassandra and a proxy of its own: markers through every statement form, then a search of all
+ * files of Cassandra, its log, the proxy's log and state, and everything that passed between the two. Ends with 'N passed, N
+ * failed': one for each marker of either side.
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { withStack } from '../support/stack.ts';
+import { startTcpRecorder, type TcpRecorder } from '../support/tcp_recorder.ts';
+import { runAtRest } from './at_rest.ts';
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+const scratch = await mkdtemp(join(tmpdir(), 'cqlock-at-rest-'));
+const capture = join(scratch, 'wire');
+const proxyLog = join(scratch, 'proxy.log');
+let recorder: TcpRecorder | undefined;
+try {
+  const report = await withStack(
+    {
+      // Traces and prepared statements are kept in tables, so these too must reach the disk.
+      cassandra: { cheapSchemaChanges: false, yaml: { auto_snapshot: true } },
+      proxy: { env: { CQLOCK_LOG_LEVEL: 'trace' } },
+      beforeProxy: async ({ host, port }) => {
+        recorder = await startTcpRecorder({ host, port }, capture);
+        return { host: recorder.host, port: recorder.port };
+      },
+    },
+    async ({ cassandra, direct, proxied, proxy }) =>
+      runAtRest({
+        direct,
+        proxy: proxied,
+        cassandraPaths: [cassandra.dataDir],
+        otherPaths: [capture, scratch, proxy.dataDir],
+        flush: async () => {
+          await cassandra.nodetool('flush');
+          await writeFile(proxyLog, proxy.output());
+        },
+        say,
+      }),
+  );
+  const failed = new Set(report.leaked.map(({ marker }) => marker)).size + report.missed.length;
+  say(`${report.markers - failed} passed, ${failed} failed`);
+  process.exitCode = report.ok ? 0 : 1;
+} finally {
+  await recorder?.stop();
+  await rm(scratch, { recursive: true, force: true });
+}
