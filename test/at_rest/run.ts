@@ -16,8 +16,9 @@ function say(line: string): void {
 
 const scratch = await mkdtemp(join(tmpdir(), 'cqlock-at-rest-'));
 const capture = join(scratch, 'wire');
+const controlCapture = join(scratch, 'control');
 const proxyLog = join(scratch, 'proxy.log');
-let recorder: TcpRecorder | undefined;
+const recorders: TcpRecorder[] = [];
 try {
   const report = await withStack(
     {
@@ -25,27 +26,34 @@ try {
       cassandra: { cheapSchemaChanges: false, yaml: { auto_snapshot: true } },
       proxy: { env: { CQLOCK_LOG_LEVEL: 'trace' } },
       beforeProxy: async ({ host, port }) => {
-        recorder = await startTcpRecorder({ host, port }, capture);
+        const recorder = await startTcpRecorder({ host, port }, capture);
+        recorders.push(recorder);
         return { host: recorder.host, port: recorder.port };
       },
     },
-    async ({ cassandra, direct, proxied, proxy }) =>
-      runAtRest({
-        direct,
+    async ({ cassandra, direct, proxied, proxy }) => {
+      const control = await startTcpRecorder(direct, controlCapture);
+      recorders.push(control);
+      return runAtRest({
+        direct: { host: control.host, port: control.port },
         proxy: proxied,
         cassandraPaths: [cassandra.dataDir],
-        otherPaths: [capture, scratch, proxy.dataDir],
+        otherPaths: [scratch, proxy.dataDir],
+        controlPaths: [controlCapture],
         flush: async () => {
           await cassandra.nodetool('flush');
           await writeFile(proxyLog, proxy.output());
         },
         say,
-      }),
+      });
+    },
   );
+  const through = recorders[0]?.connections() ?? 0;
+  if (through < 2) throw new TypeError(`${through} connections between proxy and Cassandra seen`);
   const failed = new Set(report.leaked.map(({ marker }) => marker)).size + report.missed.length;
   say(`${report.markers - failed} passed, ${failed} failed`);
   process.exitCode = report.ok ? 0 : 1;
 } finally {
-  await recorder?.stop();
+  for (const recorder of recorders) await recorder.stop();
   await rm(scratch, { recursive: true, force: true });
 }

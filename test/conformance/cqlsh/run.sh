@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# Usage: run.sh host:port. cqlsh from PyPI: CREATE, INSERT, SELECT, DESCRIBE, COPY TO and COPY FROM.
+# Usage: run.sh host:port [--record DIR | --compare DIR]. cqlsh from PyPI: CREATE, INSERT, SELECT, DESCRIBE, COPY TO and COPY FROM.
+# --record writes what DESCRIBE prints on this server, and does nothing else; --compare wants the same here.
 set -euo pipefail
 endpoint="$1"
+mode="${2:-}"
+reference="${3:-}"
 here="$(cd "$(dirname "$0")" && pwd)"
 cd "$here"
 venv="$(mkdir -p "${CQLOCK_CACHE_DIR:-../../../.cache}" && cd "${CQLOCK_CACHE_DIR:-../../../.cache}" && pwd)/conformance-cqlsh"
@@ -20,10 +23,25 @@ check() { # check NAME: what stdin says is the verdict of the commands before it
   if [ "$2" = "$3" ]; then echo "scenario ok $1"; else failed=1; echo "scenario FAILED $1"; echo "--- wanted"; echo "$2"; echo "--- got"; echo "$3"; fi
 }
 
+# What may differ between two servers or two runs of one: ids of tables are not printed, the nodes of token ranges are addresses.
+describe() { cqlsh -f "$here/describe.cql" 2>&1 | sed -E 's/[[:space:]]+$//; s/[0-9]+(\.[0-9]+){3}(:[0-9]+)?/ADDRESS/g; s/^( *)-?[0-9]{15,20} /\1TOKEN /'; }
+if [ "$mode" = --record ]; then
+  cqlsh -f "$here/create.cql"
+  describe > "$reference/describe.out"
+  # A reference without schema would compare nothing.
+  [ "$(grep -c '^CREATE TABLE conf_cqlsh.composed' "$reference/describe.out")" = 2 ] || { cat "$reference/describe.out"; exit 1; }
+  cqlsh -e 'DROP KEYSPACE conf_cqlsh'
+  exit 0
+fi
+
 cqlsh -f "$here/create.cql" > "$work/create.out" && r=0 || r=$?
 check 'create and insert' '0 ' "$r $(cat "$work/create.out")"
 check 'select' "$(cat "$here/select.expected")" "$(cqlsh -f "$here/select.cql" 2>&1 | sed 's/[[:space:]]*$//')"
 check 'describe' "$(cat "$here/describe.expected")" "$(cqlsh -e 'DESCRIBE TABLE conf_cqlsh.scalars' 2>&1 | grep -E '^ +(id|c_|PRIMARY)|^CREATE' | sed 's/[[:space:]]*$//')"
+if [ "$mode" = --compare ]; then
+  describe > "$work/describe.out"
+  check 'describe, as on Cassandra' '' "$(diff "$reference/describe.out" "$work/describe.out" || true)"
+fi
 check 'describe keyspace' '0' "$(cqlsh -e 'DESCRIBE KEYSPACE conf_cqlsh' > "$work/keyspace.out" 2>&1; echo $?)"
 check 'describe hides' '' "$(grep -iE 'cqlock|blob_hidden' "$work/keyspace.out" || true)"
 check 'copy to' '3 rows exported to 1 files' "$(cqlsh -e "COPY conf_cqlsh.scalars ($columns) TO '$work/scalars.csv' WITH HEADER = TRUE" 2>&1 | grep -oE '[0-9]+ rows exported to [0-9]+ files')"

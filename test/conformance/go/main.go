@@ -63,6 +63,15 @@ func same(want, got any, what string) error {
 	return nil
 }
 
+// A listed difference: equal clustering decimals come back with one scale, whatever was written.
+func equalClustering(want, got any) bool {
+	if w, ok := want.(*inf.Dec); ok {
+		g, ok := got.(*inf.Dec)
+		return ok && w.Cmp(g) == 0
+	}
+	return equal(want, got)
+}
+
 func equal(want, got any) bool {
 	switch w := want.(type) {
 	case []byte:
@@ -228,7 +237,7 @@ func main() {
 			if err != nil {
 				return err
 			}
-			if len(rows) != 1 || rows[0]["v"] != 2 || !equal(s.value, rows[0]["p"]) || !equal(s.value, rows[0]["c"]) {
+			if len(rows) != 1 || rows[0]["v"] != 2 || !equal(s.value, rows[0]["p"]) || !equalClustering(s.value, rows[0]["c"]) {
 				return fmt.Errorf("%s: %v", s.kind, rows)
 			}
 		}

@@ -171,7 +171,10 @@ public final class Conformance {
         List<Row> rows = prepared("SELECT p, c, v FROM " + table + " WHERE p = ? AND c >= ?", s.value, s.value).all();
         same(1, rows.size(), s.type);
         same(s.value, rows.get(0).getObject("p"), s.type);
-        same(s.value, rows.get(0).getObject("c"), s.type);
+        Object c = rows.get(0).getObject("c");
+        // A listed difference: equal clustering decimals come back with one scale, whatever was written.
+        if (s.value instanceof java.math.BigDecimal) same(0, ((java.math.BigDecimal) s.value).compareTo((java.math.BigDecimal) c), s.type);
+        else same(s.value, c, s.type);
         same(2, rows.get(0).getInt("v"), s.type);
       }
     });
