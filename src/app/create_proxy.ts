@@ -16,6 +16,7 @@ import {
 } from '../upstream/index.ts';
 import { systemClock } from '../util/index.ts';
 import { TimeuuidGenerator } from '../values/index.ts';
+import { startCatalogUpkeep } from './catalog_upkeep.ts';
 import { openEmbeddedKms } from './open_kms.ts';
 import type { ProxyFactory } from './proxy_factory.ts';
 
@@ -138,6 +139,16 @@ export const createProxy: ProxyFactory = async (context) => {
         server.accept(transport);
       },
     );
+    const stopUpkeep = startCatalogUpkeep({
+      catalog,
+      changes,
+      clock: systemClock,
+      periodMs: config.catalogRefreshMs,
+      random: Math.random,
+      onFailure: (error) => {
+        logger.warn({ err: error }, 'the catalog could not be read again');
+      },
+    });
     return {
       address: { host: listener.host, port: listener.port },
       ready: () => {
@@ -147,6 +158,7 @@ export const createProxy: ProxyFactory = async (context) => {
           : { ok: false, reasons: [`${failure.code}: ${failure.message}`] };
       },
       stop: async () => {
+        stopUpkeep();
         listener.close();
         await server.stop(
           config.drainTimeoutMs,
@@ -155,6 +167,7 @@ export const createProxy: ProxyFactory = async (context) => {
               setTimeout(resolve, ms);
             }),
         );
+        keys.close();
         await control.close();
       },
     };

@@ -111,6 +111,7 @@ const environmentSchema = z.object({
   CQLOCK_MAX_IN_FLIGHT_REQUESTS: setting(integer(1, 32_768, 2048)),
   CQLOCK_LEASE_IDLE: setting(duration(1, 5 * 60_000)),
   CQLOCK_LEASE_MAX_AGE: setting(duration(1, 60 * 60_000)),
+  CQLOCK_CATALOG_REFRESH: setting(duration(100, 30_000)),
   CQLOCK_DRAIN_TIMEOUT: setting(duration(0, 5_000)),
 });
 
@@ -166,6 +167,7 @@ export function loadConfig(environment: Environment, workingDir: string): Config
       maxInFlightRequests: values.CQLOCK_MAX_IN_FLIGHT_REQUESTS,
     },
     leases: { idleMs: values.CQLOCK_LEASE_IDLE, maxAgeMs: values.CQLOCK_LEASE_MAX_AGE },
+    catalogRefreshMs: values.CQLOCK_CATALOG_REFRESH,
     drainTimeoutMs: values.CQLOCK_DRAIN_TIMEOUT,
   };
 }

@@ -55,6 +55,8 @@ export interface Config {
     /** Without an answer of the KMS, keys are used no longer than this, milliseconds. */
     readonly maxAgeMs: number;
   };
+  /** Mean time between two readings of the catalog, beside those after schema events, milliseconds. */
+  readonly catalogRefreshMs: number;
   /** Time between the signal to stop and the end of open connections, milliseconds. */
   readonly drainTimeoutMs: number;
 }
