@@ -398,20 +398,11 @@ export function compileLimit(
   return (context) => {
     const bytes = source(context);
     if (bytes === UNSET) return undefined;
-    if (bytes === null || bytes.length !== 4) {
+    if (bytes?.length !== 4) {
       throw new InvalidRequestError(`Invalid null value of ${label.toLowerCase()}`);
     }
     const limit = new DataView(bytes.buffer, bytes.byteOffset, 4).getInt32(0);
     if (limit <= 0) throw new InvalidRequestError(`${label} must be strictly positive`);
     return limit;
   };
-}
-
-/** Finds the restriction that names `column`, if any. */
-export function restrictionOf(
-  restrictions: readonly KeyRestriction[],
-  column: Identifier | ColumnEntry,
-): KeyRestriction | undefined {
-  const name = 'text' in column ? column.text : column.name;
-  return restrictions.find((restriction) => restriction.columns.some((c) => c.name === name));
 }

@@ -44,7 +44,7 @@ export function columnContext(table: TableEntry, column: ColumnEntry): ColumnCon
       : column.kind === 'clustering'
         ? column.scheme === 'opaque'
           ? { ...base, kind: 'opaque' }
-          : { ...base, kind: 'ordered', orderBits: codec.orderBits }
+          : { ...base, kind: 'ordered', orderBits: (value) => codec.orderBits(value) }
         : { ...base, kind: column.kind };
   contexts.set(column, made);
   return made;

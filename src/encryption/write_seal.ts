@@ -1,5 +1,6 @@
 import type { CellHandle, PartitionHandle, SealBatch, TableCipherKeys } from '../crypto/index.ts';
 import { InternalError, InvalidRequestError } from '../errors/index.ts';
+import type { TableEntry } from '../schema/index.ts';
 import { UNSET } from '../wire/index.ts';
 import type { BoundValue } from '../wire/index.ts';
 import {
@@ -130,6 +131,7 @@ function inColumnOrder<H>(
 
 /** A stored statement as Cassandra gets it. */
 export interface StoredStatement {
+  readonly table: TableEntry;
   readonly text: string;
   readonly values: readonly BoundValue[];
   /** Index of the partition it writes: statements of one partition may share a batch. */
@@ -178,6 +180,7 @@ export function storedStatements(batch: SealBatch, write: SealedWrite): StoredSt
       }
     }
     return {
+      table: plan.table,
       text: plan.storedText,
       values,
       partitionIndex: write.bound.partitions.indexOf(statement.key),

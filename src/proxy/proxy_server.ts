@@ -1,4 +1,4 @@
-import { OverloadError } from '../errors/index.ts';
+import { OverloadError, toProxyError } from '../errors/index.ts';
 import type { KeyService } from '../keys/index.ts';
 import type { Snapshot } from '../schema/index.ts';
 import { schemaVersionOf } from '../system/index.ts';
@@ -86,7 +86,7 @@ export class ProxyServer {
 
   async #connect(): Promise<{ readonly transport: Transport; readonly node: string }> {
     const { contactPoints, connector } = this.#options;
-    let failure: unknown;
+    let failure: Error | undefined;
     for (let attempt = 0; attempt < contactPoints.length; attempt++) {
       const point = contactPoints[this.#nextNode++ % contactPoints.length];
       if (point === undefined) continue;
@@ -94,7 +94,7 @@ export class ProxyServer {
         const transport = await connector(point.host, point.port);
         return { transport, node: `${point.host}:${String(point.port)}` };
       } catch (error) {
-        failure = error;
+        failure = toProxyError(error);
       }
     }
     throw failure ?? new OverloadError('OVERLOAD_NO_NODE', 'no node of Cassandra is configured');

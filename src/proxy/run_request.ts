@@ -21,17 +21,18 @@ import {
 import type { BatchMessage, BoundValue, ColumnSpec, QueryOptions } from '../wire/index.ts';
 import { checkBatch, compile, counterRefusal } from './compile.ts';
 import type { Compiled } from './compile.ts';
-import { forwarded, result } from './reply.ts';
+import { result } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { runSelect } from './run_select.ts';
 import { runStatement } from './run_statement.ts';
 import { StalePlanError } from './run_stored.ts';
 import { checkBoundCount, runBatch, runWrite } from './run_write.ts';
 import type { BatchPart } from './run_write.ts';
+import { forwardQuery, preparedForward } from './run_forward.ts';
+import { named, positional, termContext } from './term_values.ts';
+import type { RequestValues } from './term_values.ts';
 import type { RequestContext, Session } from './session.ts';
-import { isCurrent } from './statement_cache.ts';
-import { execute } from './stored_statements.ts';
-import type { StoredPrepared } from './stored_statements.ts';
+import { idKey, isCurrent } from './statement_cache.ts';
 import type { PreparedEntry } from './statement_cache.ts';
 
 /** How often a statement is planned again when its table changes under it. */
@@ -121,8 +122,7 @@ async function runPrepare(session: Session, request: ClientRequest): Promise<Rep
     ...fingerprints(compiled),
   };
   statements.setPrepared(entry);
-  const known = statements.prepared(id.toString('hex'));
-  session.knownMetadata.set(id.toString('hex'), (known ?? entry).resultFingerprint);
+  session.knownMetadata.set(idKey(id), entry.resultFingerprint);
   return result(
     encodePrepared(
       {
@@ -147,9 +147,9 @@ async function runExecute(session: Session, request: ClientRequest): Promise<Rep
     flags: request.flags,
     onUpstreamMs: request.onUpstreamMs,
   };
-  const hex = id.toString('hex');
+  const key = idKey(id);
   for (let attempt = 1; ; attempt++) {
-    const entry = await currentEntry(session, id, hex);
+    const entry = await currentEntry(session, id, key);
     const { compiled } = entry;
     request.onKind(kindOf('execute', compiled));
     try {
@@ -159,7 +159,7 @@ async function runExecute(session: Session, request: ClientRequest): Promise<Rep
         values: options.values,
         names: options.names,
         noMetadata:
-          options.skipMetadata && session.knownMetadata.get(hex) === entry.resultFingerprint,
+          options.skipMetadata && session.knownMetadata.get(key) === entry.resultFingerprint,
         body: undefined,
       });
     } catch (error) {
@@ -172,9 +172,9 @@ async function runExecute(session: Session, request: ClientRequest): Promise<Rep
  * A prepared statement whose plan is current. A plan that is not is made again; where that changes what the client was told
  * at PREPARE, the client has to prepare again.
  */
-async function currentEntry(session: Session, id: Buffer, hex: string): Promise<PreparedEntry> {
+async function currentEntry(session: Session, id: Buffer, key: string): Promise<PreparedEntry> {
   const { statements, catalog } = session.services;
-  const entry = statements.prepared(hex);
+  const entry = statements.prepared(key);
   if (entry === undefined) throw unprepared(id);
   const { compiled } = entry;
   if (compiled.kind === 'statement' || compiled.kind === 'forward') return entry;
@@ -201,11 +201,8 @@ function unprepared(id: Buffer): UnpreparedError {
 }
 
 /** A statement's values and what else one execution needs. */
-interface Execution {
+interface Execution extends RequestValues {
   readonly text: string;
-  readonly constants: readonly { readonly text: string }[];
-  readonly values: readonly BoundValue[];
-  readonly names: readonly string[] | undefined;
   readonly noMetadata: boolean;
   /** The client's own QUERY, to pass on unchanged; `undefined` for a prepared statement. */
   readonly body: Buffer | undefined;
@@ -278,46 +275,6 @@ function batchTimestamp(
   return Buffer.from(bytes).readBigInt64BE();
 }
 
-/** The values of one execution by position; named values are put in order. */
-function termContext(
-  session: Session,
-  variables: readonly ColumnSpec[],
-  execution: Execution,
-): TermContext {
-  const { names, values } = execution;
-  return {
-    binds: names === undefined ? positional(variables, values) : named(variables, names, values),
-    constants: execution.constants,
-    functions: session.services.functions,
-  };
-}
-
-function positional(
-  variables: readonly ColumnSpec[],
-  values: readonly BoundValue[],
-): readonly BoundValue[] {
-  checkBoundCount(variables.length, values.length);
-  return values;
-}
-
-function named(
-  variables: readonly ColumnSpec[],
-  names: readonly string[],
-  values: readonly BoundValue[],
-): BoundValue[] {
-  const byName = new Map(names.map((name, index) => [name, values[index] as BoundValue]));
-  if (values.length < byName.size) checkBoundCount(variables.length, values.length);
-  return variables.map((variable) => {
-    const value = byName.get(variable.name);
-    if (value === undefined) {
-      throw new InvalidRequestError(
-        `there were ${String(variables.length)} markers(?) in CQL but no value for the marker ${variable.name}`,
-      );
-    }
-    return value;
-  });
-}
-
 function runVirtual(
   session: Session,
   request: RequestContext,
@@ -343,56 +300,6 @@ function runVirtual(
   );
   for (const row of page.rows) for (const cell of row) writer.writeCell(cell);
   return Promise.resolve(result(writer.finish()));
-}
-
-/** Passes a read that needs no decryption on as the client wrote it. */
-async function forwardQuery(
-  session: Session,
-  request: RequestContext,
-  compiled: Extract<Compiled, { kind: 'forward' }>,
-  execution: Execution,
-): Promise<Reply> {
-  const started = performance.now();
-  try {
-    if (execution.body !== undefined) {
-      return forwarded(await session.node.request(Opcode.QUERY, execution.body, request.flags));
-    }
-    const { keyspace } = compiled;
-    for (let attempt = 1; ; attempt++) {
-      const prepared = await preparedForward(session, keyspace, execution.text);
-      const { options } = request;
-      const answer = await execute(
-        session.node,
-        session.version,
-        prepared,
-        { ...options, skipMetadata: false },
-        request.flags,
-      );
-      if (answer !== 'unprepared') return forwarded(answer);
-      session.services.stored.forget(session.node, forwardVersion(keyspace), execution.text);
-      if (attempt === PLAN_ATTEMPTS) throw new StalePlanError();
-    }
-  } finally {
-    request.onUpstreamMs(performance.now() - started);
-  }
-}
-
-/** Prepares a forwarded read on Cassandra, where its unqualified names mean the keyspace of USE. */
-async function preparedForward(
-  session: Session,
-  keyspace: string | undefined,
-  text: string,
-): Promise<StoredPrepared> {
-  return session.services.stored.prepared(
-    session.node,
-    session.version,
-    forwardVersion(keyspace),
-    text,
-  );
-}
-
-function forwardVersion(keyspace: string | undefined): string {
-  return `forward:${keyspace ?? ''}`;
 }
 
 async function runBatchMessage(session: Session, request: ClientRequest): Promise<Reply> {
@@ -443,7 +350,7 @@ async function batchParts(session: Session, message: BatchMessage): Promise<Batc
     let compiled: Compiled | undefined;
     let constants: readonly { readonly text: string }[];
     if (child.kind === 'prepared') {
-      const entry = await currentEntry(session, child.id, child.id.toString('hex'));
+      const entry = await currentEntry(session, child.id, idKey(child.id));
       compiled = entry.compiled;
       constants = entry.parsed.constants;
     } else {

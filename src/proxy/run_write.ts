@@ -1,6 +1,7 @@
 import { bindWrite, openRows, roleOf, sealWrite, storedStatements } from '../encryption/index.ts';
 import type { StoredRole, StoredStatement, TermContext, WritePlan } from '../encryption/index.ts';
 import { InvalidRequestError, MetadataIntegrityError } from '../errors/index.ts';
+import type { TableCipherKeys } from '../crypto/index.ts';
 import type { TableEntry } from '../schema/index.ts';
 import { native } from '../values/index.ts';
 import {
@@ -19,6 +20,7 @@ import type { Reply } from './reply.ts';
 import { executeStored, readRows, StalePlanError, storedOptions, tableKeys } from './run_stored.ts';
 import type { RequestContext, Session } from './session.ts';
 import { isUnprepared } from './stored_statements.ts';
+import type { StoredPrepared } from './stored_statements.ts';
 
 /** Partitions of one statement that are written at once. */
 const CONCURRENT_PARTITIONS = 8;
@@ -32,7 +34,7 @@ export async function runWrite(
   plan: WritePlan,
   context: TermContext,
 ): Promise<Reply> {
-  const statements = await sealed(session, [{ plan, context }]);
+  const statements = await sealedStatement(session, plan, context);
   const [only] = statements;
   if (only === undefined) return result(encodeVoidResult());
   if (statements.length === 1) {
@@ -65,7 +67,7 @@ export async function runBatch(
   parts: readonly BatchPart[],
 ): Promise<Reply> {
   const tables = parts.map((part) => part.plan.table);
-  const statements = await sealed(session, parts);
+  const statements = await sealedBatch(session, parts);
   const [first] = statements;
   const [table] = tables;
   if (first === undefined || table === undefined) return result(encodeVoidResult());
@@ -75,33 +77,46 @@ export async function runBatch(
   return conditionalReply(session, conditional.plan.table, first, envelope);
 }
 
-/** A stored statement with the table it is for. */
-interface PlannedStatement extends StoredStatement {
-  readonly table: TableEntry;
+/** Encrypts one statement. Without a wait but for the batch of the turn, unless the KMS has to be asked. */
+async function sealedStatement(
+  session: Session,
+  plan: WritePlan,
+  context: TermContext,
+): Promise<StoredStatement[]> {
+  const bound = bindWrite(plan, context);
+  const acquired = tableKeys(session, plan.table);
+  const keys = acquired instanceof Promise ? await acquired : acquired;
+  const { batch, queued } = await session.services.ticks.seal((sealing) =>
+    sealWrite(sealing, keys, bound),
+  );
+  session.services.metrics.addCellsEncrypted(queued.cellCount);
+  return storedStatements(batch, queued);
 }
 
-async function sealed(session: Session, parts: readonly BatchPart[]): Promise<PlannedStatement[]> {
+async function sealedBatch(
+  session: Session,
+  parts: readonly BatchPart[],
+): Promise<StoredStatement[]> {
   const bound = parts.map((part) => bindWrite(part.plan, part.context));
-  const keys = await Promise.all(
-    parts.length === 1 && parts[0] !== undefined
-      ? [tableKeys(session, parts[0].plan.table)]
-      : parts.map((part) => tableKeys(session, part.plan.table)),
-  );
+  const keys = new Map<TableEntry, TableCipherKeys>();
+  for (const { plan } of parts) {
+    if (!keys.has(plan.table)) keys.set(plan.table, await tableKeys(session, plan.table));
+  }
+  // Keys hold for the turn in which they were given: those that came before a wait are asked for again.
+  for (const table of keys.keys()) {
+    const again = tableKeys(session, table);
+    if (!(again instanceof Promise)) keys.set(table, again);
+  }
   const { batch, queued } = await session.services.ticks.seal((sealing) =>
-    bound.map((write, index) => {
-      const tableCipherKeys = keys[index];
+    bound.map((write) => {
+      const tableCipherKeys = keys.get(write.plan.table);
       if (tableCipherKeys === undefined) throw new StalePlanError();
       return sealWrite(sealing, tableCipherKeys, write);
     }),
   );
-  let cellCount = 0;
-  const statements = queued.flatMap((write) => {
-    cellCount += write.cellCount;
-    const { table } = write.bound.plan;
-    return storedStatements(batch, write).map((statement) => ({ ...statement, table }));
-  });
+  const cellCount = queued.reduce((sum, write) => sum + write.cellCount, 0);
   session.services.metrics.addCellsEncrypted(cellCount);
-  return statements;
+  return queued.flatMap((write) => storedStatements(batch, write));
 }
 
 /** One batch a partition: rows of one partition are written atomically, as Cassandra does for one statement. */
@@ -109,9 +124,9 @@ async function runPartitions(
   session: Session,
   request: RequestContext,
   table: TableEntry,
-  statements: readonly PlannedStatement[],
+  statements: readonly StoredStatement[],
 ): Promise<Reply> {
-  const partitions = new Map<number, PlannedStatement[]>();
+  const partitions = new Map<number, StoredStatement[]>();
   for (const statement of statements) {
     const group = partitions.get(statement.partitionIndex);
     if (group === undefined) partitions.set(statement.partitionIndex, [statement]);
@@ -156,7 +171,7 @@ async function sendBatch(
   session: Session,
   request: RequestContext,
   type: BatchType,
-  statements: readonly PlannedStatement[],
+  statements: readonly StoredStatement[],
   flags: number,
 ): Promise<Envelope> {
   const { stored, catalog } = session.services;
@@ -164,11 +179,11 @@ async function sendBatch(
   const started = performance.now();
   try {
     for (let attempt = 0; ; attempt++) {
-      const prepared = await Promise.all(
-        statements.map((statement) =>
-          stored.prepared(session.node, session.version, statement.table.version, statement.text),
-        ),
-      );
+      const prepared: StoredPrepared[] = [];
+      for (const { table, text } of statements) {
+        const known = stored.prepared(session.node, session.version, table.version, text);
+        prepared.push(known instanceof Promise ? await known : known);
+      }
       const body = encodeBatch(
         {
           type,

@@ -36,7 +36,7 @@ export interface Session {
   readonly identity: ProxyIdentity;
   /** The keyspace of USE. */
   keyspace: string | undefined;
-  /** Fingerprint of the result metadata this connection was given for a statement id, by hex id. */
+  /** Fingerprint of the result metadata this connection was given for a statement id, by idKey. */
   readonly knownMetadata: Map<string, string>;
 }
 

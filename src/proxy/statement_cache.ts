@@ -2,7 +2,7 @@ import { preparedStatementId } from '../crypto/index.ts';
 import type { ParsedStatement } from '../cql/index.ts';
 import type { Snapshot } from '../schema/index.ts';
 import type { Compiled } from './compile.ts';
-import { LruMap } from './lru.ts';
+import { RecentMap } from './recent_map.ts';
 
 /** A statement a client prepared. */
 export interface PreparedEntry {
@@ -16,6 +16,11 @@ export interface PreparedEntry {
   variablesFingerprint: string;
 }
 
+/** The key under which a statement id is looked up. */
+export function idKey(id: Buffer): string {
+  return id.toString('latin1');
+}
+
 const PREPARED_LIMIT = 10_000;
 const LITERAL_LIMIT = 2_000;
 
@@ -24,45 +29,48 @@ const LITERAL_LIMIT = 2_000;
  * for all constants.
  */
 export class StatementCache {
-  readonly #prepared = new LruMap<string, PreparedEntry>(PREPARED_LIMIT);
-  readonly #literal = new LruMap<string, Compiled>(LITERAL_LIMIT);
+  readonly #prepared = new RecentMap<string, PreparedEntry>(PREPARED_LIMIT);
+  /** By keyspace, then shape: joined keys would be hashed anew for each request. */
+  readonly #literal = new Map<string, RecentMap<string, Compiled>>();
 
   /** The id of a statement: the same on every proxy. */
   idOf(keyspace: string | undefined, text: string): Buffer {
     return preparedStatementId(keyspace, text);
   }
 
-  /** A prepared statement by its id in hex. */
+  /** A prepared statement by its {@link idKey}. */
   prepared(id: string): PreparedEntry | undefined {
     return this.#prepared.get(id);
   }
 
   /** Remembers a prepared statement. */
   setPrepared(entry: PreparedEntry): void {
-    this.#prepared.set(entry.id.toString('hex'), entry);
+    this.#prepared.set(idKey(entry.id), entry);
   }
 
   /** Forgets a prepared statement: the client has to prepare it again. */
   forgetPrepared(entry: PreparedEntry): void {
-    this.#prepared.delete(entry.id.toString('hex'));
+    this.#prepared.delete(idKey(entry.id));
   }
 
   /** The plan for literal statements of a shape, if it is still current. */
   literal(keyspace: string | undefined, shape: string, snapshot: Snapshot): Compiled | undefined {
-    const compiled = this.#literal.get(literalKey(keyspace, shape));
+    const compiled = this.#literal.get(keyspace ?? '')?.get(shape);
     return compiled !== undefined && isCurrent(compiled, snapshot) ? compiled : undefined;
   }
 
   /** Remembers the plan for a shape. Plans that belong to a connection or have no values are not worth it. */
   setLiteral(keyspace: string | undefined, shape: string, compiled: Compiled): void {
     if (compiled.kind === 'select' || compiled.kind === 'write' || compiled.kind === 'batch') {
-      this.#literal.set(literalKey(keyspace, shape), compiled);
+      const key = keyspace ?? '';
+      let shapes = this.#literal.get(key);
+      if (shapes === undefined) {
+        shapes = new RecentMap(LITERAL_LIMIT);
+        this.#literal.set(key, shapes);
+      }
+      shapes.set(shape, compiled);
     }
   }
-}
-
-function literalKey(keyspace: string | undefined, shape: string): string {
-  return `${keyspace ?? ''}\0${shape}`;
 }
 
 /** Whether the tables a plan was made for are still the same. */

@@ -8,7 +8,7 @@ import {
   Opcode,
 } from '../wire/index.ts';
 import type { ColumnSpec, Envelope, PreparedVariables, QueryOptions } from '../wire/index.ts';
-import { LruMap } from './lru.ts';
+import { RecentMap } from './recent_map.ts';
 import type { NodeConnection } from './node_connection.ts';
 import { CassandraError } from './reply.ts';
 
@@ -19,12 +19,19 @@ export interface StoredPrepared {
   readonly resultColumns: readonly ColumnSpec[];
 }
 
+/** Statements of one table version. */
+type Versions = RecentMap<string, StoredPrepared | Promise<StoredPrepared>>;
+
+const TABLE_LIMIT = 4_000;
+const STATEMENT_LIMIT = 2_000;
+
 /**
  * The stored statements that are prepared on Cassandra, by node. An id is the same on all connections to a node, so one
  * PREPARE serves them all.
  */
 export class StoredStatements {
-  readonly #nodes = new Map<string, LruMap<string, StoredPrepared | Promise<StoredPrepared>>>();
+  /** By node, table version and text: joined keys would be hashed anew for each request. */
+  readonly #nodes = new Map<string, RecentMap<string, Versions>>();
 
   /**
    * The prepared form of `text`; PREPAREs it on the first use.
@@ -38,34 +45,38 @@ export class StoredStatements {
     version: string,
     text: string,
   ): StoredPrepared | Promise<StoredPrepared> {
-    const statements = this.#of(connection);
-    const key = `${version}\0${text}`;
-    const known = statements.get(key);
+    const statements = this.#of(connection, version);
+    const known = statements.get(text);
     if (known !== undefined) return known;
     const preparing = prepare(connection, protocolVersion, text).then(
       (prepared) => {
-        statements.set(key, prepared);
+        statements.set(text, prepared);
         return prepared;
       },
       (error: unknown) => {
-        statements.delete(key);
+        statements.delete(text);
         throw error;
       },
     );
-    statements.set(key, preparing);
+    statements.set(text, preparing);
     return preparing;
   }
 
   /** Forgets a statement that the node does not know any more. */
   forget(connection: NodeConnection, version: string, text: string): void {
-    this.#of(connection).delete(`${version}\0${text}`);
+    this.#of(connection, version).delete(text);
   }
 
-  #of(connection: NodeConnection): LruMap<string, StoredPrepared | Promise<StoredPrepared>> {
-    let statements = this.#nodes.get(connection.node);
+  #of(connection: NodeConnection, version: string): Versions {
+    let versions = this.#nodes.get(connection.node);
+    if (versions === undefined) {
+      versions = new RecentMap(TABLE_LIMIT);
+      this.#nodes.set(connection.node, versions);
+    }
+    let statements = versions.get(version);
     if (statements === undefined) {
-      statements = new LruMap(10_000);
-      this.#nodes.set(connection.node, statements);
+      statements = new RecentMap(STATEMENT_LIMIT);
+      versions.set(version, statements);
     }
     return statements;
   }
