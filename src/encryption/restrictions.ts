@@ -1,5 +1,5 @@
 import { quoteIdentifier } from '../cql/index.ts';
-import type { BindMarker, Expression, Identifier, Relation } from '../cql/index.ts';
+import type { BindMarker, Expression, Relation } from '../cql/index.ts';
 import {
   InvalidRequestError,
   UnsupportedStatementError,
