@@ -29,11 +29,12 @@ export class StateDirectoryTrust implements CatalogTrust {
   /** See {@link CatalogTrust.createCatalogKey}. */
   async createCatalogKey(
     clusterId: Uint8Array,
+    existing: string | undefined,
   ): Promise<{ keyArn: string; catalogKey: Uint8Array; blob: Uint8Array }> {
-    const keyArn = await this.#provider.createServiceKey(
-      'catalog',
-      `catalog of cluster ${Buffer.from(clusterId).toString('hex')}`,
-    );
+    const id = Buffer.from(clusterId).toString('hex');
+    const keyArn =
+      existing ??
+      (await this.#provider.createServiceKey('catalog', `catalog of cluster ${id}`, id));
     const { plaintext, blob } = await this.#provider.generateDataKey(
       keyArn,
       catalogContext(clusterId),
@@ -53,15 +54,22 @@ export class StateDirectoryTrust implements CatalogTrust {
       // A cluster at root version 0 is an `init` that did not finish: its key never came into use.
       if (
         state.cluster !== null &&
-        (state.cluster.clusterId !== clusterId || state.cluster.rootVersion !== '0')
+        (state.cluster.clusterId !== clusterId ||
+          state.cluster.catalogKeyArn !== trust.catalogKeyArn ||
+          state.cluster.rootVersion !== '0')
       ) {
         throw new MetadataIntegrityError(
           'METADATA_KEY_STORE_CLUSTER',
           `this key store belongs to cluster ${state.cluster.clusterId}; use another one for another cluster`,
         );
       }
+      const keys = Object.entries(state.keys).filter(
+        ([arn, key]) =>
+          !key.serviceOwned || key.purpose !== 'catalog' || arn === trust.catalogKeyArn,
+      );
       return {
         ...state,
+        keys: Object.fromEntries(keys),
         cluster: {
           clusterId,
           catalogKeyArn: trust.catalogKeyArn,

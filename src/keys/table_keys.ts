@@ -38,7 +38,11 @@ export class KmsTableKeys implements TableKeyFactory {
     readonly name: string;
   }): Promise<TableKeys> {
     const { clusterId, tableId, keyspace, name } = table;
-    const keyArn = await this.#provider.createServiceKey('table', `table ${keyspace}.${name}`);
+    const keyArn = await this.#provider.createServiceKey(
+      'table',
+      `table ${keyspace}.${name}`,
+      Buffer.from(tableId).toString('hex'),
+    );
     const context = {
       'cqlock:cluster': Buffer.from(clusterId).toString('hex'),
       'cqlock:table-id': Buffer.from(tableId).toString('hex'),
@@ -97,8 +101,8 @@ export class KmsTableKeys implements TableKeyFactory {
   }
 
   /** See {@link TableKeyFactory.discardTableKeys}. */
-  async discardTableKeys(keys: TableKeys): Promise<void> {
-    if (keys.serviceOwned) await this.#provider.deleteServiceKey(keys.keyArn);
+  async discardTableKeys(tableId: Uint8Array): Promise<void> {
+    await this.#provider.deleteServiceKeysOf('table', Buffer.from(tableId).toString('hex'));
   }
 
   /**

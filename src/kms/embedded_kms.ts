@@ -1,4 +1,10 @@
-import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  randomBytes,
+  randomFillSync,
+  randomUUID,
+} from 'node:crypto';
 import { InvalidRequestError, KeyAccessError, MetadataIntegrityError } from '../errors/index.ts';
 import { systemClock } from '../util/index.ts';
 import type { Clock } from '../util/index.ts';
@@ -43,7 +49,7 @@ export class EmbeddedKms implements KmsProvider {
   /** See {@link KmsProvider.generateDataKey}. */
   async generateDataKey(keyArn: string, context: EncryptionContext): Promise<DataKey> {
     const plaintext = Buffer.allocUnsafeSlow(DATA_KEY_BYTES);
-    randomBytes(DATA_KEY_BYTES).copy(plaintext);
+    randomFillSync(plaintext);
     const blob = await this.encrypt(keyArn, plaintext, context);
     return { plaintext, blob, keyArn };
   }
@@ -92,13 +98,17 @@ export class EmbeddedKms implements KmsProvider {
   }
 
   /** See {@link KmsProvider.createServiceKey}. */
-  async createServiceKey(purpose: ServiceKeyPurpose, description: string): Promise<string> {
-    return await this.#create(true, purpose, description);
+  async createServiceKey(
+    purpose: ServiceKeyPurpose,
+    description: string,
+    owner: string,
+  ): Promise<string> {
+    return await this.#create({ serviceOwned: true, purpose, description, owner });
   }
 
   /** Makes a customer managed key and returns its ARN. */
   async createCustomerKey(description: string): Promise<string> {
-    return await this.#create(false, 'customer', description);
+    return await this.#create({ serviceOwned: false, purpose: 'customer', description, owner: '' });
   }
 
   /** Disables a customer managed key, or enables it again; also takes a pending deletion back when enabling. */
@@ -120,8 +130,19 @@ export class EmbeddedKms implements KmsProvider {
           `the key ${keyArn} is a customer managed key; it can only be scheduled for deletion`,
         );
       }
-      return { ...state, keys: without(state.keys, keyArn) };
+      return { ...state, keys: kept(state.keys, (other) => other.arn !== keyArn) };
     });
+  }
+
+  /** See {@link KmsProvider.deleteServiceKeysOf}. */
+  async deleteServiceKeysOf(purpose: ServiceKeyPurpose, owner: string): Promise<void> {
+    const isTheirs = (key: KmsKeyEntry): boolean =>
+      key.serviceOwned && key.purpose === purpose && key.owner === owner;
+    await this.#store.update((state) =>
+      Object.values(state.keys).some(isTheirs)
+        ? { ...state, keys: kept(state.keys, (key) => !isTheirs(key)) }
+        : state,
+    );
   }
 
   /** See {@link KmsProvider.scheduleDeletion}. */
@@ -133,7 +154,9 @@ export class EmbeddedKms implements KmsProvider {
     await this.#change(keyArn, (key) => ({ ...key, state: 'pending_deletion', deletionAtMs }));
   }
 
-  async #create(serviceOwnedKey: boolean, purpose: string, description: string): Promise<string> {
+  async #create(
+    about: Pick<KmsKeyEntry, 'serviceOwned' | 'purpose' | 'description' | 'owner'>,
+  ): Promise<string> {
     const id = randomBytes(ID_BYTES);
     const material = randomBytes(32);
     let arn = '';
@@ -143,14 +166,12 @@ export class EmbeddedKms implements KmsProvider {
         arn,
         id: id.toString('hex'),
         state: 'enabled',
-        serviceOwned: serviceOwnedKey,
-        purpose,
-        description,
+        ...about,
         createdAtMs: this.#clock.nowMs(),
         deletionAtMs: null,
         material: material.toString('base64'),
       };
-      return { ...state, keys: { ...state.keys, [arn]: entry } };
+      return { ...state, keys: { ...this.#unexpired(state.keys), [arn]: entry } };
     });
     material.fill(0);
     return arn;
@@ -158,22 +179,27 @@ export class EmbeddedKms implements KmsProvider {
 
   async #change(keyArn: string, change: (key: KmsKeyEntry) => KmsKeyEntry): Promise<void> {
     await this.#store.update((state) => {
-      const key = state.keys[keyArn];
+      const keys = this.#unexpired(state.keys);
+      const key = keys[keyArn];
       if (key === undefined) throw notFound(keyArn);
-      return { ...state, keys: { ...state.keys, [keyArn]: change(key) } };
+      return { ...state, keys: { ...keys, [keyArn]: change(key) } };
     });
+  }
+
+  /** A key past its waiting period is destroyed with the next change of any key, and never comes back. */
+  #unexpired(keys: Readonly<Record<string, KmsKeyEntry>>): Record<string, KmsKeyEntry> {
+    return kept(keys, (key) => !this.#isExpired(key));
+  }
+
+  #isExpired(key: KmsKeyEntry): boolean {
+    return key.deletionAtMs !== null && key.deletionAtMs <= this.#clock.nowMs();
   }
 
   #key(keyArn: string): KmsKeyEntry {
     const keys = this.#store.read().keys;
     const key = Object.hasOwn(keys, keyArn) ? keys[keyArn] : undefined;
     // A key past its waiting period counts as gone even before its entry is removed.
-    if (
-      key === undefined ||
-      (key.deletionAtMs !== null && key.deletionAtMs <= this.#clock.nowMs())
-    ) {
-      throw notFound(keyArn);
-    }
+    if (key === undefined || this.#isExpired(key)) throw notFound(keyArn);
     return key;
   }
 
@@ -236,11 +262,11 @@ function open(key: KmsKeyEntry, blob: Uint8Array, context: EncryptionContext): U
   return plaintext;
 }
 
-function without(
+function kept(
   keys: Readonly<Record<string, KmsKeyEntry>>,
-  arn: string,
+  isKept: (key: KmsKeyEntry) => boolean,
 ): Record<string, KmsKeyEntry> {
-  return Object.fromEntries(Object.entries(keys).filter(([name]) => name !== arn));
+  return Object.fromEntries(Object.entries(keys).filter(([, key]) => isKept(key)));
 }
 
 function mismatch(arn: string): MetadataIntegrityError {

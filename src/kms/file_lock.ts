@@ -6,6 +6,8 @@ import type { Clock } from '../util/index.ts';
 const RETRY_MS = 20;
 const GIVE_UP_MS = 10_000;
 const STALE_STEAL_MS = 10_000;
+/** Tells this process from an earlier one with the same id. */
+const PROCESS_STARTED = String(Math.round(performance.timeOrigin));
 
 /**
  * Runs `critical` while holding the lock file `path`. The section is synchronous, so the lock is held for milliseconds;
@@ -92,10 +94,11 @@ function isDead(path: string): boolean {
   }
   // The owner may not have written its name yet; after a second it died before doing so.
   if (text === '') return ageMs > 1000;
-  const [pidText, host] = text.split(' ');
+  const [pidText, host, started] = text.split(' ');
   if (host !== hostname()) return false;
   const pid = Number(pidText);
-  if (pid === process.pid) return false;
+  // In a container that is started again the dead owner had this very process id.
+  if (pid === process.pid) return started !== PROCESS_STARTED;
   try {
     process.kill(pid, 0);
     return false;
@@ -105,7 +108,7 @@ function isDead(path: string): boolean {
 }
 
 function ownerText(): string {
-  return `${process.pid} ${hostname()}`;
+  return `${process.pid} ${hostname()} ${PROCESS_STARTED}`;
 }
 
 function errorCode(error: unknown): string | undefined {

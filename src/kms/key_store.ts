@@ -19,6 +19,8 @@ export interface KmsKeyEntry {
   readonly state: KmsKeyState;
   readonly serviceOwned: boolean;
   readonly purpose: string;
+  /** What a service-owned key is for; empty for customer managed keys. */
+  readonly owner: string;
   readonly description: string;
   readonly createdAtMs: number;
   readonly deletionAtMs: number | null;
@@ -50,7 +52,7 @@ export interface KeyStoreOptions {
   readonly path: string;
   readonly rootKey: RootKey;
   readonly clock?: Clock;
-  /** Called before each step of a write; tests stop the process there. */
+  /** Called before each step of a write, and after the last; tests stop the process there. */
   readonly step?: (name: string) => void;
 }
 
@@ -68,8 +70,9 @@ export class KeyStore {
   private constructor(options: KeyStoreOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    const content = readKeyStoreFile(options.path, options.rootKey);
+    // The stamp comes first: a file that changes in between is then read again, not taken for known.
     this.#stamp = fileStamp(options.path);
+    const content = readKeyStoreFile(options.path, options.rootKey);
     this.#generation = content.generation;
     this.#state = parseState(content.plaintext, options.path);
   }
@@ -93,10 +96,12 @@ export class KeyStore {
         cluster: null,
         keys: {},
       };
-      writeKeyStoreFile(options.path, options.rootKey, {
-        generation: 1n,
-        plaintext: serialiseState(state),
-      });
+      writeKeyStoreFile(
+        options.path,
+        options.rootKey,
+        { generation: 1n, plaintext: serialiseState(state) },
+        options.step,
+      );
     });
     return new KeyStore(options);
   }
@@ -126,12 +131,9 @@ export class KeyStore {
       this.#load();
       const next = change(this.#state);
       if (next === this.#state) return next;
-      step('key_store.write');
-      writeKeyStoreFile(this.#options.path, this.#options.rootKey, {
-        generation: this.#generation + 1n,
-        plaintext: serialiseState(next),
-      });
-      step('key_store.written');
+      const content = { generation: this.#generation + 1n, plaintext: serialiseState(next) };
+      writeKeyStoreFile(this.#options.path, this.#options.rootKey, content, step);
+      content.plaintext.fill(0);
       this.#load();
       return this.#state;
     });

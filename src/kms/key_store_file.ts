@@ -3,13 +3,14 @@ import {
   closeSync,
   fsyncSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { openKeyStore, sealKeyStore } from '../crypto/index.ts';
 import { ConfigError } from '../errors/index.ts';
 import type { RootKey } from './root_key.ts';
@@ -77,27 +78,39 @@ export function readKeyStoreFile(path: string, rootKey: RootKey): KeyStoreConten
  * Seals and writes a key store so that a crash leaves either the old or the new one: temporary file, fsync, rename,
  * fsync of the directory. The caller holds the lock.
  */
-export function writeKeyStoreFile(path: string, rootKey: RootKey, content: KeyStoreContent): void {
+export function writeKeyStoreFile(
+  path: string,
+  rootKey: RootKey,
+  content: KeyStoreContent,
+  step: (name: string) => void = () => undefined,
+): void {
   const salt = scryptSalt(path, rootKey);
   const sealed = sealKeyStore(rootKey.bytes(salt), content.generation, content.plaintext);
   const bytes = Buffer.concat([MAGIC, Buffer.of(rootKey.kind === 'scrypt' ? 1 : 0), salt, sealed]);
   const temporary = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
   try {
+    removeLeftovers(path);
+    step('key_store.open');
     const file = openSync(temporary, 'wx', 0o600);
     try {
       let written = 0;
+      step('key_store.write');
       while (written < bytes.length) written += writeSync(file, bytes, written);
+      step('key_store.sync');
       fsyncSync(file);
     } finally {
       closeSync(file);
     }
+    step('key_store.rename');
     renameSync(temporary, path);
+    step('key_store.sync_directory');
     const directory = openSync(dirname(path), 'r');
     try {
       fsyncSync(directory);
     } finally {
       closeSync(directory);
     }
+    step('key_store.written');
   } catch (error) {
     try {
       unlinkSync(temporary);
@@ -107,6 +120,15 @@ export function writeKeyStoreFile(path: string, rootKey: RootKey, content: KeySt
     throw new ConfigError('CONFIG_KEY_STORE', `cannot write the key store ${path}`, {
       cause: error,
     });
+  }
+}
+
+/** Temporary files of processes that died while writing; the caller holds the lock, so nobody else has one open. */
+function removeLeftovers(path: string): void {
+  const prefix = `${basename(path)}.`;
+  for (const name of readdirSync(dirname(path))) {
+    if (!name.startsWith(prefix) || !name.endsWith('.tmp')) continue;
+    unlinkSync(join(dirname(path), name));
   }
 }
 

@@ -49,10 +49,15 @@ export interface KmsProvider {
   ): Promise<Uint8Array>;
   /** Tells the state of a key. */
   describeKey(keyArn: string): Promise<KmsKeyDescription>;
-  /** Makes a service-owned key and returns its ARN; the key is durable when the promise resolves. */
-  createServiceKey(purpose: ServiceKeyPurpose, description: string): Promise<string>;
+  /**
+   * Makes a service-owned key and returns its ARN; the key is durable when the promise resolves.
+   * @param owner what the key is for, e.g. the id of a table in hex; `deleteServiceKeysOf` finds it again
+   */
+  createServiceKey(purpose: ServiceKeyPurpose, description: string, owner: string): Promise<string>;
   /** Destroys a service-owned key at once. Does nothing when there is no such key. */
   deleteServiceKey(keyArn: string): Promise<void>;
+  /** Destroys all service-owned keys made for `purpose` and `owner` at once, also ones whose ARN nobody noted. */
+  deleteServiceKeysOf(purpose: ServiceKeyPurpose, owner: string): Promise<void>;
   /** Starts the waiting period (7 to 30 days) after which the key is destroyed. */
   scheduleDeletion(keyArn: string, days: number): Promise<void>;
 }

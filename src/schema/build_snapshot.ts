@@ -6,9 +6,20 @@ import type { TableInput } from './build_table.ts';
 import type { KeyspaceEntry, Snapshot, TableEntry } from './entries.ts';
 import { isSystemKeyspace, RECORD_KEYSPACE } from './names.ts';
 import type { RawSchema, RawTable, StoredColumnRow } from './raw_schema.ts';
+import { isGone } from './record.ts';
 import type { TableRecord, TypeRecord } from './record.ts';
 import { resolveTypes } from './type_resolution.ts';
 import type { VerifiedRecords } from './verified_records.ts';
+
+/** A snapshot, and whether it needs a second look. */
+export interface BuiltSnapshot {
+  readonly snapshot: Snapshot;
+  /**
+   * False when something stored has no agreeing record. That is how a change of another proxy looks when it came between
+   * the reading of the records and that of the schema.
+   */
+  readonly agrees: boolean;
+}
 
 /**
  * Builds a snapshot. Tables that did not change keep their entry object, so that what hangs on it (plans, leases) stays.
@@ -18,7 +29,7 @@ export function buildSnapshot(
   raw: RawSchema,
   verified: VerifiedRecords | ProxyError,
   previous: Snapshot | undefined,
-): Snapshot {
+): BuiltSnapshot {
   const failure = verified instanceof Error ? verified : undefined;
   const records = verified instanceof Error ? undefined : verified;
   const damage =
@@ -29,12 +40,15 @@ export function buildSnapshot(
           'the record of this table is missing, altered or older than the root says',
         )
       : undefined);
-  const tableRecords = new Map<string, { version: bigint; record: TableRecord }>();
+  const tableRecords = new Map<string, { version: bigint; record: TableRecord }[]>();
   const typeRecords = new Map<string, { version: bigint; record: TypeRecord }[]>();
   for (const { version, record } of records?.records.values() ?? []) {
     if (record.kind === 'table') {
-      if (record.state === 'DROPPED') continue;
-      tableRecords.set(`${record.keyspace}.${record.name}`, { version, record });
+      if (isGone(record)) continue;
+      const name = `${record.keyspace}.${record.name}`;
+      const list = tableRecords.get(name) ?? [];
+      list.push({ version, record });
+      tableRecords.set(name, list);
     } else {
       const list = typeRecords.get(record.keyspace) ?? [];
       list.push({ version, record });
@@ -48,6 +62,7 @@ export function buildSnapshot(
   const types = groupBy(raw.types, (type) => type.keyspace);
   const tables = groupBy(raw.tables, (table) => table.keyspace);
 
+  let agrees = true;
   const keyspaces = new Map<string, KeyspaceEntry>();
   for (const stored of raw.keyspaces) {
     if (stored.name === RECORD_KEYSPACE) continue;
@@ -64,7 +79,7 @@ export function buildSnapshot(
         row,
         columns: columns.get(qualified) ?? ([] as readonly StoredColumnRow[]),
         types: resolved,
-        verified: tableRecords.get(qualified),
+        verified: recordOf(tableRecords.get(qualified), row.id),
         isPlain: plain.has(`${qualified}.${row.id.replaceAll('-', '')}`),
         damage,
       };
@@ -79,14 +94,29 @@ export function buildSnapshot(
       tables: entries,
       types: udts,
     });
+    agrees &&= resolved.broken.size + resolved.stored.size === 0;
+    agrees &&= [...entries.values()].every((e) => e.kind !== 'unknown' && e.kind !== 'broken');
   }
-  return new SchemaSnapshot(
+  const snapshot = new SchemaSnapshot(
     (previous?.version ?? 0) + 1,
     records?.root.version ?? previous?.rootVersion ?? 0n,
     raw.schemaVersion,
     failure,
     keyspaces,
     raw.raw,
+  );
+  return { snapshot, agrees };
+}
+
+/** A name can have a second record for a moment: a claim that was given up beside the one that counts. */
+function recordOf<T extends { readonly record: TableRecord }>(
+  candidates: readonly T[] | undefined,
+  cassandraId: string,
+): T | undefined {
+  return (
+    candidates?.find(({ record }) => record.cassandraId === cassandraId) ??
+    candidates?.find(({ record }) => record.state !== 'CREATING') ??
+    candidates?.[0]
   );
 }
 

@@ -1,4 +1,5 @@
 import { OverloadError, toProxyError } from '../errors/index.ts';
+import type { ProxyError } from '../errors/index.ts';
 import type { Clock } from '../util/index.ts';
 import { buildSnapshot } from './build_snapshot.ts';
 import type { Snapshot } from './entries.ts';
@@ -10,6 +11,7 @@ import type { CatalogKeys, VerifiedRecords } from './verified_records.ts';
 
 const CHANGE_ATTEMPTS = 30;
 const CHANGE_BACKOFF_MS = 15;
+const READ_ATTEMPTS = 5;
 
 /** What a catalog works with. */
 export interface CatalogOptions {
@@ -49,7 +51,10 @@ export class Catalog {
   static async open(options: CatalogOptions): Promise<Catalog> {
     const verified = await readVerifiedRecords(options.store, options.trust, undefined);
     const raw = await options.source.readSchema();
-    return new Catalog(options, verified, buildSnapshot(raw, verified, undefined));
+    const { snapshot, agrees } = buildSnapshot(raw, verified, undefined);
+    const catalog = new Catalog(options, verified, snapshot);
+    if (!agrees) await catalog.refresh();
+    return catalog;
   }
 
   /** The newest snapshot. */
@@ -135,20 +140,39 @@ export class Catalog {
   }
 
   async #load(): Promise<Snapshot> {
-    let verified: VerifiedRecords | undefined;
-    let failure: unknown;
-    try {
-      verified = await this.readRecords();
-    } catch (error) {
-      if (!isIntegrityFailure(error)) throw error;
-      failure = error;
-      this.#options.onFailure?.(toProxyError(error));
-    }
-    const raw = await this.#options.source.readSchema();
-    const next = buildSnapshot(raw, verified ?? toProxyError(failure), this.#snapshot);
+    const next = await this.#read();
     this.#snapshot = next;
     for (const listener of this.#listeners) listener(next);
     return next;
+  }
+
+  /**
+   * Records and schema cannot be read at one moment. A record covers what its change does to the schema before it is done,
+   * so they agree if the root is the same before and after the schema was read; where they do not agree, that is made sure.
+   */
+  async #read(): Promise<Snapshot> {
+    let verified = await this.#recordsOrFailure();
+    for (let attempt = 1; ; attempt += 1) {
+      const raw = await this.#options.source.readSchema();
+      const { snapshot, agrees } = buildSnapshot(raw, verified, this.#snapshot);
+      if (agrees || verified instanceof Error || attempt === READ_ATTEMPTS) return snapshot;
+      const after = await this.#recordsOrFailure();
+      if (!(after instanceof Error) && after.root.version === verified.root.version) {
+        return snapshot;
+      }
+      verified = after;
+    }
+  }
+
+  async #recordsOrFailure(): Promise<VerifiedRecords | ProxyError> {
+    try {
+      return await this.readRecords();
+    } catch (error) {
+      if (!isIntegrityFailure(error)) throw error;
+      const failure = toProxyError(error);
+      this.#options.onFailure?.(failure);
+      return failure;
+    }
   }
 }
 

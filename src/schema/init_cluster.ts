@@ -49,7 +49,10 @@ export async function initCluster(
 
   const clusterId = known?.clusterId ?? randomBytes(16);
   await step('init.catalog_key');
-  const { keyArn, catalogKey, blob } = await trust.createCatalogKey(clusterId);
+  const { keyArn, catalogKey, blob } = await trust.createCatalogKey(
+    clusterId,
+    known?.catalogKeyArn,
+  );
   try {
     const keys = deriveCatalogKeys(catalogKey, clusterId);
     const plainTables = await userTables(source);

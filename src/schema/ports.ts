@@ -83,8 +83,13 @@ export interface CatalogTrust {
   readonly providerName: string;
   /** `undefined` before `init`. */
   cluster(): Promise<ClusterTrust | undefined>;
-  /** Makes the service-owned key of the catalog and a catalog key of 32 bytes wrapped under it. */
-  createCatalogKey(clusterId: Uint8Array): Promise<{
+  /**
+   * Makes a catalog key of 32 bytes, wrapped under a service-owned key: `keyArn`, or a new one.
+   */
+  createCatalogKey(
+    clusterId: Uint8Array,
+    keyArn: string | undefined,
+  ): Promise<{
     readonly keyArn: string;
     readonly catalogKey: Uint8Array;
     readonly blob: Uint8Array;
@@ -92,7 +97,7 @@ export interface CatalogTrust {
   /** Destroys a catalog key's KMS key that never came into use. */
   discardCatalogKey(keyArn: string): Promise<void>;
   /**
-   * Remembers the cluster; fails when another one is known already.
+   * Remembers the cluster, and destroys catalog keys that an interrupted `init` left; fails when another one is known.
    * @throws MetadataIntegrityError when the key store belongs to another cluster.
    */
   registerCluster(trust: ClusterTrust): Promise<void>;
@@ -111,6 +116,9 @@ export interface TableKeyFactory {
     readonly keyspace: string;
     readonly name: string;
   }): Promise<TableKeys>;
-  /** Destroys the service-owned key of a table that never came to be. */
-  discardTableKeys(keys: TableKeys): Promise<void>;
+  /**
+   * Destroys every service-owned key that was made for a table id, known to a record or not. Does nothing when there is
+   * none, so it can be repeated.
+   */
+  discardTableKeys(tableId: Uint8Array): Promise<void>;
 }

@@ -74,7 +74,8 @@ export interface TableForm {
 export interface TableRecord extends TableForm {
   readonly format: 1;
   readonly kind: 'table';
-  readonly state: 'CREATING' | 'ACTIVE' | 'ALTERING' | 'DROPPING' | 'DROPPED';
+  /** ABANDONED: never came to be, or was dropped long ago; its KMS keys are being destroyed, then the record goes too. */
+  readonly state: 'CREATING' | 'ACTIVE' | 'ALTERING' | 'DROPPING' | 'DROPPED' | 'ABANDONED';
   readonly keyspace: string;
   readonly name: string;
   /** Cassandra's table id, UUID text. */
@@ -113,6 +114,11 @@ export interface TypeRecord {
 
 /** Any record. */
 export type CatalogRecord = TableRecord | TypeRecord;
+
+/** True for a record whose table is gone: it holds nothing but keys. */
+export function isGone(record: CatalogRecord): boolean {
+  return record.state === 'DROPPED' || record.state === 'ABANDONED';
+}
 
 /** The id of a record: `table_id` of its row, hex. */
 export function recordId(record: CatalogRecord): string {

@@ -48,8 +48,11 @@ export function resolveTypes(
     logical: build(keyspace, fields, undefined),
     stored: build(keyspace, storedFields, fields),
     broken,
-    version: records
-      .map((entry) => `${entry.record.typeId}:${entry.version}:${broken.has(entry.record.name)}`)
+    version: [
+      ...records.map((entry) => `${entry.record.typeId}:${entry.version}`),
+      // Which form of a record holds, and what a type without record is, the stored types tell.
+      ...rows.map((row) => JSON.stringify([row.name, row.fieldNames, row.fieldTypes])),
+    ]
       .sort()
       .join(','),
   };

@@ -130,14 +130,17 @@ export class ControlConnection {
   }
 
   /**
-   * Calls `listener` when Cassandra tells of a change of schema. Events may come late, double or not at all: they are a
-   * reason to read, never the news itself.
+   * Calls `listener` when Cassandra tells of a change of schema, and when the connection that hears of them was lost and
+   * is open again. Events may come late, double or not at all: they are a reason to read, never the news itself.
    */
   onSchemaEvent(listener: () => void): void {
-    const metadata = this.#client as unknown as {
-      controlConnection?: { on?: (name: string, call: () => void) => void };
-    };
-    metadata.controlConnection?.on?.('schemaChange', listener);
+    // With its own metadata switched off the driver passes events on nowhere but to its log.
+    this.#client.on('log', (_level: string, source: string, message: string) => {
+      if (source !== 'ControlConnection') return;
+      if (message === 'Schema change' || message.startsWith('ControlConnection connected to')) {
+        listener();
+      }
+    });
   }
 }
 

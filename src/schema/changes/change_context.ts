@@ -2,6 +2,7 @@ import { OverloadError, SchemaError } from '../../errors/index.ts';
 import type { Clock } from '../../util/index.ts';
 import type { Catalog } from '../catalog.ts';
 import type { SchemaSource, TableKeyFactory } from '../ports.ts';
+import type { CatalogRecord } from '../record.ts';
 
 /** What the single changes share. */
 export interface ChangeContext {
@@ -15,23 +16,57 @@ export interface ChangeContext {
   readonly step: (name: string) => void | Promise<void>;
 }
 
+/** How long a change waits for another one of the same object to end. */
+const WAIT_FOR_CLAIM_MS = 15_000;
+const FIRST_POLL_MS = 50;
+const LAST_POLL_MS = 500;
+
 /** A claim of this change, from now. */
 export function claim(context: ChangeContext): { owner: string; deadlineMs: number } {
   return { owner: context.owner, deadlineMs: context.clock.nowMs() + context.claimMs };
 }
 
-/** Refuses when another change of the same object is under way. */
-export function refuseForeignClaim(
+/** Thrown inside an edit of the catalog when another change holds a claim; {@link whenFree} catches it. */
+class ClaimedError extends OverloadError {
+  /** True when the process that made the claim has had its time. */
+  readonly isExpired: boolean;
+
+  constructor(name: string, isExpired: boolean) {
+    super('OVERLOAD_SCHEMA_CHANGE', `another schema change of ${name} is under way; try again`);
+    this.isExpired = isExpired;
+  }
+}
+
+/** Refuses when another change of the same object is under way; to be called in an edit that runs inside {@link whenFree}. */
+export function refuseForeignClaim(context: ChangeContext, record: CatalogRecord): void {
+  const held = record.claim;
+  if (held === null || held.owner === context.owner) return;
+  throw new ClaimedError(
+    `${record.keyspace}.${record.name}`,
+    held.deadlineMs <= context.clock.nowMs(),
+  );
+}
+
+/**
+ * Runs `attempt` again and again until no other change is in its way: one that is under way is waited for, as Cassandra
+ * lets schema changes wait for each other; one whose process died is settled first.
+ * @param settleExpired settles changes whose claims have expired
+ * @throws OverloadError when the other change does not end
+ */
+export async function whenFree<T>(
   context: ChangeContext,
-  name: string,
-  held: { readonly owner: string; readonly deadlineMs: number } | null,
-): void {
-  if (held?.owner === context.owner) return;
-  if (held !== null && held.deadlineMs > context.clock.nowMs()) {
-    throw new OverloadError(
-      'OVERLOAD_SCHEMA_CHANGE',
-      `another schema change of ${name} is under way; try again`,
-    );
+  settleExpired: () => Promise<void>,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  const giveUpMs = context.clock.monotonicMs() + WAIT_FOR_CLAIM_MS;
+  for (let pollMs = FIRST_POLL_MS; ; pollMs = Math.min(LAST_POLL_MS, pollMs * 2)) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof ClaimedError) || context.clock.monotonicMs() > giveUpMs) throw error;
+      if (error.isExpired) await settleExpired();
+    }
+    await context.catalog.sleep(pollMs);
   }
 }
 

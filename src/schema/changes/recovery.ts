@@ -1,13 +1,14 @@
-import { recordId } from '../record.ts';
-import type { CatalogRecord, TableKeys, TableRecord } from '../record.ts';
-import type { RawSchema } from '../raw_schema.ts';
-import type { ChangeSet } from '../record_changes.ts';
-import { droppedRecord, settleAltered } from './settle.ts';
+import { isGone, recordId } from '../record.ts';
+import type { CatalogRecord } from '../record.ts';
+import type { VerifiedRecords } from '../verified_records.ts';
 import type { ChangeContext } from './change_context.ts';
+import { settle } from './settle.ts';
+
+/** How long keys outlive their table: Cassandra's automatic snapshots need them. */
+const KEYS_OF_DROPPED_MS = 42 * 86_400_000;
 
 /**
- * Settles claims whose deadline has passed, by what Cassandra's schema shows once all nodes agree: a table with the id of
- * its claim is finished, an absent one is given up, another id is never adopted.
+ * Settles claims whose deadline has passed, and destroys the keys of tables that never came to be or were dropped long ago.
  * @param own ids of records that the caller itself has claimed: they are settled whatever their deadline
  */
 export async function recoverChanges(
@@ -16,88 +17,64 @@ export async function recoverChanges(
 ): Promise<void> {
   const { catalog, clock } = context;
   const isDue = (record: CatalogRecord): boolean =>
-    record.claim !== null &&
-    (record.claim.deadlineMs <= clock.nowMs() ||
-      (record.claim.owner === context.owner && own?.has(recordId(record)) === true));
+    record.claim === null
+      ? record.state === 'ALTERING'
+      : record.claim.deadlineMs <= clock.nowMs() ||
+        (record.claim.owner === context.owner && own?.has(recordId(record)) === true);
   const before = await catalog.readRecords();
-  const due = [...before.records.values()].map((entry) => entry.record).filter(isDue);
-  if (due.length === 0) return;
-  // A node that lags could show a table as absent.
-  if (!(await context.source.waitForAgreement())) return;
-  const raw = await context.source.readSchema();
-  const discard: TableKeys[] = [];
-  await context.step('recover.records');
-  await catalog.change((view) => {
-    discard.length = 0;
-    const put: CatalogRecord[] = [];
-    const remove: string[] = [];
-    for (const { record } of view.records.values()) {
-      if (!isDue(record)) continue;
-      if (record.kind === 'table') settleTable(context, raw, record, put, remove, discard);
-      else {
-        const stored = raw.types.find(
-          (type) => type.keyspace === record.keyspace && type.name === record.name,
-        );
-        if (stored === undefined) remove.push(record.typeId);
-        else {
-          const next = record.next;
-          const isNext =
-            next?.length === stored.fieldNames.length &&
-            next.every((field, index) => field.name === stored.fieldNames[index]);
-          put.push({
-            ...record,
-            state: 'ACTIVE',
-            fields: isNext ? next : record.fields,
-            next: null,
-            claim: null,
-          });
-        }
-      }
-    }
-    return put.length + remove.length === 0 ? undefined : ({ put, remove } satisfies ChangeSet);
-  });
-  for (const keys of discard) await context.keys.discardTableKeys(keys);
-  for (const record of due) {
-    if (record.kind === 'table' && record.state === 'ALTERING') {
-      await settleAltered(context, record.tableId);
-    }
-  }
-  await catalog.refresh();
+  // By version: only what was due before the schema was read is settled by it.
+  const due = new Map<string, bigint>();
+  for (const [id, { record, version }] of before.records) if (isDue(record)) due.set(id, version);
+  let isChanged = due.size > 0 && (await settleDue(context, due));
+  if (await destroyOldKeys(context)) isChanged = true;
+  if (isChanged) await catalog.refresh();
 }
 
-function settleTable(
+async function settleDue(
   context: ChangeContext,
-  raw: RawSchema,
-  record: TableRecord,
-  put: CatalogRecord[],
-  remove: string[],
-  discard: TableKeys[],
-): void {
-  const stored = raw.tables.find(
-    (table) => table.keyspace === record.keyspace && table.name === record.name,
-  );
-  const isThere = stored?.id === record.cassandraId;
-  switch (record.state) {
-    case 'CREATING':
-      if (isThere && record.keys !== null) put.push({ ...record, state: 'ACTIVE', claim: null });
-      else {
-        remove.push(record.tableId);
-        if (record.keys !== null) discard.push(record.keys);
-      }
-      return;
-    case 'DROPPING':
-      put.push(
-        isThere
-          ? { ...record, state: record.next === null ? 'ACTIVE' : 'ALTERING', claim: null }
-          : droppedRecord(record, context.clock.nowMs()),
-      );
-      return;
-    case 'ALTERING':
-      // Its form is chosen by settleAltered; a table that is gone was dropped around the proxy.
-      if (!isThere) put.push(droppedRecord(record, context.clock.nowMs()));
-      return;
-    case 'ACTIVE':
-    case 'DROPPED':
-      return;
-  }
+  due: ReadonlyMap<string, bigint>,
+): Promise<boolean> {
+  // A node that lags could show a table as absent.
+  if (!(await context.source.waitForAgreement())) return false;
+  const raw = await context.source.readSchema();
+  await context.step('recover.records');
+  await context.catalog.change((view) => {
+    const put: CatalogRecord[] = [];
+    const remove: string[] = [];
+    for (const [id, version] of due) {
+      const current = view.records.get(id);
+      if (current?.version !== version) continue;
+      const next = settle(current.record, raw, context.clock.nowMs());
+      if (next === 'remove') remove.push(id);
+      else if (next !== 'keep') put.push(next);
+    }
+    return put.length + remove.length === 0 ? undefined : { put, remove };
+  });
+  return true;
+}
+
+/** A record goes only after its keys, so a crash in between leaves a record that is found again. */
+async function destroyOldKeys(context: ChangeContext): Promise<boolean> {
+  const { catalog, keys, clock } = context;
+  const oldest = clock.nowMs() - KEYS_OF_DROPPED_MS;
+  const isOld = (record: CatalogRecord): boolean =>
+    record.kind === 'table' &&
+    isGone(record) &&
+    (record.state === 'ABANDONED' || (record.droppedAtMs ?? Number.MAX_VALUE) < oldest);
+  const idsOf = (view: VerifiedRecords): string[] =>
+    [...view.records.values()]
+      .map((entry) => entry.record)
+      .filter(isOld)
+      .map(recordId);
+  const ids = idsOf(await catalog.readRecords());
+  if (ids.length === 0) return false;
+  await context.step('recover.destroy_keys');
+  for (const id of ids) await keys.discardTableKeys(Buffer.from(id, 'hex'));
+  await context.step('recover.remove_records');
+  await catalog.change((view) => {
+    const left = new Set(idsOf(view));
+    const remove = ids.filter((id) => left.has(id));
+    return remove.length === 0 ? undefined : { remove };
+  });
+  return true;
 }

@@ -1,30 +1,60 @@
 import { formMatches } from '../build_table.ts';
-import type { TableForm, TableRecord } from '../record.ts';
-import type { ChangeContext } from './change_context.ts';
+import type { RawSchema } from '../raw_schema.ts';
+import type { CatalogRecord, TableForm, TableRecord, TypeRecord } from '../record.ts';
 
-/** Makes the form that system_schema shows the only one; does nothing when it shows neither. */
-export async function settleAltered(context: ChangeContext, tableId: string): Promise<void> {
-  const raw = await context.source.readSchema();
-  await context.catalog.change((view) => {
-    const entry = view.records.get(tableId)?.record;
-    if (entry?.kind !== 'table' || entry.state !== 'ALTERING' || entry.next === null) {
-      return undefined;
-    }
-    const columns = raw.columns.filter(
-      (column) => column.keyspace === entry.keyspace && column.table === entry.name,
-    );
-    const form = [entry.next, entry].find((candidate: TableForm) =>
-      formMatches(candidate, columns),
-    );
-    if (form === undefined) return undefined;
-    const { columns: kept, dropped } = form;
-    return {
-      put: [{ ...entry, state: 'ACTIVE', columns: kept, dropped, next: null, claim: null }],
-    };
-  });
+/**
+ * What becomes of a claimed record, by what Cassandra's schema shows once all nodes agree: a table with the id of its
+ * record is kept, an absent one is given up, another id is never adopted.
+ * @returns the settled record; 'remove' for one that held no keys; 'keep' for no change
+ */
+export function settle(
+  record: CatalogRecord,
+  raw: RawSchema,
+  nowMs: number,
+): CatalogRecord | 'remove' | 'keep' {
+  return record.kind === 'table' ? settleTable(record, raw, nowMs) : settleType(record, raw);
 }
 
-/** The record of a table after its drop. */
+/** The record of a table after its drop: its keys stay for Cassandra's automatic snapshots. */
 export function droppedRecord(record: TableRecord, nowMs: number): TableRecord {
   return { ...record, state: 'DROPPED', next: null, claim: null, droppedAtMs: nowMs };
+}
+
+function settleTable(record: TableRecord, raw: RawSchema, nowMs: number): TableRecord | 'keep' {
+  const isThere = raw.tables.some(
+    (table) =>
+      table.keyspace === record.keyspace &&
+      table.name === record.name &&
+      table.id === record.cassandraId,
+  );
+  if (record.state === 'CREATING') {
+    if (isThere && record.keys !== null) return { ...record, state: 'ACTIVE', claim: null };
+    // No value was ever encrypted: a write needs the table.
+    return { ...record, state: 'ABANDONED', claim: null, droppedAtMs: nowMs };
+  }
+  if (!isThere) return droppedRecord(record, nowMs);
+  if (record.next === null) return { ...record, state: 'ACTIVE', claim: null };
+  const columns = raw.columns.filter(
+    (column) => column.keyspace === record.keyspace && column.table === record.name,
+  );
+  const form = [record.next, record].find((candidate: TableForm) =>
+    formMatches(candidate, columns),
+  );
+  // The table was altered around the proxy: it stays refused, but may be dropped.
+  if (form === undefined) return record.claim === null ? 'keep' : { ...record, claim: null };
+  const { columns: kept, dropped } = form;
+  return { ...record, state: 'ACTIVE', columns: kept, dropped, next: null, claim: null };
+}
+
+function settleType(record: TypeRecord, raw: RawSchema): TypeRecord | 'remove' {
+  const stored = raw.types.find(
+    (type) => type.keyspace === record.keyspace && type.name === record.name,
+  );
+  if (stored === undefined) return 'remove';
+  const { next } = record;
+  const isNext =
+    next?.length === stored.fieldNames.length &&
+    next.every((field, index) => field.name === stored.fieldNames[index]);
+  const fields = isNext ? next : record.fields;
+  return { ...record, state: 'ACTIVE', fields, next: null, claim: null };
 }

@@ -1,17 +1,24 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { InternalError, InvalidRequestError, MetadataIntegrityError } from '../../errors/index.ts';
+import {
+  InternalError,
+  InvalidRequestError,
+  MetadataIntegrityError,
+  OverloadError,
+} from '../../errors/index.ts';
 import type { TableEntry } from '../entries.ts';
 import { RESERVED_COLUMN_PREFIX } from '../names.ts';
-import { recordId } from '../record.ts';
-import type { CatalogRecord, TableKeys, TableRecord } from '../record.ts';
+import { isGone, recordId } from '../record.ts';
+import type { CatalogRecord, TableRecord } from '../record.ts';
 import type { VerifiedRecords } from '../verified_records.ts';
-import { claim, refuseForeignClaim, settled } from './change_context.ts';
+import { claim, refuseForeignClaim, settled, whenFree } from './change_context.ts';
 import type { ChangeContext } from './change_context.ts';
 import type { AlterTableChange, CreateTableDefinition, RunStored } from './change_types.ts';
 import { formAfter, newColumnRecord } from './forms.ts';
 import { isRefusal } from './outcome.ts';
 import { recoverChanges } from './recovery.ts';
-import { droppedRecord, settleAltered } from './settle.ts';
+import { droppedRecord } from './settle.ts';
+
+const CLAIM_ATTEMPTS = 5;
 
 /** The CREATE TABLE protocol: claim, keys, stored statement, agreement, active. */
 export async function createTable(
@@ -27,31 +34,30 @@ export async function createTable(
 
   const record = newRecord(context, definition);
   await context.step('create.claim');
-  if (!(await claimName(context, record))) return 'exists';
+  if ((await claimName(context, record)) === 'exists') return 'exists';
 
-  let keys: TableKeys;
   try {
     await context.step('create.keys');
     const { clusterId } = await catalog.readRecords();
-    keys = await context.keys.newTableKeys({
+    const keys = await context.keys.newTableKeys({
       clusterId,
       tableId: Buffer.from(record.tableId, 'hex'),
       keyspace,
       name,
     });
+    await context.step('create.keys_durable');
+    await updateOwn(context, record.tableId, (current) => ({ ...current, keys }));
   } catch (error) {
-    await dropClaim(context, record.tableId, undefined);
+    await undoClaim(context, record.tableId);
     throw error;
   }
-  await context.step('create.keys_durable');
-  await updateOwn(context, record.tableId, (current) => ({ ...current, keys }));
 
   let outcome: 'created' | 'exists';
   try {
     await context.step('create.stored');
     outcome = await runStored({ tableId: record.cassandraId });
   } catch (error) {
-    if (isRefusal(error)) await dropClaim(context, record.tableId, keys);
+    if (isRefusal(error)) await undoClaim(context, record.tableId);
     else await settleUnknown(context);
     throw error;
   }
@@ -59,7 +65,7 @@ export async function createTable(
   await settled(context);
   const stored = catalog.snapshot().table(keyspace, name);
   if (stored?.id !== record.cassandraId) {
-    await dropClaim(context, record.tableId, keys);
+    await dropClaim(context, record.tableId);
     if (outcome === 'exists') return 'exists';
     throw new MetadataIntegrityError(
       'METADATA_TABLE_ID',
@@ -91,17 +97,16 @@ export async function alterTable(
     await settled(context);
     return;
   }
-  const name = `${table.keyspace}.${table.name}`;
   await context.step('alter.claim');
-  await catalog.change((view) => {
-    const current = tableRecord(view, record.tableId);
-    refuseForeignClaim(context, name, current.claim);
-    if (current.state !== 'ACTIVE' && current.claim?.owner !== context.owner) {
-      throw new InvalidRequestError(`table ${name} is being changed; try again`);
-    }
-    const next = formAfter(current, change, context.clock.nowMs());
-    if (next === undefined) return undefined;
-    return { put: [{ ...current, state: 'ALTERING', next, claim: claim(context) }] };
+  await claimable(context, async () => {
+    await catalog.change((view) => {
+      const current = tableRecord(view, record.tableId);
+      refuseForeignClaim(context, current);
+      if (current.claim === null && current.state !== 'ACTIVE') throw alteredAround(current);
+      const next = formAfter(current, change, context.clock.nowMs());
+      if (next === undefined) return undefined;
+      return { put: [{ ...current, state: 'ALTERING', next, claim: claim(context) }] };
+    });
   });
   try {
     await context.step('alter.stored');
@@ -120,7 +125,7 @@ export async function alterTable(
   await context.step('alter.agreement');
   await settled(context);
   await context.step('alter.active');
-  await settleAltered(context, record.tableId);
+  await recoverChanges(context, new Set([record.tableId]));
   await context.step('alter.refresh');
   await catalog.refresh();
 }
@@ -137,7 +142,7 @@ export async function dropTable(
       record.kind === 'table' &&
       record.keyspace === table.keyspace &&
       record.name === table.name &&
-      record.state !== 'DROPPED',
+      !isGone(record),
     runStored,
   );
 }
@@ -150,8 +155,7 @@ export async function dropKeyspace(
 ): Promise<void> {
   await dropRecords(
     context,
-    (record) =>
-      record.keyspace === keyspace && !(record.kind === 'table' && record.state === 'DROPPED'),
+    (record) => record.keyspace === keyspace && !isGone(record),
     runStored,
   );
 }
@@ -164,16 +168,18 @@ async function dropRecords(
   const { catalog } = context;
   const ids = new Set<string>();
   await context.step('drop.claim');
-  await catalog.change((view) => {
-    ids.clear();
-    const put: CatalogRecord[] = [];
-    for (const { record } of view.records.values()) {
-      if (!affected(record)) continue;
-      refuseForeignClaim(context, `${record.keyspace}.${record.name}`, record.claim);
-      ids.add(recordId(record));
-      put.push({ ...record, state: 'DROPPING', claim: claim(context) });
-    }
-    return put.length === 0 ? undefined : { put };
+  await claimable(context, async () => {
+    await catalog.change((view) => {
+      ids.clear();
+      const put: CatalogRecord[] = [];
+      for (const { record } of view.records.values()) {
+        if (!affected(record)) continue;
+        refuseForeignClaim(context, record);
+        ids.add(recordId(record));
+        put.push({ ...record, state: 'DROPPING', claim: claim(context) });
+      }
+      return put.length === 0 ? undefined : { put };
+    });
   });
   try {
     await context.step('drop.stored');
@@ -201,43 +207,86 @@ async function settleUnknown(context: ChangeContext): Promise<void> {
   }
 }
 
-/** Puts the claim into the catalog; false when the name is taken by a live table or another claim. */
-async function claimName(context: ChangeContext, record: TableRecord): Promise<boolean> {
+/**
+ * Puts the claim into the catalog. A record of the same name whose table is gone (dropped around the proxy) gives way; that
+ * it is gone must have been seen after the record was written, or it may be of a proxy that was faster.
+ */
+async function claimName(
+  context: ChangeContext,
+  record: TableRecord,
+): Promise<'claimed' | 'exists'> {
+  const { catalog, source } = context;
   const { keyspace, name } = record;
-  let claimed = false;
-  await context.catalog.change((view) => {
-    claimed = false;
-    const put: CatalogRecord[] = [];
-    for (const { record: other } of view.records.values()) {
-      if (other.kind !== 'table' || other.keyspace !== keyspace || other.name !== name) continue;
-      if (other.state === 'DROPPED' || other.tableId === record.tableId) continue;
-      if (other.state === 'CREATING' || other.claim !== null) {
-        refuseForeignClaim(context, `${keyspace}.${name}`, other.claim);
-        continue;
-      }
-      // The table is not in Cassandra any more: it was dropped around the proxy.
-      put.push(droppedRecord(other, context.clock.nowMs()));
+  let absentAtRoot: bigint | undefined;
+  for (let attempt = 1; ; attempt += 1) {
+    const isClaimed = await claimable(context, async () => {
+      let isSure = true;
+      await catalog.change((view) => {
+        isSure = true;
+        const put: CatalogRecord[] = [];
+        for (const { record: other } of view.records.values()) {
+          if (other.kind !== 'table' || other.keyspace !== keyspace || other.name !== name)
+            continue;
+          if (isGone(other) || other.tableId === record.tableId) continue;
+          refuseForeignClaim(context, other);
+          if (absentAtRoot !== view.root.version) {
+            isSure = false;
+            return undefined;
+          }
+          put.push(droppedRecord(other, context.clock.nowMs()));
+        }
+        const plainTables = view.root.plainTables.filter(
+          (table) => table.keyspace !== keyspace || table.name !== name,
+        );
+        return { put: [...put, { ...record, claim: claim(context) }], plainTables };
+      });
+      return isSure;
+    });
+    if (isClaimed) return 'claimed';
+    if (attempt === CLAIM_ATTEMPTS || !(await source.waitForAgreement())) {
+      throw new OverloadError(
+        'OVERLOAD_SCHEMA_CHANGE',
+        `another schema change of ${keyspace}.${name} is under way; try again`,
+      );
     }
-    const plainTables = view.root.plainTables.filter(
-      (table) => table.keyspace !== keyspace || table.name !== name,
-    );
-    claimed = true;
-    return { put: [...put, record], plainTables };
-  });
-  return claimed;
+    const snapshot = await catalog.refresh();
+    if (snapshot.table(keyspace, name) !== undefined) return 'exists';
+    absentAtRoot = snapshot.rootVersion;
+  }
 }
 
-/** Removes a claim and the keys made for it; nothing was encrypted with them. */
-export async function dropClaim(
-  context: ChangeContext,
-  tableId: string,
-  keys: TableKeys | undefined,
-): Promise<void> {
+/** {@link whenFree}, with the recovery of this folder. */
+function claimable<T>(context: ChangeContext, attempt: () => Promise<T>): Promise<T> {
+  return whenFree(context, () => recoverChanges(context), attempt);
+}
+
+/** Removes a claim and the keys made for it; nothing was encrypted with them. The record goes last, so that keys are found. */
+async function dropClaim(context: ChangeContext, tableId: string): Promise<void> {
+  await context.step('create.undo_keys');
+  await context.keys.discardTableKeys(Buffer.from(tableId, 'hex'));
+  await context.step('create.undo_claim');
   await context.catalog.change((view) =>
-    view.records.has(tableId) ? { remove: [tableId] } : undefined,
+    view.records.get(tableId)?.record.claim?.owner === context.owner
+      ? { remove: [tableId] }
+      : undefined,
   );
-  if (keys !== undefined) await context.keys.discardTableKeys(keys);
   await context.catalog.refresh();
+}
+
+/** As {@link dropClaim}; the client gets the error that came first, and a claim that could not be dropped is left to recovery. */
+async function undoClaim(context: ChangeContext, tableId: string): Promise<void> {
+  try {
+    await dropClaim(context, tableId);
+  } catch {
+    // Recovery destroys the keys and removes the claim when its time has passed.
+  }
+}
+
+function alteredAround(record: TableRecord): MetadataIntegrityError {
+  return new MetadataIntegrityError(
+    'METADATA_STORED_SCHEMA',
+    `the stored columns of table ${record.keyspace}.${record.name} differ from its record: the table was altered around the proxy`,
+  );
 }
 
 async function updateOwn(
@@ -258,7 +307,7 @@ async function updateOwn(
 
 function tableRecord(view: VerifiedRecords, tableId: string): TableRecord {
   const record = view.records.get(tableId)?.record;
-  if (record?.kind !== 'table') {
+  if (record?.kind !== 'table' || isGone(record)) {
     throw new InvalidRequestError('the table was changed or dropped meanwhile; try again');
   }
   return record;

@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { InvalidRequestError } from '../../errors/index.ts';
+import { InvalidRequestError, OverloadError } from '../../errors/index.ts';
 import type { TypeFieldRecord, TypeRecord } from '../record.ts';
 import type { VerifiedRecords } from '../verified_records.ts';
 import type { RunStored } from './change_types.ts';
 import { isRefusal } from './outcome.ts';
 import { recoverChanges } from './recovery.ts';
-import { claim, refuseForeignClaim, settled } from './change_context.ts';
+import { claim, refuseForeignClaim, settled, whenFree } from './change_context.ts';
 import type { ChangeContext } from './change_context.ts';
+
+const CLAIM_ATTEMPTS = 5;
 
 interface TypeDefinition {
   readonly keyspace: string;
@@ -34,15 +36,69 @@ export async function createType(
     claim: claim(context),
   };
   await context.step('create_type.claim');
-  await catalog.change((view) => {
-    const other = find(view, type.keyspace, type.name);
-    if (other !== undefined && other.typeId !== record.typeId) {
-      refuseForeignClaim(context, `${type.keyspace}.${type.name}`, other.claim);
-      return { put: [record], remove: [other.typeId] };
+  if ((await claimName(context, record)) === 'exists') return 'exists';
+  let outcome: 'created' | 'exists';
+  try {
+    await context.step('create_type.stored');
+    outcome = await runStored();
+  } catch (error) {
+    // A type that Cassandra would not make is not this one, even if one of its name is there.
+    if (isRefusal(error)) await removeOwn(context, record.typeId);
+    throw error;
+  }
+  if (outcome === 'exists') {
+    await removeOwn(context, record.typeId);
+    return outcome;
+  }
+  await settleOwn(context, 'create_type', new Set([record.typeId]));
+  return outcome;
+}
+
+/**
+ * Puts the claim into the catalog. A record of the same name whose type is gone gives way; that it is gone must have been
+ * seen after the record was written, or it may be of a proxy that was faster.
+ */
+async function claimName(
+  context: ChangeContext,
+  record: TypeRecord,
+): Promise<'claimed' | 'exists'> {
+  const { catalog, source } = context;
+  let absentAtRoot: bigint | undefined;
+  for (let attempt = 1; ; attempt += 1) {
+    const isClaimed = await claimable(context, async () => {
+      let isSure = true;
+      await catalog.change((view) => {
+        const other = find(view, record.keyspace, record.name);
+        const remove = other === undefined || other.typeId === record.typeId ? [] : [other.typeId];
+        isSure = true;
+        if (other !== undefined && remove.length > 0) {
+          refuseForeignClaim(context, other);
+          isSure = absentAtRoot === view.root.version;
+        }
+        return isSure ? { put: [{ ...record, claim: claim(context) }], remove } : undefined;
+      });
+      return isSure;
+    });
+    if (isClaimed) return 'claimed';
+    if (attempt === CLAIM_ATTEMPTS || !(await source.waitForAgreement())) {
+      throw new OverloadError(
+        'OVERLOAD_SCHEMA_CHANGE',
+        `another schema change of ${record.keyspace}.${record.name} is under way; try again`,
+      );
     }
-    return { put: [record] };
-  });
-  return await runAndSettle(context, runStored, 'create_type', record.typeId);
+    const snapshot = await catalog.refresh();
+    if (snapshot.udt(record.keyspace, record.name) !== undefined) return 'exists';
+    absentAtRoot = snapshot.rootVersion;
+  }
+}
+
+async function removeOwn(context: ChangeContext, typeId: string): Promise<void> {
+  await context.catalog.change((view) =>
+    view.records.get(typeId)?.record.claim?.owner === context.owner
+      ? { remove: [typeId] }
+      : undefined,
+  );
+  await context.catalog.refresh();
 }
 
 /** ALTER TYPE: the record holds both lists of fields until system_schema shows which one holds. */
@@ -53,13 +109,15 @@ export async function alterType(
 ): Promise<void> {
   let typeId: string | undefined;
   await context.step('alter_type.claim');
-  await context.catalog.change((view) => {
-    const record = find(view, type.keyspace, type.name);
-    // A type from before the proxy has no record, and none is made for it.
-    if (record === undefined) return undefined;
-    refuseForeignClaim(context, `${type.keyspace}.${type.name}`, record.claim);
-    typeId = record.typeId;
-    return { put: [{ ...record, state: 'ALTERING', next: type.fields, claim: claim(context) }] };
+  await claimable(context, async () => {
+    await context.catalog.change((view) => {
+      const record = find(view, type.keyspace, type.name);
+      // A type from before the proxy has no record, and none is made for it.
+      if (record === undefined) return undefined;
+      refuseForeignClaim(context, record);
+      typeId = record.typeId;
+      return { put: [{ ...record, state: 'ALTERING', next: type.fields, claim: claim(context) }] };
+    });
   });
   await runAndSettle(context, runStored, 'alter_type', typeId);
 }
@@ -74,12 +132,14 @@ export async function dropType(
   refuseUsedType(context, keyspace, name);
   let typeId: string | undefined;
   await context.step('drop_type.claim');
-  await context.catalog.change((view) => {
-    const record = find(view, keyspace, name);
-    if (record === undefined) return undefined;
-    refuseForeignClaim(context, `${keyspace}.${name}`, record.claim);
-    typeId = record.typeId;
-    return { put: [{ ...record, state: 'DROPPING', claim: claim(context) }] };
+  await claimable(context, async () => {
+    await context.catalog.change((view) => {
+      const record = find(view, keyspace, name);
+      if (record === undefined) return undefined;
+      refuseForeignClaim(context, record);
+      typeId = record.typeId;
+      return { put: [{ ...record, state: 'DROPPING', claim: claim(context) }] };
+    });
   });
   await runAndSettle(context, runStored, 'drop_type', typeId);
 }
@@ -119,12 +179,25 @@ async function runAndSettle(
     if (isRefusal(error)) await recoverChanges(context, own);
     throw error;
   }
+  await settleOwn(context, step, own);
+  return outcome;
+}
+
+async function settleOwn(
+  context: ChangeContext,
+  step: string,
+  own: ReadonlySet<string>,
+): Promise<void> {
   await context.step(`${step}.agreement`);
   await settled(context);
   await context.step(`${step}.record`);
   await recoverChanges(context, own);
   await context.catalog.refresh();
-  return outcome;
+}
+
+/** {@link whenFree}, with the recovery of this folder. */
+function claimable<T>(context: ChangeContext, attempt: () => Promise<T>): Promise<T> {
+  return whenFree(context, () => recoverChanges(context), attempt);
 }
 
 function find(view: VerifiedRecords, keyspace: string, name: string): TypeRecord | undefined {
