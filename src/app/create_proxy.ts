@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { formatAddress } from '../config/index.ts';
 import type { Config } from '../config/index.ts';
 import { CryptoTicks } from '../encryption/index.ts';
@@ -144,7 +144,7 @@ export const createProxy: ProxyFactory = async (context) => {
       changes,
       clock: systemClock,
       periodMs: config.catalogRefreshMs,
-      random: Math.random,
+      random: () => randomInt(2 ** 32) / 2 ** 32,
       onFailure: (error) => {
         logger.warn({ err: error }, 'the catalog could not be read again');
       },

@@ -1,10 +1,10 @@
-import { BlockKey, ChainKey } from './aes_key.ts';
+import { ChainKey } from './aes_key.ts';
 import { copyBlock, xorBlock } from './gf128.ts';
 import { FLUSH_WORDS, messages } from './scratch.ts';
 import { requireLength } from './check.ts';
 import { copyBytes } from './word_copy.ts';
 
-export { BlockKey, ChainKey };
+export { ChainKey };
 
 /** Blocks of all chains in progress, one after the other. */
 const lanes = new Int32Array(4096 * 4);

@@ -62,7 +62,7 @@ function columnsKey(columns: readonly RawColumn[], ks: string): string {
 }
 
 function mapped(cell: Cell, names: Names): Cell {
-  if (cell === null || !cell.includes(names.proxy)) return cell;
+  if (cell?.includes(names.proxy) !== true) return cell;
   return Buffer.from(cell.toString('latin1').replaceAll(names.proxy, names.direct), 'latin1');
 }
 
@@ -245,7 +245,7 @@ export function compareOutcomes(
     const text = (r: RawResult): string =>
       r.kind === 'error'
         ? `error 0x${r.code.toString(16).padStart(4, '0')} '${r.message}'`
-        : `${r.kind}`;
+        : r.kind;
     if (p.kind !== q.kind || (p.kind === 'error' && q.kind === 'error' && p.code !== q.code))
       add('code', `directly ${text(p)}, through the proxy ${text(q)}`);
     else if (p.kind === 'error' && q.kind === 'error') {

@@ -65,7 +65,7 @@ export function randomDdl(rng: Prng, t: GenTable): Step {
       const text =
         `${old.text.replace(/\W/g, '').replace(/r\d*$/, '')}r${t.nextColumn++}`.toLowerCase();
       return ddl('alter rename', `ALTER TABLE ${at} RENAME ${old.text} TO ${text}`, () => {
-        (list as GenColumn[])[i] = { ...old, text };
+        list[i] = { ...old, text };
       });
     }
     case 5:

@@ -48,10 +48,7 @@ const encoderFor = (protocolVersion: number) => ({
 });
 
 const bytesArb = fc.uint8Array({ maxLength: 40 }).map((array) => Buffer.from(array));
-const valueArb = fc.oneof(
-  { weight: 4, arbitrary: bytesArb },
-  fc.constant<BoundValue>(null),
-);
+const valueArb = fc.oneof({ weight: 4, arbitrary: bytesArb }, fc.constant<BoundValue>(null));
 const consistencyArb = fc.integer({ min: 1, max: 10 });
 const optionsArb: fc.Arbitrary<QueryOptions> = fc.record({
   consistency: consistencyArb,

@@ -35,8 +35,3 @@ export function isHex(code: number): boolean {
 export function isWordPart(code: number): boolean {
   return code < 128 && ((CHAR_CLASS[code] as number) & CharBit.WORD) !== 0;
 }
-
-/** Whether the code unit is an ASCII letter. */
-export function isLetter(code: number): boolean {
-  return code < 128 && ((CHAR_CLASS[code] as number) & CharBit.LETTER) !== 0;
-}

@@ -6,5 +6,5 @@ export { constantText, constantType } from './constant_text.ts';
 export { Scanner } from './scanner.ts';
 export { statementShape } from './statement_shape.ts';
 export type { ShapeConstant, StatementShape } from './statement_shape.ts';
-export { lexicalError, linePosition } from './syntax_error.ts';
+export { linePosition } from './syntax_error.ts';
 export { TokenKind, isConstantKind } from './token_kind.ts';

@@ -1,4 +1,4 @@
-import type { Constant, Expression } from '../ast.ts';
+import type { Expression } from '../ast.ts';
 import { isConstantKind, TokenKind } from '../lexer/index.ts';
 import type { TokenCursor } from './cursor.ts';
 import {
@@ -91,11 +91,6 @@ function parseSimpleTermBody(p: TokenCursor): Expression {
     default:
       throw p.noAlternative();
   }
-}
-
-/** `constant`. */
-export function parseConstant(p: TokenCursor): Constant {
-  return p.takeConstant();
 }
 
 /** `K_NULL`, which must be the current token. */

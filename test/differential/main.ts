@@ -1,2 +1,0 @@
-/** The program under the name of its folder's other entry. */
-import './run.ts';
