@@ -159,7 +159,9 @@ async function runExecute(session: Session, request: ClientRequest): Promise<Rep
         values: options.values,
         names: options.names,
         noMetadata:
-          options.skipMetadata && session.knownMetadata.get(key) === entry.resultFingerprint,
+          options.skipMetadata &&
+          session.knownMetadata.get(key) === entry.resultFingerprint &&
+          session.services.statements.isUnchanged(key),
         body: undefined,
       });
     } catch (error) {

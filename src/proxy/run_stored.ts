@@ -13,6 +13,7 @@ import type {
 import { CassandraError } from './reply.ts';
 import type { RequestContext, Session } from './session.ts';
 import { execute } from './stored_statements.ts';
+import type { StoredPrepared } from './stored_statements.ts';
 
 /** The table changed since the statement was planned: plan again, nothing was executed. */
 export class StalePlanError extends Error {}
@@ -36,6 +37,36 @@ export function storedOptions(
 }
 
 /**
+ * The stored statement as the client's node knows it. Cassandra drops prepared statements when their table changes, so an
+ * id that it still takes is of a plan that was current when {@link confirmCurrent} said so, and is still.
+ *
+ * @throws StalePlanError when the table changed.
+ */
+export function preparedFor(
+  session: Session,
+  table: TableEntry,
+  text: string,
+): StoredPrepared | Promise<StoredPrepared> {
+  const { stored } = session.services;
+  return (
+    stored.known(session.node, table.version, text) ??
+    stored.prepareFenced(session.node, session.version, table.version, text, () =>
+      confirmCurrent(session, table),
+    )
+  );
+}
+
+/** Another proxy may have changed the table before this one heard of it: the records say whether one did. */
+async function confirmCurrent(session: Session, table: TableEntry): Promise<void> {
+  const { catalog } = session.services;
+  const { root } = await catalog.readRecords();
+  let snapshot = catalog.snapshot();
+  const isChanging = table.record !== undefined && table.record.claim !== null;
+  if (isChanging || snapshot.rootVersion !== root.version) snapshot = await catalog.refresh();
+  if (snapshot.table(table.keyspace, table.name) !== table) throw new StalePlanError();
+}
+
+/**
  * Executes a stored statement on the client's connection. When Cassandra forgot the statement, its schema may have changed:
  * the catalog is read again, and the statement is prepared again only if its table is still the same.
  *
@@ -53,7 +84,7 @@ export async function executeStored(
   const started = performance.now();
   try {
     for (let attempt = 0; ; attempt++) {
-      const known = stored.prepared(session.node, session.version, table.version, text);
+      const known = preparedFor(session, table, text);
       const prepared = known instanceof Promise ? await known : known;
       const answer = await execute(session.node, session.version, prepared, options, flags);
       if (answer !== 'unprepared') return answer;

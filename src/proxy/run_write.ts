@@ -17,7 +17,14 @@ import {
 import type { ColumnSpec, Envelope } from '../wire/index.ts';
 import { CassandraError, forwarded, result } from './reply.ts';
 import type { Reply } from './reply.ts';
-import { executeStored, readRows, StalePlanError, storedOptions, tableKeys } from './run_stored.ts';
+import {
+  executeStored,
+  preparedFor,
+  readRows,
+  StalePlanError,
+  storedOptions,
+  tableKeys,
+} from './run_stored.ts';
 import type { RequestContext, Session } from './session.ts';
 import { isUnprepared } from './stored_statements.ts';
 import type { StoredPrepared } from './stored_statements.ts';
@@ -181,7 +188,7 @@ async function sendBatch(
     for (let attempt = 0; ; attempt++) {
       const prepared: StoredPrepared[] = [];
       for (const { table, text } of statements) {
-        const known = stored.prepared(session.node, session.version, table.version, text);
+        const known = preparedFor(session, table, text);
         prepared.push(known instanceof Promise ? await known : known);
       }
       const body = encodeBatch(

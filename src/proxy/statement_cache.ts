@@ -22,6 +22,8 @@ export function idKey(id: Buffer): string {
 }
 
 const PREPARED_LIMIT = 10_000;
+/** In place of a fingerprint: clients were told different ones. */
+const CHANGED = 'changed';
 const LITERAL_LIMIT = 2_000;
 
 /**
@@ -30,6 +32,8 @@ const LITERAL_LIMIT = 2_000;
  */
 export class StatementCache {
   readonly #prepared = new RecentMap<string, PreparedEntry>(PREPARED_LIMIT);
+  /** Fingerprints of results by statement id, kept longer than the statements. */
+  readonly #told = new RecentMap<string, string>(4 * PREPARED_LIMIT);
   /** By keyspace, then shape: joined keys would be hashed anew for each request. */
   readonly #literal = new Map<string, RecentMap<string, Compiled>>();
 
@@ -45,7 +49,19 @@ export class StatementCache {
 
   /** Remembers a prepared statement. */
   setPrepared(entry: PreparedEntry): void {
-    this.#prepared.set(idKey(entry.id), entry);
+    const key = idKey(entry.id);
+    const told = this.#told.get(key);
+    if (told === undefined) this.#told.set(key, entry.resultFingerprint);
+    else if (told !== entry.resultFingerprint) this.#told.set(key, CHANGED);
+    this.#prepared.set(key, entry);
+  }
+
+  /**
+   * Whether all clients that prepared a statement were told the same of its result. Drivers share a statement between
+   * connections and some keep what they were told first, so after a change metadata goes with all rows.
+   */
+  isUnchanged(id: string): boolean {
+    return this.#told.get(id) !== CHANGED;
   }
 
   /** Forgets a prepared statement: the client has to prepare it again. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { CqlErrorCode, ProtocolError, UpstreamError } from '../errors/index.ts';
 import {
   decodeError,
@@ -45,10 +46,56 @@ export class StoredStatements {
     version: string,
     text: string,
   ): StoredPrepared | Promise<StoredPrepared> {
+    return (
+      this.known(connection, version, text) ??
+      this.#remembered(connection, version, text, prepare(connection, protocolVersion, text))
+    );
+  }
+
+  /** The prepared form of `text`, if it was used before. */
+  known(
+    connection: NodeConnection,
+    version: string,
+    text: string,
+  ): StoredPrepared | Promise<StoredPrepared> | undefined {
+    return this.#of(connection, version).get(text);
+  }
+
+  /**
+   * PREPAREs a statement so that its id ends with the version of its table: a comment makes the id one of this version
+   * only, so no other proxy that has a newer catalog can bring it back to life after Cassandra dropped it; and `confirm`
+   * makes sure, once it is prepared, that the version was still the current one.
+   */
+  prepareFenced(
+    connection: NodeConnection,
+    protocolVersion: number,
+    version: string,
+    text: string,
+    confirm: () => Promise<void>,
+  ): Promise<StoredPrepared> {
+    const tag = createHash('sha256').update(version).digest('hex').slice(0, 16);
+    const preparing = prepare(connection, protocolVersion, `${text} /* ${tag} */`).then(
+      async (prepared) => {
+        await confirm();
+        return prepared;
+      },
+      async (error: unknown) => {
+        // A column may be gone that this version still has: then the plan is old, not the statement wrong.
+        await confirm();
+        throw error;
+      },
+    );
+    return this.#remembered(connection, version, text, preparing);
+  }
+
+  #remembered(
+    connection: NodeConnection,
+    version: string,
+    text: string,
+    preparing: Promise<StoredPrepared>,
+  ): Promise<StoredPrepared> {
     const statements = this.#of(connection, version);
-    const known = statements.get(text);
-    if (known !== undefined) return known;
-    const preparing = prepare(connection, protocolVersion, text).then(
+    const remembered = preparing.then(
       (prepared) => {
         statements.set(text, prepared);
         return prepared;
@@ -58,8 +105,8 @@ export class StoredStatements {
         throw error;
       },
     );
-    statements.set(text, preparing);
-    return preparing;
+    statements.set(text, remembered);
+    return remembered;
   }
 
   /** Forgets a statement that the node does not know any more. */
