@@ -55,7 +55,6 @@ export class EmbeddedKms implements KmsProvider {
   }
 
   /** See {@link KmsProvider.encrypt}. */
-  // eslint-disable-next-line @typescript-eslint/require-await -- rejections instead of synchronous throws
   async encrypt(
     keyArn: string,
     plaintext: Uint8Array,
@@ -65,7 +64,6 @@ export class EmbeddedKms implements KmsProvider {
   }
 
   /** See {@link KmsProvider.decrypt}. */
-  // eslint-disable-next-line @typescript-eslint/require-await -- rejections instead of synchronous throws
   async decrypt(keyArn: string, blob: Uint8Array, context: EncryptionContext): Promise<Uint8Array> {
     return open(this.#usableKey(keyArn), blob, context);
   }
@@ -85,7 +83,6 @@ export class EmbeddedKms implements KmsProvider {
   }
 
   /** See {@link KmsProvider.describeKey}. */
-  // eslint-disable-next-line @typescript-eslint/require-await -- rejections instead of synchronous throws
   async describeKey(keyArn: string): Promise<KmsKeyDescription> {
     const key = this.#key(keyArn);
     return {
@@ -122,7 +119,7 @@ export class EmbeddedKms implements KmsProvider {
   /** See {@link KmsProvider.deleteServiceKey}. */
   async deleteServiceKey(keyArn: string): Promise<void> {
     await this.#store.update((state) => {
-      const key = state.keys[keyArn];
+      const key = entryOf(state.keys, keyArn);
       if (key === undefined) return state;
       if (!key.serviceOwned) {
         throw new KeyAccessError(
@@ -180,7 +177,7 @@ export class EmbeddedKms implements KmsProvider {
   async #change(keyArn: string, change: (key: KmsKeyEntry) => KmsKeyEntry): Promise<void> {
     await this.#store.update((state) => {
       const keys = this.#unexpired(state.keys);
-      const key = keys[keyArn];
+      const key = entryOf(keys, keyArn);
       if (key === undefined) throw notFound(keyArn);
       return { ...state, keys: { ...keys, [keyArn]: change(key) } };
     });
@@ -196,8 +193,7 @@ export class EmbeddedKms implements KmsProvider {
   }
 
   #key(keyArn: string): KmsKeyEntry {
-    const keys = this.#store.read().keys;
-    const key = Object.hasOwn(keys, keyArn) ? keys[keyArn] : undefined;
+    const key = entryOf(this.#store.read().keys, keyArn);
     // A key past its waiting period counts as gone even before its entry is removed.
     if (key === undefined || this.#isExpired(key)) throw notFound(keyArn);
     return key;
@@ -260,6 +256,14 @@ function open(key: KmsKeyEntry, blob: Uint8Array, context: EncryptionContext): U
   body.copy(plaintext);
   body.fill(0);
   return plaintext;
+}
+
+/** An ARN may be any text, also a name that every object has. */
+function entryOf(
+  keys: Readonly<Record<string, KmsKeyEntry>>,
+  arn: string,
+): KmsKeyEntry | undefined {
+  return Object.hasOwn(keys, arn) ? keys[arn] : undefined;
 }
 
 function kept(

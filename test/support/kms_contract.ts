@@ -1,0 +1,225 @@
+/** What every KMS provider must do, whatever is behind it. Each provider's test file calls this with its own set-up. */
+import { expect, it } from 'vitest';
+import type { KmsProvider } from '../../src/kms/index.ts';
+
+/** A provider, and what only its administrator can do. */
+export interface KmsUnderTest {
+  readonly provider: KmsProvider;
+  /** Makes a customer managed key; returns its ARN. */
+  createCustomerKey(): Promise<string>;
+  setKeyEnabled(keyArn: string, enabled: boolean): Promise<void>;
+  /** Lets the KMS's clock pass so many days. */
+  passDays(days: number): Promise<void>;
+}
+
+const CONTEXT = { 'cqlock:cluster': '0a', 'cqlock:table-id': '0b' };
+const ABSENT = 'arn:cqlock:kms:local:000000000000:key/00000000-0000-0000-0000-000000000000';
+
+/** Declares the tests; call it inside a `describe`. */
+export function kmsContract(setUp: () => Promise<KmsUnderTest>): void {
+  it('gives data keys of 32 bytes that only their blob, key and context bring back', async () => {
+    const { provider } = await setUp();
+    const arn = await provider.createServiceKey('table', 'a', 'owner');
+    const first = await provider.generateDataKey(arn, CONTEXT);
+    const second = await provider.generateDataKey(arn, CONTEXT);
+    expect(first.plaintext.length).toBe(32);
+    expect(first.keyArn).toBe(arn);
+    expect(Buffer.from(first.plaintext)).not.toEqual(Buffer.from(second.plaintext));
+    expect(Buffer.from(first.blob).includes(first.plaintext)).toBe(false);
+    expect(Buffer.from(await provider.decrypt(arn, first.blob, CONTEXT))).toEqual(
+      Buffer.from(first.plaintext),
+    );
+  });
+
+  it('takes the pairs of a context in any order', async () => {
+    const { provider } = await setUp();
+    const arn = await provider.createServiceKey('table', 'a', 'owner');
+    const blob = await provider.encrypt(arn, Buffer.from('x'), { a: '1', b: '2' });
+    expect(Buffer.from(await provider.decrypt(arn, blob, { b: '2', a: '1' })).toString()).toBe('x');
+  });
+
+  it.each([
+    ['another value', { ...CONTEXT, 'cqlock:cluster': '0c' }],
+    ['a pair more', { ...CONTEXT, more: '' }],
+    ['a pair less', { 'cqlock:cluster': '0a' }],
+    ['none', {}],
+    ['names and values that run together', { 'cqlock:cluster': '0acqlock:table-id0b' }],
+    ['names and values exchanged', { '0a': 'cqlock:cluster', '0b': 'cqlock:table-id' }],
+  ])('refuses another context: %s', async (_, context) => {
+    const { provider } = await setUp();
+    const arn = await provider.createServiceKey('table', 'a', 'owner');
+    const { blob } = await provider.generateDataKey(arn, CONTEXT);
+    await expect(provider.decrypt(arn, blob, context)).rejects.toMatchObject({
+      name: 'MetadataIntegrityError',
+      code: 'METADATA_WRAPPED_KEY',
+    });
+  });
+
+  it('refuses a blob under another key, though that key may be used', async () => {
+    const { provider } = await setUp();
+    const arn = await provider.createServiceKey('table', 'a', 'owner');
+    const other = await provider.createServiceKey('table', 'b', 'owner');
+    const { blob } = await provider.generateDataKey(arn, CONTEXT);
+    await expect(provider.decrypt(other, blob, CONTEXT)).rejects.toMatchObject({
+      code: 'METADATA_WRAPPED_KEY',
+    });
+  });
+
+  it('refuses a blob with any bit changed, and any part of it', async () => {
+    const { provider } = await setUp();
+    const arn = await provider.createServiceKey('table', 'a', 'owner');
+    const { blob } = await provider.generateDataKey(arn, CONTEXT);
+    const refused = { name: 'MetadataIntegrityError', code: 'METADATA_WRAPPED_KEY' };
+    for (let bit = 0; bit < blob.length * 8; bit += 1) {
+      const changed = Buffer.from(blob);
+      changed[bit >> 3] = (changed[bit >> 3] as number) ^ (1 << (bit & 7));
+      await expect(provider.decrypt(arn, changed, CONTEXT)).rejects.toMatchObject(refused);
+    }
+    for (let length = 0; length < blob.length; length += 1) {
+      const part = blob.subarray(0, length);
+      await expect(provider.decrypt(arn, part, CONTEXT)).rejects.toMatchObject(refused);
+    }
+  });
+
+  it('refuses a key that is not there, in every call', async () => {
+    const { provider } = await setUp();
+    const arn = await provider.createServiceKey('table', 'a', 'owner');
+    const { blob } = await provider.generateDataKey(arn, CONTEXT);
+    const refused = { name: 'KeyAccessError', code: 'KEY_NOT_FOUND' };
+    for (const absent of [ABSENT, '', '__proto__', 'constructor']) {
+      await expect(provider.generateDataKey(absent, CONTEXT)).rejects.toMatchObject(refused);
+      await expect(provider.encrypt(absent, blob, CONTEXT)).rejects.toMatchObject(refused);
+      await expect(provider.decrypt(absent, blob, CONTEXT)).rejects.toMatchObject(refused);
+      await expect(provider.describeKey(absent)).rejects.toMatchObject(refused);
+      await expect(provider.scheduleDeletion(absent, 7)).rejects.toMatchObject(refused);
+      await provider.deleteServiceKey(absent);
+    }
+  });
+
+  it('refuses a disabled key in every use, until it is enabled again', async () => {
+    const kms = await setUp();
+    const { provider } = kms;
+    const arn = await kms.createCustomerKey();
+    const { blob, plaintext } = await provider.generateDataKey(arn, CONTEXT);
+    await kms.setKeyEnabled(arn, false);
+    const refused = { name: 'KeyAccessError', code: 'KEY_DISABLED' };
+    await expect(provider.generateDataKey(arn, CONTEXT)).rejects.toMatchObject(refused);
+    await expect(provider.encrypt(arn, plaintext, CONTEXT)).rejects.toMatchObject(refused);
+    await expect(provider.decrypt(arn, blob, CONTEXT)).rejects.toMatchObject(refused);
+    const source = { keyArn: arn, context: CONTEXT };
+    await expect(provider.reEncrypt(source, blob, source)).rejects.toMatchObject(refused);
+    expect(await provider.describeKey(arn)).toMatchObject({
+      state: 'disabled',
+      serviceOwned: false,
+    });
+    await kms.setKeyEnabled(arn, true);
+    expect(Buffer.from(await provider.decrypt(arn, blob, CONTEXT))).toEqual(Buffer.from(plaintext));
+  });
+
+  it('refuses a key that is to be deleted, gives it back, and forgets it after the waiting period', async () => {
+    const kms = await setUp();
+    const { provider } = kms;
+    const arn = await kms.createCustomerKey();
+    const { blob } = await provider.generateDataKey(arn, CONTEXT);
+    await provider.scheduleDeletion(arn, 7);
+    const pending = { name: 'KeyAccessError', code: 'KEY_PENDING_DELETION' };
+    await expect(provider.decrypt(arn, blob, CONTEXT)).rejects.toMatchObject(pending);
+    const described = await provider.describeKey(arn);
+    expect(described.state).toBe('pending_deletion');
+    expect(described.deletionAtMs).toBeTypeOf('number');
+    await kms.passDays(6);
+    await kms.setKeyEnabled(arn, true);
+    await provider.decrypt(arn, blob, CONTEXT);
+    await provider.scheduleDeletion(arn, 7);
+    await kms.passDays(7);
+    const gone = { name: 'KeyAccessError', code: 'KEY_NOT_FOUND' };
+    await expect(provider.decrypt(arn, blob, CONTEXT)).rejects.toMatchObject(gone);
+    await expect(kms.setKeyEnabled(arn, true)).rejects.toMatchObject(gone);
+    await provider.createServiceKey('table', 'b', 'owner');
+    await expect(provider.describeKey(arn)).rejects.toMatchObject(gone);
+  });
+
+  it.each([6, 31, 7.5, Number.NaN])('refuses a waiting period of %d days', async (days) => {
+    const kms = await setUp();
+    const arn = await kms.createCustomerKey();
+    await expect(kms.provider.scheduleDeletion(arn, days)).rejects.toMatchObject({
+      name: 'InvalidRequestError',
+    });
+    expect((await kms.provider.describeKey(arn)).state).toBe('enabled');
+  });
+
+  it('destroys service-owned keys at once, and none of a customer', async () => {
+    const kms = await setUp();
+    const { provider } = kms;
+    const arn = await provider.createServiceKey('table', 'a', 'owner');
+    const { blob } = await provider.generateDataKey(arn, CONTEXT);
+    expect((await provider.describeKey(arn)).serviceOwned).toBe(true);
+    await provider.deleteServiceKey(arn);
+    await provider.deleteServiceKey(arn);
+    const gone = { name: 'KeyAccessError', code: 'KEY_NOT_FOUND' };
+    await expect(provider.decrypt(arn, blob, CONTEXT)).rejects.toMatchObject(gone);
+    const customer = await kms.createCustomerKey();
+    await expect(provider.deleteServiceKey(customer)).rejects.toMatchObject({
+      code: 'KEY_ACCESS_DENIED',
+    });
+    expect((await provider.describeKey(customer)).state).toBe('enabled');
+  });
+
+  it('lets nobody disable a service-owned key', async () => {
+    const kms = await setUp();
+    const arn = await kms.provider.createServiceKey('catalog', 'a', 'owner');
+    await expect(kms.setKeyEnabled(arn, false)).rejects.toMatchObject({
+      code: 'KEY_ACCESS_DENIED',
+    });
+    expect((await kms.provider.describeKey(arn)).state).toBe('enabled');
+  });
+
+  it('finds the service-owned keys of a purpose and an owner', async () => {
+    const kms = await setUp();
+    const { provider } = kms;
+    const [first, second] = [
+      await provider.createServiceKey('table', 'a', 'one'),
+      await provider.createServiceKey('table', 'b', 'one'),
+    ];
+    const kept = [
+      await provider.createServiceKey('table', 'c', 'two'),
+      await provider.createServiceKey('catalog', 'd', 'one'),
+      await kms.createCustomerKey(),
+    ];
+    await provider.deleteServiceKeysOf('table', 'one');
+    await provider.deleteServiceKeysOf('table', 'one');
+    for (const arn of [first, second]) {
+      await expect(provider.describeKey(arn)).rejects.toMatchObject({ code: 'KEY_NOT_FOUND' });
+    }
+    for (const arn of kept) expect((await provider.describeKey(arn)).state).toBe('enabled');
+  });
+
+  it('re-encrypts under another key and context; the old pair then opens nothing new', async () => {
+    const { provider } = await setUp();
+    const from = await provider.createServiceKey('table', 'a', 'owner');
+    const to = await provider.createServiceKey('table', 'b', 'owner');
+    const { blob, plaintext } = await provider.generateDataKey(from, CONTEXT);
+    const context = { other: 'x' };
+    const moved = await provider.reEncrypt({ keyArn: from, context: CONTEXT }, blob, {
+      keyArn: to,
+      context,
+    });
+    expect(Buffer.from(await provider.decrypt(to, moved, context))).toEqual(Buffer.from(plaintext));
+    const refused = { code: 'METADATA_WRAPPED_KEY' };
+    await expect(provider.decrypt(from, moved, CONTEXT)).rejects.toMatchObject(refused);
+    await expect(provider.decrypt(to, moved, CONTEXT)).rejects.toMatchObject(refused);
+  });
+
+  it('encrypts up to 4,096 bytes', async () => {
+    const { provider } = await setUp();
+    const arn = await provider.createServiceKey('table', 'a', 'owner');
+    for (const length of [0, 1, 4096]) {
+      const plaintext = Buffer.alloc(length, 7);
+      const blob = await provider.encrypt(arn, plaintext, CONTEXT);
+      expect(Buffer.from(await provider.decrypt(arn, blob, CONTEXT))).toEqual(plaintext);
+    }
+    await expect(provider.encrypt(arn, Buffer.alloc(4097), CONTEXT)).rejects.toMatchObject({
+      name: 'InvalidRequestError',
+    });
+  });
+}
