@@ -4,6 +4,6 @@ import { build, checkNode, installPackages } from './setup.mjs';
 checkNode();
 await installPackages();
 await build();
-const { conformance } = await import('./suites.mjs');
+const { CONFORMANCE } = await import('./suites.mjs');
 const { runSuites } = await import('./run_suites.mjs');
-process.exit(await runSuites(conformance()));
+process.exit(await runSuites([CONFORMANCE]));

@@ -1,5 +1,4 @@
 // The suites of `npm test`, in order: cheap ones first, so that a mistake is seen early.
-import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from './setup.mjs';
 
@@ -9,7 +8,6 @@ import { ROOT } from './setup.mjs';
  * @property {string[]} command
  * @property {'exit' | 'vitest' | 'summary'} counts how tests are counted: the command is one test; vitest's report; or the
  *   last line that says 'N passed, N failed'. An exit code of 77 says that the suite cannot run here and counts as skipped.
- * @property {string} [needs] a file without which the suite does not exist
  */
 
 const NODE = process.execPath;
@@ -51,42 +49,22 @@ export const CHECKS = [
 /** @type {Suite[]} */
 export const INTEGRATION = [
   {
-    name: 'integration and at rest',
+    name: 'integration',
     command: vitest('--config', 'vitest.integration.config.ts'),
     counts: 'vitest',
   },
 ];
 
-/** Programs that judge the running product from outside; each starts what it needs. */
-export const OUTSIDE = [
-  {
-    name: 'format, second implementation',
-    command: ['python3', 'test/vectors/check_format.py'],
-    counts: 'summary',
-    needs: 'test/vectors/check_format.py',
-  },
-  {
-    name: 'differential',
-    command: program('test/differential/run.ts'),
-    counts: 'summary',
-    needs: 'test/differential/run.ts',
-  },
-  ...conformance(),
-];
+/** Real drivers against the proxy. @type {Suite} */
+export const CONFORMANCE = {
+  name: 'conformance',
+  command: program('test/conformance/run.ts'),
+  counts: 'summary',
+};
 
-/** One suite for each language that has a run script. */
-export function conformance() {
-  const directory = join(ROOT, 'test', 'conformance');
-  const languages = existsSync(directory) ? readdirSync(directory).sort() : [];
-  const main = 'test/conformance/run.ts';
-  if (existsSync(join(ROOT, main))) {
-    return [{ name: 'conformance', command: program(main), counts: 'summary', needs: main }];
-  }
-  return languages
-    .filter((language) => existsSync(join(directory, language, 'run.sh')))
-    .map((language) => ({
-      name: `conformance ${language}`,
-      command: ['bash', `test/conformance/${language}/run.sh`],
-      counts: 'summary',
-    }));
-}
+/** Programs that judge the running product from outside; each starts what it needs. @type {Suite[]} */
+export const OUTSIDE = [
+  CONFORMANCE,
+  { name: 'at rest', command: program('test/at_rest/run.ts'), counts: 'summary' },
+  { name: 'differential', command: program('test/differential/run.ts'), counts: 'summary' },
+];

@@ -15,7 +15,6 @@ export class StateDirectoryTrust implements CatalogTrust {
   }
 
   /** See {@link CatalogTrust.cluster}. */
-  // eslint-disable-next-line @typescript-eslint/require-await -- the port allows remote stores
   async cluster(): Promise<ClusterTrust | undefined> {
     const entry = this.#store.read().cluster;
     if (entry === null) return undefined;

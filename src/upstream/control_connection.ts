@@ -99,8 +99,9 @@ export class ControlConnection {
         fetchSize: 0x7fffffff,
       });
       return {
-        rows: (result.rows ?? []) as unknown as ControlResult['rows'],
-        columns: (result.columns ?? []) as unknown as ControlResult['columns'],
+        // The driver's declarations leave out that both are missing from an answer without rows.
+        rows: (result.rows as unknown as ControlResult['rows'] | undefined) ?? [],
+        columns: (result.columns as unknown as ControlResult['columns'] | undefined) ?? [],
       };
     } catch (error) {
       throw upstreamError(error, 'a statement of the proxy failed');
