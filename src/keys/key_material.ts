@@ -48,6 +48,13 @@ export class KeyMaterial {
     if (this.#leases <= 0) this.end();
   }
 
+  /** Ends the material if no lease was taken, or none is left, after everybody who asked for it had time to take one. */
+  endIfUnused(): void {
+    this.#clock.after(DISPOSAL_DELAY_MS, () => {
+      if (this.#leases <= 0) this.end();
+    });
+  }
+
   /**
    * Ends all leases. Cipher objects are disposed a little later: a caller that got the keys in this turn of the event loop
    * may still be using them.

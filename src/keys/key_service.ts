@@ -15,6 +15,7 @@ import type { OpenedTableKeys } from './table_keys.ts';
 const REFUSAL_MEMORY_MS = 5000;
 const UNAVAILABLE_RETRY_MS = 10_000;
 const SWEEP_MS = 15_000;
+const GRANT_ATTEMPTS = 3;
 
 /** Bounds of leases. */
 export interface KeyServiceOptions {
@@ -70,7 +71,8 @@ export class KeyService {
   readonly #ports: KeyServicePorts;
   readonly #idleMs: number;
   readonly #maxAgeMs: number;
-  readonly #materials = new Map<string, KeyMaterial>();
+  /** By table id; a table has several while its wrapped keys change. */
+  readonly #materials = new Map<string, Set<KeyMaterial>>();
   readonly #refusals = new Map<string, { readonly error: ProxyError; readonly untilMs: number }>();
   readonly #calls = new SingleFlight<string, KeyMaterial>();
   readonly #connections = new Set<LeaseSet>();
@@ -103,16 +105,18 @@ export class KeyService {
 
   /** Ends every lease of a table at once, e.g. when its key was changed or its table dropped. */
   revoke(table: TableEntry): void {
-    const id = hexOf(table.tableId);
-    this.#materials.get(id)?.end();
-    this.#materials.delete(id);
+    this.#endAll(hexOf(table.tableId));
   }
 
   /** Ends all leases; for shutdown. */
   close(): void {
     for (const set of [...this.#connections]) set.release();
-    for (const material of this.#materials.values()) material.end();
-    this.#materials.clear();
+    for (const id of [...this.#materials.keys()]) this.#endAll(id);
+  }
+
+  #endAll(id: string): void {
+    for (const material of this.#materials.get(id) ?? []) material.end();
+    this.#materials.delete(id);
   }
 
   #token(table: TableEntry): string {
@@ -160,20 +164,21 @@ export class KeyService {
       );
       if (isRefused) {
         this.#refusals.set(id, { error, untilMs: clock.monotonicMs() + REFUSAL_MEMORY_MS });
-        this.#materials.get(id)?.end();
-        this.#materials.delete(id);
+        this.#endAll(id);
       }
       throw error;
     }
     metrics.kmsCall('decrypt', 'ok', clock.monotonicMs() - startedMs);
-    const existing = this.#materials.get(id);
-    if (existing?.isUsable === true && existing.token === token) {
+    const usable = [...(this.#materials.get(id) ?? [])].filter((known) => known.isUsable);
+    const existing = usable.find((known) => known.token === token);
+    if (existing !== undefined) {
       keys.dispose();
       existing.confirmedAtMs = startedMs;
       return existing;
     }
     const material = new KeyMaterial(id, token, keys, startedMs, clock);
-    this.#materials.set(id, material);
+    this.#materials.set(id, new Set([...usable, material]));
+    material.endIfUnused();
     return material;
   }
 
@@ -255,12 +260,13 @@ class LeaseSet implements ConnectionLeases {
     for (const lease of [...this.#byTable.values()]) this.#end(lease);
   }
 
-  /** Ends the leases that were not used for the idle time. */
+  /** Ends the leases that were not used for the idle time, or whose keys are past their maximum age. */
   endIdle(nowMs: number): void {
+    const { idleMs, maxAgeMs } = this.#ports;
     for (const lease of [...this.#byTable.values()]) {
-      if (nowMs - lease.lastUseMs >= this.#ports.idleMs || !lease.material.isUsable) {
-        this.#end(lease);
-      }
+      const { material, lastUseMs } = lease;
+      const isOver = nowMs - lastUseMs >= idleMs || nowMs - material.confirmedAtMs >= maxAgeMs;
+      if (isOver || !material.isUsable) this.#end(lease);
     }
   }
 
@@ -277,11 +283,12 @@ class LeaseSet implements ConnectionLeases {
   }
 
   async #grant(table: TableEntry): Promise<TableCipherKeys> {
-    const material = await this.#ports.grant(table);
+    let material = await this.#ports.grant(table);
+    for (let attempt = 1; !material.isUsable && attempt < GRANT_ATTEMPTS; attempt += 1) {
+      // The answer was shared with a connection that closed first and was the only one to hold a lease until now.
+      material = await this.#ports.grant(table);
+    }
     if (this.#isReleased || !material.isUsable) {
-      // A connection that closed meanwhile leaves nothing behind.
-      material.retain();
-      material.release();
       throw new KeyUnavailableError(
         'KEY_LEASE_ENDED',
         `the keys of table ${table.keyspace}.${table.name} were released meanwhile; try again`,

@@ -1,0 +1,242 @@
+import { describe, expect, it } from 'vitest';
+import { KeyAccessError, KeyUnavailableError } from '../../../src/errors/index.ts';
+import { KeyService } from '../../../src/keys/index.ts';
+import type { KeyServicePorts } from '../../../src/keys/index.ts';
+import type { TableEntry } from '../../../src/schema/index.ts';
+import { fakeClock } from '../../support/fake_clock.ts';
+
+type OpenedKeys = Awaited<ReturnType<KeyServicePorts['tableKeys']['open']>>;
+
+const MINUTE = 60_000;
+
+function table(name: string, keys = 'wrapped'): TableEntry {
+  return {
+    keyspace: 'ks',
+    name,
+    kind: 'encrypted',
+    tableId: Buffer.alloc(16, name),
+    record: { keys },
+  } as unknown as TableEntry;
+}
+
+/** A key service whose KMS answers when told to. */
+function environment() {
+  const clock = fakeClock();
+  const disposed: unknown[] = [];
+  const results: string[] = [];
+  let leases = 0;
+  let calls = 0;
+  let answer: () => Promise<void> = () => Promise.resolve();
+  const service = new KeyService({
+    tableKeys: {
+      open: async () => {
+        calls += 1;
+        await answer();
+        const keys = {
+          dispose: () => {
+            disposed.push(keys);
+          },
+        } as unknown as OpenedKeys;
+        return keys;
+      },
+    },
+    clusterId: Buffer.alloc(16),
+    clock,
+    metrics: {
+      kmsCall: (_, result) => results.push(result),
+      leases: (count) => (leases = count),
+    },
+  });
+  return {
+    clock,
+    service,
+    disposed,
+    results,
+    calls: () => calls,
+    leases: () => leases,
+    answers: (next: () => Promise<void>) => (answer = next),
+    refuses: () => (answer = () => Promise.reject(new KeyAccessError('KEY_DISABLED', 'disabled'))),
+    isDown: () => (answer = () => Promise.reject(new KeyUnavailableError('KEY_KMS', 'down'))),
+    isUp: () => (answer = () => Promise.resolve()),
+  };
+}
+
+/** Lets everything that is ready run. */
+async function settle(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('a lease', () => {
+  it('is had without a promise while it is valid, and ends after exactly 5 idle minutes', async () => {
+    const env = environment();
+    const connection = env.service.leases();
+    const t = table('t');
+    const keys = await connection.acquire(t);
+    env.clock.advance(5 * MINUTE - 1);
+    expect(connection.acquire(t)).toBe(keys);
+    expect(env.calls()).toBe(1);
+    env.clock.advance(5 * MINUTE);
+    expect(connection.acquire(t)).toBeInstanceOf(Promise);
+    await settle();
+    // One more for the idle lease; the background call at minute 5 would be a third.
+    expect(env.calls()).toBe(2);
+  });
+
+  it('in use makes one background call in 5 minutes for table and process', async () => {
+    const env = environment();
+    const t = table('t');
+    const connections = [env.service.leases(), env.service.leases(), env.service.leases()];
+    for (const connection of connections) await connection.acquire(t);
+    expect(env.calls()).toBe(3);
+    for (let minute = 0; minute < 30; minute += 1) {
+      env.clock.advance(MINUTE);
+      for (const connection of connections) {
+        expect(connection.acquire(t)).not.toBeInstanceOf(Promise);
+      }
+      await settle();
+    }
+    expect(env.calls()).toBe(3 + 30 / 5);
+  });
+
+  it('ends for all connections at once when the KMS refuses; the refusal holds 5 seconds', async () => {
+    const env = environment();
+    const t = table('t');
+    const connections = [env.service.leases(), env.service.leases()];
+    for (const connection of connections) await connection.acquire(t);
+    env.clock.advance(4 * MINUTE);
+    for (const connection of connections) connection.acquire(t);
+    env.refuses();
+    env.clock.advance(MINUTE);
+    connections[0]?.acquire(t);
+    await settle();
+    const calls = env.calls();
+    for (const connection of connections) {
+      await expect(connection.acquire(t)).rejects.toMatchObject({ code: 'KEY_DISABLED' });
+    }
+    env.isUp();
+    env.clock.advance(4999);
+    await expect(env.service.leases().acquire(t)).rejects.toMatchObject({ code: 'KEY_DISABLED' });
+    expect(env.calls()).toBe(calls);
+    env.clock.advance(1);
+    await connections[1]?.acquire(t);
+    expect(env.calls()).toBe(calls + 1);
+    expect(env.disposed).toHaveLength(2);
+  });
+
+  it('of older wrapped keys ends too when the KMS refuses', async () => {
+    const env = environment();
+    const before = env.service.leases();
+    const after = env.service.leases();
+    const old = table('t', 'before');
+    await before.acquire(old);
+    await after.acquire(table('t', 'after'));
+    env.refuses();
+    const third = env.service.leases();
+    await expect(third.acquire(table('t', 'after'))).rejects.toMatchObject({
+      code: 'KEY_DISABLED',
+    });
+    await expect(before.acquire(old)).rejects.toMatchObject({ code: 'KEY_DISABLED' });
+  });
+
+  it('lives on to its maximum age while the KMS does not answer, and not longer', async () => {
+    const env = environment();
+    const t = table('t');
+    const connection = env.service.leases();
+    await connection.acquire(t);
+    env.isDown();
+    for (let minute = 1; minute < 60; minute += 1) {
+      env.clock.advance(MINUTE);
+      expect(connection.acquire(t)).not.toBeInstanceOf(Promise);
+      await settle();
+    }
+    env.clock.advance(MINUTE);
+    await expect(connection.acquire(t)).rejects.toMatchObject({ code: 'KEY_KMS' });
+    // Not answering is not refusing: nothing is remembered.
+    env.isUp();
+    await connection.acquire(t);
+  });
+});
+
+describe('calls to the KMS', () => {
+  it('are one for 3,000 connections that ask at once, and all of them get its keys', async () => {
+    const env = environment();
+    const t = table('t');
+    const connections = Array.from({ length: 3000 }, () => env.service.leases());
+    const keys = await Promise.all(connections.map((connection) => connection.acquire(t)));
+    expect(env.calls()).toBe(1);
+    expect(new Set(keys).size).toBe(1);
+    expect(env.leases()).toBe(3000);
+    for (const connection of connections) connection.release();
+    expect(env.leases()).toBe(0);
+    env.clock.advance(2000);
+    expect(env.disposed).toEqual([keys[0]]);
+  });
+
+  it('that ended are not joined: a connection that comes later makes its own', async () => {
+    const env = environment();
+    await env.service.leases().acquire(table('t'));
+    await env.service.leases().acquire(table('t'));
+    expect(env.calls()).toBe(2);
+    // The second answer confirmed the keys that were there; its own are gone.
+    expect(env.disposed).toHaveLength(1);
+  });
+
+  it('keep their answer for others when the first connection closes meanwhile', async () => {
+    const env = environment();
+    const t = table('t');
+    let open: () => void = () => undefined;
+    env.answers(() => new Promise<void>((resolve) => (open = resolve)));
+    const closing = env.service.leases();
+    const staying = env.service.leases();
+    const first = Promise.resolve(closing.acquire(t)).catch((error: unknown) => error);
+    const second = staying.acquire(t);
+    closing.release();
+    env.isUp();
+    open();
+    expect(await first).toMatchObject({ code: 'KEY_LEASE_ENDED' });
+    await second;
+    expect(env.leases()).toBe(1);
+    expect(staying.acquire(t)).not.toBeInstanceOf(Promise);
+  });
+
+  it('leave nothing behind for a connection that closed alone', async () => {
+    const env = environment();
+    const connection = env.service.leases();
+    const asked = Promise.resolve(connection.acquire(table('t'))).catch(() => undefined);
+    connection.release();
+    await asked;
+    env.clock.advance(10_000);
+    expect(env.disposed).toHaveLength(1);
+    expect(env.leases()).toBe(0);
+  });
+});
+
+describe('keys that are not used any more', () => {
+  it('are disposed a little after the last lease, never within the turn', async () => {
+    const env = environment();
+    const connection = env.service.leases();
+    const keys = await connection.acquire(table('t'));
+    connection.release();
+    env.clock.advance(1999);
+    expect(env.disposed).toEqual([]);
+    env.clock.advance(1);
+    expect(env.disposed).toEqual([keys]);
+  });
+
+  it('are disposed while the connection stays open and idle', async () => {
+    const env = environment();
+    await env.service.leases().acquire(table('t'));
+    env.clock.advance(5 * MINUTE + 20_000);
+    expect(env.disposed).toHaveLength(1);
+    expect(env.leases()).toBe(0);
+  });
+
+  it('are disposed at the end of the service', async () => {
+    const env = environment();
+    await env.service.leases().acquire(table('t'));
+    await env.service.leases().acquire(table('u'));
+    env.service.close();
+    env.clock.advance(2000);
+    expect(env.disposed).toHaveLength(2);
+  });
+});
