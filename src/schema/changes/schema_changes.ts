@@ -31,6 +31,8 @@ export interface SchemaChangesOptions {
  */
 export class SchemaChanges {
   readonly #shared: Omit<ChangeContext, 'owner'>;
+  /** The end of the last change that was begun, by object; never rejects. */
+  readonly #last = new Map<string, Promise<void>>();
 
   constructor(options: SchemaChangesOptions) {
     this.#shared = {
@@ -53,17 +55,23 @@ export class SchemaChanges {
     runStored: RunStored<{ readonly tableId: string }>,
     authorize?: () => Promise<void>,
   ): Promise<'created' | 'exists'> {
-    return createTable(this.#change(), definition, runStored, authorize);
+    return this.#inTurn(definition.keyspace, definition.name, (change) =>
+      createTable(change, definition, runStored, authorize),
+    );
   }
 
   /** ALTER TABLE. */
   alterTable(table: TableEntry, change: AlterTableChange, runStored: RunStored): Promise<void> {
-    return alterTable(this.#change(), table, change, runStored);
+    return this.#inTurn(table.keyspace, table.name, (context) =>
+      alterTable(context, table, change, runStored),
+    );
   }
 
   /** DROP TABLE, also of tables that are not encrypted or do not verify. */
   dropTable(table: TableEntry, runStored: RunStored): Promise<void> {
-    return dropTable(this.#change(), table, runStored);
+    return this.#inTurn(table.keyspace, table.name, (change) =>
+      dropTable(change, table, runStored),
+    );
   }
 
   /** DROP KEYSPACE with all its tables and types. */
@@ -80,7 +88,7 @@ export class SchemaChanges {
     },
     runStored: RunStored,
   ): Promise<'created' | 'exists'> {
-    return createType(this.#change(), type, runStored);
+    return this.#inTurn(type.keyspace, type.name, (change) => createType(change, type, runStored));
   }
 
   /** ALTER TYPE: `fields` are all fields afterwards, in order. */
@@ -92,12 +100,12 @@ export class SchemaChanges {
     },
     runStored: RunStored,
   ): Promise<void> {
-    return alterType(this.#change(), type, runStored);
+    return this.#inTurn(type.keyspace, type.name, (change) => alterType(change, type, runStored));
   }
 
   /** DROP TYPE. */
   dropType(keyspace: string, name: string, runStored: RunStored): Promise<void> {
-    return dropType(this.#change(), keyspace, name, runStored);
+    return this.#inTurn(keyspace, name, (change) => dropType(change, keyspace, name, runStored));
   }
 
   /**
@@ -112,6 +120,27 @@ export class SchemaChanges {
   /** Settles changes whose process died: to be called at start and when an expired claim is met. */
   recover(): Promise<void> {
     return recoverChanges(this.#change());
+  }
+
+  /** Changes of one object take turns in this process; claims order them between processes. */
+  async #inTurn<T>(
+    keyspace: string,
+    name: string,
+    run: (change: ChangeContext) => Promise<T>,
+  ): Promise<T> {
+    const object = JSON.stringify([keyspace, name]);
+    const before = this.#last.get(object);
+    const turn = (before ?? Promise.resolve()).then(() => run(this.#change()));
+    const ended = turn.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#last.set(object, ended);
+    try {
+      return await turn;
+    } finally {
+      if (this.#last.get(object) === ended) this.#last.delete(object);
+    }
   }
 
   #change(): ChangeContext {
