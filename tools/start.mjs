@@ -7,10 +7,13 @@ checkNode();
 await installPackages();
 await build();
 
+// Pages make much short-lived garbage: a larger young generation costs memory and saves a fifth of the CPU time.
+const NODE_OPTIONS = ['--max-semi-space-size=64', '--min-semi-space-size=16'];
+
 // The channel tells the child when this process is gone, even by SIGKILL.
 const child = spawn(
   process.execPath,
-  [join(ROOT, 'dist/app/main.js'), 'start', ...process.argv.slice(2)],
+  [...NODE_OPTIONS, join(ROOT, 'dist/app/main.js'), 'start', ...process.argv.slice(2)],
   {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   },

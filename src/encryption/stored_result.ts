@@ -45,7 +45,7 @@ export interface KnownKeys {
 export type StoredRow = readonly (Uint8Array | null)[];
 
 /** A cell of the answer: bytes that are known already, or a handle into the batch. */
-type OpenedCell = Uint8Array | null | { readonly handle: OpenHandle };
+type OpenedCell = Uint8Array | null | OpenHandle;
 
 /** Rows queued for decryption; {@link OpenedRows.rows} gives them after the batch ran. */
 export interface OpenedRows {
@@ -74,12 +74,16 @@ export function openRows(
   const opened = rows.map((row) => reader.open(row));
   return {
     cellCount: reader.cellCount,
-    rows: () =>
-      opened.map((cells) =>
-        cells.map((cell) =>
-          cell === null || cell instanceof Uint8Array ? cell : batch.bytes(cell.handle),
-        ),
-      ),
+    // Handles give way to bytes in place: a page has tens of thousands of cells.
+    rows: () => {
+      for (const cells of opened) {
+        for (let index = 0; index < cells.length; index++) {
+          const cell = cells[index];
+          if (typeof cell === 'number') cells[index] = batch.bytes(cell);
+        }
+      }
+      return opened as (Uint8Array | null)[][];
+    },
   };
 }
 
@@ -156,13 +160,13 @@ class RowOpener {
             break;
           }
           this.cellCount++;
-          cells.push({
-            handle: this.#batch.openClustering(
+          cells.push(
+            this.#batch.openClustering(
               partition as PartitionHandle,
               columnContext(this.#table, this.#table.clustering[role.position] as ColumnEntry),
               stored,
             ),
-          });
+          );
           break;
         }
         case 'static':
@@ -189,11 +193,12 @@ class RowOpener {
       return;
     }
     this.cellCount++;
-    cells.push({ handle: this.#batch.openCell(binding, context, stored) });
+    cells.push(this.#batch.openCell(binding, context, stored));
   }
 
   #partition(row: StoredRow): PartitionHandle {
     const known = this.#known.partition;
+    if (this.#lastHandle !== undefined && this.#isSamePartition(row)) return this.#lastHandle;
     const stored: Uint8Array[] = [];
     for (const [position, at] of this.#partitionAt.entries()) {
       const cell = at < 0 ? known?.stored[position] : row[at];
@@ -203,10 +208,6 @@ class RowOpener {
         throw this.#foreign('a row of another partition');
       }
       stored.push(cell);
-    }
-    const last = this.#lastPartition;
-    if (last !== undefined && stored.every((cell, index) => sameBytes(cell, last[index]))) {
-      return this.#lastHandle as PartitionHandle;
     }
     const handle = this.#batch.partition(this.#keys, stored);
     this.#lastPartition = stored;
@@ -222,10 +223,21 @@ class RowOpener {
     return handle;
   }
 
-  #openedPartition(position: number): { readonly handle: OpenHandle } {
+  /** Whether a row has the stored key of the row before; a key from WHERE was compared with that one. */
+  #isSamePartition(row: StoredRow): boolean {
+    const last = this.#lastPartition;
+    if (last === undefined) return false;
+    for (let position = 0; position < last.length; position++) {
+      const at = this.#partitionAt[position] as number;
+      if (at >= 0 && !sameBytes(row[at], last[position])) return false;
+    }
+    return true;
+  }
+
+  #openedPartition(position: number): OpenHandle {
     const handle = this.#lastOpened[position];
     if (handle === undefined) throw this.#foreign('a row without its partition key');
-    return { handle };
+    return handle;
   }
 
   /** The stored clustering of a row, checked against the restrictions; `undefined` for a row of statics only. */

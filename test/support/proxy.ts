@@ -112,13 +112,16 @@ async function startProcess(
   };
 }
 
+/** The options that `npm start` runs it with. */
+const NODE_OPTIONS = ['--max-semi-space-size=64', '--min-semi-space-size=16'];
+
 async function spawnCqlock(
   command: string,
   options: TestProxyOptions & { readonly dataDir: string },
 ): Promise<{ readonly child: ChildProcess; readonly output: () => string }> {
   const main = await builtProduct();
   const { username, password } = options;
-  const child = spawn(process.execPath, ['--enable-source-maps', main, command], {
+  const child = spawn(process.execPath, [...NODE_OPTIONS, main, command], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: process.env['PATH'],
