@@ -170,6 +170,16 @@ export class ClientConnection {
 
   #handle(envelope: Envelope): void {
     if (this.#phase === 'closed') return;
+    if (this.#phase !== 'new' && envelope.version !== this.#version) {
+      this.#fail(
+        envelope.streamId,
+        new ProtocolError(
+          'PROTOCOL_VERSION_CHANGE',
+          `Invalid message version. Got ${versionName(envelope.version)} but previous messages on this connection had version ${versionName(this.#version)}`,
+        ),
+      );
+      return;
+    }
     this.#version = envelope.version;
     this.#inFlight++;
     this.#inFlightBytes += envelope.body.length;
@@ -457,4 +467,9 @@ export class ClientConnection {
 /** A name from a fixed set: an opcode that does not exist must not make a metric of its own. */
 function requestName(opcode: number): string {
   return opcodeName(opcode)?.toLowerCase() ?? 'unknown';
+}
+
+/** As Cassandra writes versions. */
+function versionName(version: number): string {
+  return `${String(version)}/v${String(version)}`;
 }

@@ -1,4 +1,5 @@
-import type { Snapshot } from '../schema/index.ts';
+import type { Snapshot, TableEntry } from '../schema/index.ts';
+import { printType } from '../values/index.ts';
 import type { SchemaChange } from '../wire/index.ts';
 
 /**
@@ -49,9 +50,27 @@ function compare(
   }
 }
 
-/** Types are made anew with each snapshot; tables are the same object while nothing of them changed. */
+/**
+ * Whether a client sees no difference. A table's entry is made anew for each step of a change, and when a type of its
+ * keyspace changes; clients are told only of what they can see.
+ */
 function sameEntry(a: unknown, b: unknown): boolean {
-  const isType = (entry: unknown): boolean =>
-    typeof entry === 'object' && entry !== null && 'fields' in entry;
-  return isType(a) && isType(b) && JSON.stringify(a) === JSON.stringify(b);
+  return JSON.stringify(visible(a)) === JSON.stringify(visible(b));
+}
+
+function visible(entry: unknown): unknown {
+  if (typeof entry !== 'object' || entry === null || !('allColumns' in entry)) return entry;
+  const { id, kind, defaultTtl, allColumns } = entry as TableEntry;
+  return [
+    id,
+    kind,
+    defaultTtl,
+    allColumns.map((column) => [
+      column.name,
+      column.kind,
+      column.position,
+      column.clusteringOrder,
+      printType(column.type),
+    ]),
+  ];
 }

@@ -179,30 +179,32 @@ describe('malformed messages', () => {
 });
 
 describe('bytes in pieces', () => {
-  const stream = (): Buffer =>
-    Buffer.concat([startup(), query('SELECT v FROM protocol.t WHERE pk = 1')]);
+  const select = query('SELECT v FROM protocol.t WHERE pk = 1');
 
   it('split at every byte', async () => {
-    const bytes = stream();
-    const splits = Array.from({ length: bytes.length - 1 }, (_, i) => i + 1);
+    const splits = Array.from({ length: select.length - 1 }, (_, i) => i + 1);
     await inParallel(splits, 8, async (at) => {
       const connection = await socket();
-      connection.send(bytes.subarray(0, at));
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      connection.send(bytes.subarray(at));
-      const seen = await connection.seen(2);
-      expect(seen[1] && rowsOf(resultOf(seen[1])), `split at ${String(at)}`).toEqual([
-        [text('one')],
-      ]);
+      for (const message of [startup(), select]) {
+        connection.send(message.subarray(0, at));
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        connection.send(message.subarray(at));
+        await connection.seen(message === select ? 2 : 1);
+      }
+      const answer = connection.frames[1];
+      expect(answer && rowsOf(resultOf(answer)), `at ${String(at)}`).toEqual([[text('one')]]);
       connection.end();
     });
   });
 
   it('one byte at a time', async () => {
     const connection = await socket();
-    for (const byte of stream()) {
-      connection.send(Buffer.from([byte]));
-      await new Promise((resolve) => setTimeout(resolve, 1));
+    for (const message of [startup(), select]) {
+      for (const byte of message) {
+        connection.send(Buffer.from([byte]));
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      await connection.seen(message === select ? 2 : 1);
     }
     const seen = await connection.seen(2);
     expect(seen[1] && rowsOf(resultOf(seen[1]))).toEqual([[text('one')]]);
@@ -378,7 +380,7 @@ describe('events', () => {
         'CREATE TABLE KS.t (pk int PRIMARY KEY, v text)',
         'ALTER TABLE KS.t ADD w text',
         'ALTER TABLE KS.t DROP w',
-        "ALTER TABLE KS.t WITH comment = 'c'",
+        'ALTER TABLE KS.t WITH default_time_to_live = 60',
         'ALTER TYPE KS.p ADD b text',
         'TRUNCATE KS.t',
         'DROP TABLE KS.t',
