@@ -2,17 +2,19 @@
  * Whoever controls Cassandra edits the records, the root, or the tables themselves: the proxy notices at its next look at
  * the catalog and when it starts, and refuses reads and writes of what it cannot be sure of.
  */
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import cassandraDriver from 'cassandra-driver';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { deriveCatalogKeys, recordMac, rootMac } from '../../src/crypto/index.ts';
 import { startCassandra } from '../support/cassandra.ts';
 import type { TestCassandra } from '../support/cassandra.ts';
 import { runCqlock, startProxy } from '../support/proxy.ts';
 import type { TestProxy } from '../support/proxy.ts';
 import { connectClient } from '../support/proxy_client.ts';
 import type { ProxyClient } from '../support/proxy_client.ts';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 
 type Row = Readonly<Record<string, unknown>>;
 interface RecordRow {
@@ -244,6 +246,26 @@ describe('records edited by hand', () => {
     await expectRefused(/: 0x0000 .*root/);
     expect(await client.refusal('SELECT * FROM ks.b')).toMatch(/^0x0000 /);
     expect(await client.refusal('CREATE TABLE ks.c (pk int PRIMARY KEY)')).toMatch(/^0x0000 /);
+  });
+
+  it('record and root of one mind, but under another catalog key: every table is refused', async () => {
+    const keys = deriveCatalogKeys(Buffer.alloc(32, 5), cluster);
+    const body = edited((text) => text.replace('"ordered"', '"opaque"'));
+    const version = BigInt(String(a.version));
+    const mac = recordMac(keys.record, { clusterId: cluster, tableId: a.id, version, body });
+    const sha256 = (bytes: Buffer): Buffer => createHash('sha256').update(bytes).digest();
+    const bytes = Buffer.from(whole['root'] as Buffer);
+    const at = bytes.indexOf(sha256(a.body));
+    expect(at).toBeGreaterThan(0);
+    sha256(body).copy(bytes, at);
+    await putRecord({ ...a, body, mac: Buffer.from(mac) });
+    await putRoot({
+      ...whole,
+      root: bytes,
+      root_mac: Buffer.from(rootMac(keys.root, cluster, bytes)),
+    });
+    await expectRefused(/: 0x0000 .*root/);
+    expect(await client.refusal('SELECT * FROM ks.b')).toMatch(/^0x0000 /);
   });
 
   it('the root altered: every table is refused', async () => {
