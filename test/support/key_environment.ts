@@ -11,6 +11,7 @@ import {
   ControlConnection,
 } from '../../src/upstream/index.ts';
 import { systemClock } from '../../src/util/index.ts';
+import type { Clock } from '../../src/util/index.ts';
 
 const SILENT = { info: () => undefined, warn: () => undefined };
 
@@ -63,18 +64,19 @@ export async function openCatalog(
   keys: KeyConnections,
   step?: (name: string) => void,
   claimMs?: number,
+  clock: Clock = systemClock,
 ) {
   const catalog = await Catalog.open({
     store: keys.store,
     source: keys.source,
     trust: keys.trust,
-    clock: systemClock,
+    clock,
   });
   const changes = new SchemaChanges({
     catalog,
     source: keys.source,
     keys: keys.tableKeys,
-    clock: systemClock,
+    clock,
     ...(step === undefined ? {} : { step }),
     ...(claimMs === undefined ? {} : { claimMs }),
   });

@@ -1,0 +1,78 @@
+// A process of its own that makes one schema change and kills itself at a step of it:
+//   node crash_child.mjs '{"dist": "…", "directory": "…", "port": 1, "change": {…}, "at": "create.claim", "nth": 1}'
+// With a step that never comes it ends by itself, prints the steps it went through, and was not killed.
+import { join } from 'node:path';
+
+const { dist, directory, port, change, at, nth } = JSON.parse(process.argv[2]);
+const load = (folder) => import(join(dist, folder, 'index.js'));
+const [keys, kms, schema, upstream, util] = await Promise.all(
+  ['keys', 'kms', 'schema', 'upstream', 'util'].map(load),
+);
+
+const seen = [];
+let left = nth;
+const step = (name) => {
+  seen.push(name);
+  if (name !== at) return;
+  left -= 1;
+  if (left === 0) process.kill(process.pid, 'SIGKILL');
+};
+
+const connection = new upstream.ControlConnection({
+  contactPoints: [`127.0.0.1:${port}`],
+  logger: { info: () => undefined, warn: () => undefined },
+});
+await connection.connect();
+let isArmed = false;
+const store = kms.KeyStore.open({
+  path: join(directory, 'keystore'),
+  rootKey: kms.loadRootKey({ kind: 'file', path: join(directory, 'root.key') }),
+  step: (name) => {
+    if (isArmed) step(name);
+  },
+});
+const provider = new kms.EmbeddedKms({ store });
+const source = new upstream.CassandraSchemaSource(connection, util.systemClock);
+const catalog = await schema.Catalog.open({
+  store: new upstream.CassandraRecordStore(connection),
+  source,
+  trust: new keys.StateDirectoryTrust(store, provider),
+  clock: util.systemClock,
+});
+const changes = new schema.SchemaChanges({
+  catalog,
+  source,
+  keys: new keys.KmsTableKeys(provider),
+  clock: util.systemClock,
+  // The claim of a dead process may be taken over at once.
+  claimMs: 1,
+  step,
+});
+isArmed = true;
+
+const run = (cql) => async () => {
+  await connection.execute(cql, [], { prepare: false });
+  return 'created';
+};
+const { kind, keyspace, name, stored } = change;
+const table = () => catalog.snapshot().table(keyspace, name);
+const RUNS = {
+  createTable: () =>
+    changes.createTable({ keyspace, name, columns: change.columns }, ({ tableId }) =>
+      run(stored.replace('$ID', tableId))(),
+    ),
+  alterTable: () => changes.alterTable(table(), change.alter, run(stored)),
+  dropTable: () => changes.dropTable(table(), run(stored)),
+  dropKeyspace: () => changes.dropKeyspace(keyspace, run(stored)),
+  createType: () => changes.createType({ keyspace, name, fields: change.fields }, run(stored)),
+  alterType: () => changes.alterType({ keyspace, name, fields: change.fields }, run(stored)),
+  dropType: () => changes.dropType(keyspace, name, run(stored)),
+  recover: () => changes.recover(),
+};
+try {
+  await RUNS[kind]();
+} catch (error) {
+  seen.push(`error ${error.code ?? error.message}`);
+}
+await connection.close();
+process.stdout.write(JSON.stringify(seen));
