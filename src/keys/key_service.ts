@@ -273,7 +273,7 @@ class LeaseSet implements ConnectionLeases {
   /** The lease of a table whose entry is new but whose keys are the same (its columns changed). */
   #moved(table: TableEntry): Lease | undefined {
     const lease = this.#byTable.get(hexOf(table.tableId));
-    if (lease === undefined || this.#ports.token(table) !== lease.material.token) return undefined;
+    if (lease?.material.token !== this.#ports.token(table)) return undefined;
     // A table that no longer verifies keeps its keys out of reach.
     if (table.kind !== 'encrypted') return undefined;
     this.#byEntry.delete(lease.table);

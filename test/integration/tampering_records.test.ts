@@ -72,7 +72,7 @@ async function start(init: boolean): Promise<void> {
 
 async function stored(query: string, params: readonly unknown[] = []): Promise<readonly Row[]> {
   const result = await direct.execute(query, [...params], { prepare: params.length > 0 });
-  return (result.rows ?? []) as unknown as Row[];
+  return result.rows ?? [];
 }
 
 /** The record of a table, as stored. */

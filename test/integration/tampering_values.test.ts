@@ -70,7 +70,7 @@ async function fill(): Promise<void> {
 
 async function stored(query: string, params: readonly unknown[] = []): Promise<readonly Row[]> {
   const result = await direct.execute(query, [...params], { prepare: params.length > 0 });
-  return (result.rows ?? []) as unknown as Row[];
+  return result.rows ?? [];
 }
 
 /** The stored row of `ks.<table>` whose clear keys are given, found by its cells: order of ck, and two partitions. */

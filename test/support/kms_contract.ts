@@ -25,7 +25,7 @@ export function kmsContract(setUp: () => Promise<KmsUnderTest>): void {
     expect(first.plaintext.length).toBe(32);
     expect(first.keyArn).toBe(arn);
     expect(Buffer.from(first.plaintext)).not.toEqual(Buffer.from(second.plaintext));
-    expect(Buffer.from(first.blob).includes(first.plaintext)).toBe(false);
+    expect(Buffer.from(first.blob).includes(Buffer.from(first.plaintext))).toBe(false);
     expect(Buffer.from(await provider.decrypt(arn, first.blob, CONTEXT))).toEqual(
       Buffer.from(first.plaintext),
     );

@@ -104,10 +104,10 @@ describe('a lease', () => {
     const connections = [env.service.leases(), env.service.leases()];
     for (const connection of connections) await connection.acquire(t);
     env.clock.advance(4 * MINUTE);
-    for (const connection of connections) connection.acquire(t);
+    for (const connection of connections) void connection.acquire(t);
     env.refuses();
     env.clock.advance(MINUTE);
-    connections[0]?.acquire(t);
+    void connections[0]?.acquire(t);
     await settle();
     const calls = env.calls();
     for (const connection of connections) {
@@ -162,7 +162,9 @@ describe('calls to the KMS', () => {
     const env = environment();
     const t = table('t');
     const connections = Array.from({ length: 3000 }, () => env.service.leases());
-    const keys = await Promise.all(connections.map((connection) => connection.acquire(t)));
+    const keys = await Promise.all(
+      connections.map(async (connection) => await connection.acquire(t)),
+    );
     expect(env.calls()).toBe(1);
     expect(new Set(keys).size).toBe(1);
     expect(env.leases()).toBe(3000);
