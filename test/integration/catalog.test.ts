@@ -175,11 +175,11 @@ describe('catalog on a real Cassandra', () => {
     const atStep = new Promise<void>((resolve) => (reached = resolve));
     const dead = await openCatalog(
       a,
-      ((name: string) => {
+      (name: string) => {
         if (name !== at) return undefined;
         reached();
         return never;
-      }) as (name: string) => void,
+      },
       1,
     );
     const name = at.replace('.', '_');

@@ -62,7 +62,7 @@ export async function init(keys: KeyConnections) {
 /** Opens the catalog and its coordinator. */
 export async function openCatalog(
   keys: KeyConnections,
-  step?: (name: string) => void,
+  step?: (name: string) => void | Promise<void>,
   claimMs?: number,
   clock: Clock = systemClock,
 ) {
