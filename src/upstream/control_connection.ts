@@ -98,11 +98,9 @@ export class ControlConnection {
         consistency: CONSISTENCY[options.consistency ?? 'one'],
         fetchSize: 0x7fffffff,
       });
-      return {
-        // The driver's declarations leave out that both are missing from an answer without rows.
-        rows: (result.rows as unknown as ControlResult['rows'] | undefined) ?? [],
-        columns: (result.columns as unknown as ControlResult['columns'] | undefined) ?? [],
-      };
+      // The driver's declarations leave out that both are missing from an answer without rows.
+      const { rows, columns }: Partial<ControlResult> = result;
+      return { rows: rows ?? [], columns: columns ?? [] };
     } catch (error) {
       throw upstreamError(error, 'a statement of the proxy failed');
     }

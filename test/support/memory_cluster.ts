@@ -1,0 +1,176 @@
+/** Records and schema of a cluster in memory, for tests that need several proxies and moments that no Cassandra gives. */
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { KmsTableKeys, StateDirectoryTrust } from '../../src/keys/index.ts';
+import { EmbeddedKms, KeyStore, loadRootKey } from '../../src/kms/index.ts';
+import { Catalog, initCluster, SchemaChanges } from '../../src/schema/index.ts';
+import type { NewColumn, RawSchema, RecordStore, StoredRecord } from '../../src/schema/index.ts';
+import type { Clock } from '../../src/util/index.ts';
+
+/** A proxy on the cluster. */
+export interface MemoryProxy {
+  readonly catalog: Catalog;
+  readonly changes: SchemaChanges;
+  /** CREATE TABLE of a table with these columns. */
+  create(name: string, columns?: readonly NewColumn[]): Promise<'created' | 'exists'>;
+}
+
+/** What a proxy is given beside the cluster. */
+export interface MemoryProxyOptions {
+  readonly step?: (name: string) => void | Promise<void>;
+  readonly clock?: Clock;
+  /** Called before the schema is read, with what will be answered if it returns nothing. */
+  readonly onReadSchema?: () => Promise<RawSchema | undefined>;
+}
+
+/** A refusal of Cassandra's. */
+export class Refusal extends Error {
+  readonly cqlCode = 0x2400;
+}
+
+/** Columns of a table: `pk` and a regular `v`. */
+export const TWO_COLUMNS: readonly NewColumn[] = [
+  { name: 'pk', type: 'int', kind: 'partition', position: 0 },
+  { name: 'v', type: 'text', kind: 'regular', position: 0 },
+];
+
+type Table = RawSchema['tables'][number];
+type Column = RawSchema['columns'][number];
+type Type = RawSchema['types'][number];
+
+/** The cluster. */
+export class MemoryCluster {
+  tables: Table[] = [];
+  columns: Column[] = [];
+  types: Type[] = [];
+  readonly keyStore: KeyStore;
+  readonly #clock: Clock;
+  readonly #store: RecordStore = memoryStore();
+  readonly #trust: StateDirectoryTrust;
+  readonly #keys: KmsTableKeys;
+
+  private constructor(keyStore: KeyStore, clock: Clock) {
+    this.keyStore = keyStore;
+    this.#clock = clock;
+    const kms = new EmbeddedKms({ store: keyStore });
+    this.#trust = new StateDirectoryTrust(keyStore, kms);
+    this.#keys = new KmsTableKeys(kms);
+  }
+
+  /** Makes and initialises one with the keyspace `ks`. */
+  static async start(clock: Clock): Promise<MemoryCluster> {
+    const path = join(mkdtempSync(join(tmpdir(), 'cqlock-memory-')), 'keystore');
+    const value = Buffer.alloc(32, 5).toString('base64');
+    const rootKey = loadRootKey({ kind: 'base64', value });
+    const cluster = new MemoryCluster(await KeyStore.create({ path, rootKey }), clock);
+    await initCluster({
+      store: cluster.#store,
+      source: cluster.#source({}),
+      trust: cluster.#trust,
+    });
+    return cluster;
+  }
+
+  /** Starts a proxy. */
+  async proxy(options: MemoryProxyOptions = {}): Promise<MemoryProxy> {
+    const clock = options.clock ?? this.#clock;
+    const source = this.#source(options);
+    const catalog = await Catalog.open({ store: this.#store, source, trust: this.#trust, clock });
+    const { step } = options;
+    const changes = new SchemaChanges({
+      catalog,
+      source,
+      keys: this.#keys,
+      clock,
+      ...(step === undefined ? {} : { step }),
+    });
+    return {
+      catalog,
+      changes,
+      create: (name, columns = TWO_COLUMNS) =>
+        changes.createTable({ keyspace: 'ks', name, columns }, ({ tableId }) => {
+          this.createTable(name, tableId, columns);
+          return Promise.resolve('created');
+        }),
+    };
+  }
+
+  /** As Cassandra: refuses a name that is taken. */
+  createTable(name: string, id: string = randomUUID(), columns = TWO_COLUMNS): void {
+    if (this.tables.some((table) => table.name === name)) throw new Refusal('already exists');
+    this.tables = [...this.tables, { keyspace: 'ks', name, id, defaultTtl: 0 }];
+    for (const column of columns) this.addColumn(name, column);
+  }
+
+  addColumn(table: string, column: NewColumn): void {
+    const { name, kind, position } = column;
+    const order = kind === 'clustering' ? 'asc' : undefined;
+    this.columns = [
+      ...this.columns,
+      { keyspace: 'ks', table, name, kind, position, order, type: 'blob' },
+    ];
+  }
+
+  dropTable(name: string): void {
+    this.tables = this.tables.filter((table) => table.name !== name);
+    this.columns = this.columns.filter((column) => column.table !== name);
+  }
+
+  createType(name: string, fieldNames: readonly string[]): void {
+    if (this.types.some((type) => type.name === name)) throw new Refusal('already exists');
+    const fieldTypes = fieldNames.map(() => 'blob');
+    this.types = [...this.types, { keyspace: 'ks', name, fieldNames, fieldTypes }];
+  }
+
+  /** What a reading of the schema gives now. */
+  schema(): RawSchema {
+    return {
+      schemaVersion: '',
+      keyspaces: [{ name: 'ks', durableWrites: true, replication: {} }],
+      tables: this.tables,
+      columns: this.columns,
+      types: this.types,
+      raw: new Map(),
+    };
+  }
+
+  #source({ onReadSchema }: MemoryProxyOptions) {
+    return {
+      readSchema: async () => (await onReadSchema?.()) ?? this.schema(),
+      waitForAgreement: () => Promise.resolve(true),
+    };
+  }
+}
+
+/** One partition of records, changed by compare-and-set as Cassandra does. */
+function memoryStore(): RecordStore {
+  let isThere = false;
+  let cluster: Uint8Array | undefined;
+  let root: { version: bigint; bytes: Uint8Array; mac: Uint8Array } | undefined;
+  const records = new Map<string, StoredRecord>();
+  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+  return {
+    exists: () => Promise.resolve(isThere),
+    create: () => {
+      isThere = true;
+      return Promise.resolve();
+    },
+    clusterIds: () => Promise.resolve(cluster === undefined ? [] : [cluster]),
+    readAll: () => Promise.resolve({ root, records: [...records.values()] }),
+    change: (clusterId, change, changes) => {
+      const applies =
+        root?.version === change.expectedVersion &&
+        changes.every((one) => records.get(hex(one.recordId))?.version === one.expectedVersion);
+      if (!applies) return Promise.resolve('conflict');
+      cluster = clusterId;
+      root = change.next;
+      for (const { recordId, next } of changes) {
+        if (next === undefined) records.delete(hex(recordId));
+        else records.set(hex(recordId), { recordId, ...next });
+      }
+      return Promise.resolve('applied');
+    },
+  };
+}
