@@ -99,7 +99,7 @@ export class ControlConnection {
         fetchSize: 0x7fffffff,
       });
       // The driver's declarations leave out that both are missing from an answer without rows.
-      const { rows, columns }: Partial<ControlResult> = result;
+      const { rows, columns } = result as unknown as Partial<ControlResult>;
       return { rows: rows ?? [], columns: columns ?? [] };
     } catch (error) {
       throw upstreamError(error, 'a statement of the proxy failed');

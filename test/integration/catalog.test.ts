@@ -55,6 +55,14 @@ function stored(name: string) {
 }
 
 describe('catalog on a real Cassandra', () => {
+  it('hears of a change of the schema that somebody else makes', async () => {
+    const heard = new Promise<void>((resolve) => {
+      b.connection.onSchemaEvent(resolve);
+    });
+    await cql('CREATE TABLE ks.before_too (pk int PRIMARY KEY, v text)');
+    await heard;
+  }, 10_000);
+
   it('is refused before init', async () => {
     await expect(openCatalog(a)).rejects.toMatchObject({ code: 'CONFIG_NOT_INITIALISED' });
   });
