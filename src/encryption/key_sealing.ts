@@ -75,6 +75,9 @@ export function selectsNothing(
       if (upper.operator !== '<' && upper.operator !== '<=') return false;
       const isStrict = lower.operator === '>' || upper.operator === '<';
       const shared = Math.min(lower.columns.length, upper.columns.length);
+      // Cassandra cuts a slice over columns of both directions into several, and looks at each.
+      const columns = [...lower.columns, ...upper.columns];
+      if (new Set(columns.map((column) => column.clusteringOrder)).size > 1) return false;
       for (let index = 0; index < shared; index++) {
         const column = lower.columns[index];
         const from = values[l]?.[0]?.[index];

@@ -282,11 +282,18 @@ function sortRows(rows: Row[], plan: SelectPlan, columns: readonly ColumnSpec[])
     type: column.type,
     descending,
   }));
+  const [first] = plan.orderBy;
+  const isTableOrder =
+    first === undefined || first.descending === (first.column.clusteringOrder === 'desc');
   rows.sort((a, b) => {
     for (const { index, type, descending } of keys) {
       const left = a[index] ?? null;
       const right = b[index] ?? null;
-      if (left === null || right === null) continue;
+      if (left === null || right === null) {
+        if (left === right) continue;
+        // A row of statics only: before the others in the order of the table, after them in the reverse.
+        return (left === null) === isTableOrder ? -1 : 1;
+      }
       const order = compareValues(type, left, right);
       if (order !== 0) return descending ? -order : order;
     }

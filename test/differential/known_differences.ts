@@ -31,7 +31,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
       difference.what === 'code' &&
       difference.direct?.first.kind === 'error' &&
       difference.direct.first.code === 0x0000 &&
-      difference.direct.first.message.includes('MarshalException') &&
+      /MarshalException|AssertionError/.test(difference.direct.first.message) &&
       difference.proxy?.first.kind === 'error' &&
       difference.proxy.first.code === 0x2200,
   },
@@ -45,6 +45,22 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
       difference.proxy?.first.kind === 'error' &&
       difference.proxy.first.code === 0x2200 &&
       /^(Not enough bytes|Unexpected extraneous|Expected \d)/.test(difference.proxy.first.message),
+  },
+  {
+    name: 'a dropped column added again with another type',
+    section: 'Dropped columns',
+    applies: (_step, difference) =>
+      difference.what === 'code' &&
+      difference.proxy?.first.kind === 'error' &&
+      difference.proxy.first.code === 0x2200 &&
+      difference.proxy.first.message.includes('can be added again as'),
+  },
+  {
+    name: 'type of a dropped column of a user type',
+    section: 'Dropped columns',
+    // Cassandra shows the user type as the tuple of its fields.
+    applies: (step, difference) =>
+      difference.what === 'rows' && step.cql.includes('system_schema.dropped_columns'),
   },
 ];
 
