@@ -370,7 +370,7 @@ export function checkTypeUnused(keyspace: string, name: string, snapshot: Snapsh
   );
   if (types.length > 0) {
     throw new InvalidRequestError(
-      `Cannot drop user type '${keyspace}.${name}' as it is still used by user types [${types.map((type) => type.name).join(', ')}]`,
+      `Cannot drop user type '${keyspace}.${name}' as it is still used by user types ${types.map((type) => type.name).join(', ')}`,
     );
   }
   const tables = [...entry.tables.values()].filter((table) =>
@@ -378,7 +378,7 @@ export function checkTypeUnused(keyspace: string, name: string, snapshot: Snapsh
   );
   if (tables.length > 0) {
     throw new InvalidRequestError(
-      `Cannot drop user type '${keyspace}.${name}' as it is still used by tables [${tables.map((table) => table.name).join(', ')}]`,
+      `Cannot drop user type '${keyspace}.${name}' as it is still used by tables ${tables.map((table) => table.name).join(', ')}`,
     );
   }
 }

@@ -402,7 +402,7 @@ export function compileLimit(
       throw new InvalidRequestError(`Invalid null value of ${label.toLowerCase()}`);
     }
     const limit = new DataView(bytes.buffer, bytes.byteOffset, 4).getInt32(0);
-    if (limit <= 0) throw new InvalidRequestError(`${label} must be strictly positive`);
+    if (limit <= 0) throw new InvalidRequestError('LIMIT must be strictly positive');
     return limit;
   };
 }

@@ -60,8 +60,8 @@ export interface SelectPlan {
   readonly hasPartitionIn: boolean;
   readonly columns: readonly VisibleColumn[];
   readonly roles: readonly StoredRole[];
-  /** The only selector is count(*): over several partitions the counts are added up. */
-  readonly isCount: boolean;
+  /** Indexes of count(*) among the columns; with one of them the answer is one row. */
+  readonly counts: readonly number[];
   /** ORDER BY columns, for merging several partitions. */
   readonly orderBy: readonly { readonly column: ColumnEntry; readonly descending: boolean }[];
   readonly limit: ((context: TermContext) => number | undefined) | undefined;
@@ -165,7 +165,7 @@ export function planSelect(
       ...columns.map((column) => column.role),
       ...hidden.map((column) => roleOf(table, column)),
     ],
-    isCount: columns.length === 1 && columns[0]?.text === 'count(*)',
+    counts: columns.flatMap((column, index) => (column.text === 'count(*)' ? [index] : [])),
     orderBy,
     limit,
     perPartitionLimit,

@@ -124,6 +124,35 @@ function inner(receiver: Receiver, name: string, type: CqlType): Receiver {
   return { keyspace: receiver.keyspace, table: receiver.table, name, type };
 }
 
+/** @throws InvalidRequestError for a bind marker at any depth of a list, set or map: Cassandra takes whole ones only. */
+function refuseBinds(what: string, items: readonly Expression[], receiver: Receiver): void {
+  if (!items.some(containsBind)) return;
+  throw new InvalidRequestError(
+    `Invalid ${what} literal for ${receiver.name}: bind variables are not supported inside collection literals`,
+  );
+}
+
+function containsBind(expression: Expression): boolean {
+  switch (expression.kind) {
+    case 'bind':
+      return true;
+    case 'list':
+    case 'set':
+    case 'tuple':
+      return expression.items.some(containsBind);
+    case 'map':
+      return expression.entries.flat().some(containsBind);
+    case 'udt':
+      return expression.fields.some((field) => containsBind(field.value));
+    case 'function':
+      return expression.args.some(containsBind);
+    case 'type_hint':
+      return containsBind(expression.value);
+    default:
+      return false;
+  }
+}
+
 /** Value of a term inside a collection: neither null nor unset, as in Cassandra. */
 function element(source: TermSource, context: TermContext): Uint8Array {
   const value = source(context);
@@ -159,6 +188,7 @@ function compileSequence(
   const sources = items.map((item) =>
     compileTerm(item, inner(receiver, `value(${receiver.name})`, type.element), scope),
   );
+  refuseBinds('list', items, receiver);
   return (context) => serializeList(sources.map((source) => element(source, context)));
 }
 
@@ -168,13 +198,13 @@ function compileSet(
   scope: TermScope,
 ): TermSource {
   const { type } = receiver;
-  // `{}` is the empty literal of sets, maps and UDTs alike.
+  // `{}` is the empty literal of sets and maps alike.
   if (items.length === 0 && type.kind === 'map') return () => serializeMap(type.key, []);
-  if (items.length === 0 && type.kind === 'udt') return () => serializeTuple([]);
   if (type.kind !== 'set') throw mismatch('set', receiver);
   const sources = items.map((item) =>
     compileTerm(item, inner(receiver, `value(${receiver.name})`, type.element), scope),
   );
+  refuseBinds('set', items, receiver);
   return (context) =>
     serializeSet(
       type.element,
@@ -196,6 +226,7 @@ function compileMap(
         compileTerm(value, inner(receiver, `value(${receiver.name})`, type.value), scope),
       ] as const,
   );
+  refuseBinds('map', entries.flat(), receiver);
   return (context) =>
     serializeMap(
       type.key,

@@ -183,14 +183,23 @@ function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {
   };
 }
 
+/** Cassandra's words for the deletion of a part of a column whose cell is whole. */
+function partDeletion({ name, type }: ColumnEntry, isField: boolean): string {
+  if (isField) {
+    return type.kind === 'udt'
+      ? `Frozen UDT column ${name} does not support field deletions`
+      : `Invalid field deletion operation for non-UDT column ${name}`;
+  }
+  const isCollection = type.kind === 'list' || type.kind === 'set' || type.kind === 'map';
+  return `Invalid deletion operation for ${isCollection ? 'frozen' : 'non'} collection column ${name}`;
+}
+
 function planDelete(statement: DeleteStatement, planning: Planning): WritePlan {
   const { table, scope, target } = planning;
   const targets = statement.targets.map((deleted) => {
     const column = requireColumn(table, deleted.column);
     if (deleted.key !== undefined || deleted.field !== undefined) {
-      throw new InvalidRequestError(
-        `Invalid deletion operation for column ${column.name}: it is not a non-frozen collection or user type`,
-      );
+      throw new InvalidRequestError(partDeletion(column, deleted.field !== undefined));
     }
     return quoteIdentifier(column.name);
   });

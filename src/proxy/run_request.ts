@@ -2,6 +2,7 @@ import { parseStatement, statementShape } from '../cql/index.ts';
 import type { ParsedStatement } from '../cql/index.ts';
 import type { TermContext } from '../encryption/index.ts';
 import {
+  CqlErrorCode,
   InternalError,
   InvalidRequestError,
   ProtocolError,
@@ -218,6 +219,7 @@ async function run(
 ): Promise<Reply> {
   switch (compiled.kind) {
     case 'select':
+      refusePageSizeZero(request.options);
       return runSelect(
         session,
         request,
@@ -246,6 +248,7 @@ async function run(
       );
     }
     case 'virtual':
+      refusePageSizeZero(request.options);
       return runVirtual(session, request, compiled, execution);
     case 'forward':
       return forwardQuery(session, request, compiled, execution);
@@ -253,6 +256,12 @@ async function run(
       checkBoundCount(0, execution.values.length);
       return runStatement(session, request, compiled.statement, execution.text);
   }
+}
+
+/** Zero rows a page would never end; less than zero means no paging. */
+function refusePageSizeZero({ pageSize }: QueryOptions): void {
+  if (pageSize !== 0) return;
+  throw new InvalidRequestError('The page size cannot be 0', CqlErrorCode.PROTOCOL_ERROR);
 }
 
 const BATCH_TYPES = { logged: 0, unlogged: 1, counter: 2 } as const;
@@ -370,10 +379,16 @@ async function batchParts(session: Session, message: BatchMessage): Promise<Batc
         'Invalid statement in batch: only UPDATE, INSERT and DELETE statements are allowed.',
       );
     }
+    const { variables } = compiled;
+    if (child.values.length !== variables.length) {
+      throw new InvalidRequestError(
+        `There were ${String(variables.length)} markers(?) in CQL but ${String(child.values.length)} bound variables`,
+      );
+    }
     parts.push({
       plan: compiled.plan,
       context: {
-        binds: positional(compiled.variables, child.values),
+        binds: child.values,
         constants,
         functions: session.services.functions,
       },

@@ -1,5 +1,11 @@
 import { bindSelect, limitMarkers, openRows, sealRead, storedRead } from '../encryption/index.ts';
-import type { BoundSelect, SelectPlan, StoredRead, TermContext } from '../encryption/index.ts';
+import type {
+  BoundSelect,
+  SelectPlan,
+  StoredRead,
+  StoredRow,
+  TermContext,
+} from '../encryption/index.ts';
 import { InvalidRequestError } from '../errors/index.ts';
 import { compareValues } from '../values/index.ts';
 import { RowsWriter } from '../wire/index.ts';
@@ -11,6 +17,8 @@ import type { Reply } from './reply.ts';
 import { executeStored, readRows, storedOptions, storedRows, tableKeys } from './run_stored.ts';
 import type { RequestContext, Session } from './session.ts';
 
+/** Cassandra's own warning; the reads of single partitions do not give it. */
+const AGGREGATE_WARNING = 'Aggregation query used on multiple partition keys (IN restriction)';
 /** Reads of several partitions under way at once. */
 const READ_AHEAD = 8;
 
@@ -117,17 +125,18 @@ async function readPartitions(job: ReadJob, start: PagingPosition | undefined): 
   const { pageSize } = request.options;
   const paged = pageSize !== undefined && pageSize > 0;
   const ordered = plan.orderBy.length > 0;
+  const isAggregate = plan.counts.length > 0;
   if (ordered && paged && bound.partitions?.length !== 0) {
     throw new InvalidRequestError(
       'Cannot page queries with both ORDER BY and a IN restriction on the partition key; you must either remove the ORDER BY or the IN and sort client side, or disable paging for this query',
     );
   }
   // Cassandra reads an ordered or counted statement whole before it answers.
-  const budget = ordered || plan.isCount || !paged ? undefined : pageSize;
+  const budget = ordered || isAggregate || !paged ? undefined : pageSize;
   const reads = await seal(job, bound.partitions ?? []);
   const rows: Row[] = [];
   const prefix: { -readonly [K in keyof Prefix]: Prefix[K] } = {};
-  let remaining = start?.remaining ?? (ordered || plan.isCount ? undefined : bound.limit);
+  let remaining = start?.remaining ?? (ordered || isAggregate ? undefined : bound.limit);
   let position = start?.partition ?? 0;
   let upstream = start?.upstream;
   let next: PagingPosition | undefined;
@@ -139,7 +148,7 @@ async function readPartitions(job: ReadJob, start: PagingPosition | undefined): 
         budget === undefined ? undefined : Math.min(budget - rows.length, remaining ?? Infinity);
       const reading = readPage(job, reads[issued] as StoredRead, {
         // Cassandra ignores a paging state where LIMIT is not above the page size: pages carry the limit by their size.
-        limit: ordered || plan.isCount ? bound.limit : left === undefined ? remaining : NO_LIMIT,
+        limit: ordered || isAggregate ? bound.limit : left === undefined ? remaining : NO_LIMIT,
         pageSize: left,
         upstream: issued === position ? upstream : undefined,
         flags: issued === 0 ? request.flags : 0,
@@ -187,7 +196,10 @@ async function readPartitions(job: ReadJob, start: PagingPosition | undefined): 
       break;
     }
   }
-  if (plan.isCount) return { rows: [addCounts(rows)], next: undefined, prefix };
+  if (isAggregate) {
+    prefix.warnings = [...(prefix.warnings ?? []), AGGREGATE_WARNING];
+    return { rows: [aggregated(rows, plan)], next: undefined, prefix };
+  }
   if (ordered) {
     sortRows(rows, plan, compiled.resultColumns);
     return {
@@ -238,6 +250,14 @@ async function readPage(
   );
   const { result: rows, prefix } = storedRows(envelope, session.version);
   const cells = readRows(rows, plan.roles.length, plan.table);
+  const [only] = cells;
+  if (only !== undefined && isCountOfNothing(only, plan)) {
+    return {
+      rows: [only.slice(0, plan.columns.length)],
+      upstream: rows.metadata.pagingState,
+      prefix,
+    };
+  }
   // Merging partitions by ORDER BY may need clustering columns that the client did not select.
   const visible =
     plan.hasPartitionIn && plan.orderBy.length > 0 ? plan.roles.length : plan.columns.length;
@@ -261,15 +281,32 @@ function mergePrefix(into: { -readonly [K in keyof Prefix]: Prefix[K] }, prefix:
   }
 }
 
-function addCounts(rows: readonly Row[]): Row {
-  let sum = 0n;
-  for (const row of rows) {
-    const [count] = row;
-    if (count?.length === 8) sum += Buffer.from(count).readBigInt64BE();
+/** Where there are no rows to count, Cassandra answers one of nulls: it has no key and is no row of the table. */
+function isCountOfNothing(cells: StoredRow, plan: SelectPlan): boolean {
+  return (
+    plan.counts.length > 0 &&
+    cells.every((cell, index) =>
+      plan.counts.includes(index)
+        ? cell?.length === 8 && cell.every((byte) => byte === 0)
+        : cell === null,
+    )
+  );
+}
+
+/** One row of several: counts are added up, the other columns are those of the first row that was counted. */
+function aggregated(rows: readonly Row[], plan: SelectPlan): Row {
+  const countOf = (row: Row, index: number): bigint => {
+    const cell = row[index];
+    return cell?.length === 8 ? Buffer.from(cell).readBigInt64BE() : 0n;
+  };
+  const first = rows.find((row) => countOf(row, plan.counts[0] ?? -1) > 0n);
+  const answer = plan.columns.map((_column, index) => first?.[index] ?? null);
+  for (const index of plan.counts) {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigInt64BE(rows.reduce((sum, row) => sum + countOf(row, index), 0n));
+    answer[index] = bytes;
   }
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigInt64BE(sum);
-  return [bytes];
+  return answer;
 }
 
 /** ORDER BY over several partitions: by the decrypted clustering values, ties in the order of the partitions. */

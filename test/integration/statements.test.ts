@@ -1,0 +1,39 @@
+/**
+ * Every form of statement, on a table made through the proxy and on a plain one on Cassandra directly: rows, metadata,
+ * warnings, codes and texts of errors are the same, or the statement is refused by name and nothing of it is executed.
+ */
+import { afterAll, beforeAll, describe } from 'vitest';
+import { startPair } from './support/pair.ts';
+import type { Pair } from './support/pair.ts';
+import { describeErrors } from './statements/errors.ts';
+import { describePaging } from './statements/paging.ts';
+import { describePlainTables } from './statements/plain_tables.ts';
+import { describePrepared } from './statements/prepared.ts';
+import { describeReads } from './statements/reads.ts';
+import { describeRefusals } from './statements/refusals.ts';
+import { describeSizes } from './statements/sizes.ts';
+import { describeWrites } from './statements/writes.ts';
+
+let pair: Pair | undefined;
+
+function both(): Pair {
+  if (pair === undefined) throw new Error('nothing is started');
+  return pair;
+}
+
+beforeAll(async () => {
+  pair = await startPair();
+});
+
+afterAll(async () => {
+  await pair?.stop();
+});
+
+describe('writes', () => describeWrites(both));
+describe('reads', () => describeReads(both));
+describe('prepared statements', () => describePrepared(both));
+describe('paging', () => describePaging(both));
+describe('sizes', () => describeSizes(both));
+describe('errors', () => describeErrors(both));
+describe('refusals', () => describeRefusals(both));
+describe('tables that are not encrypted', () => describePlainTables(both));
