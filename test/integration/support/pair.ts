@@ -20,8 +20,11 @@ export interface Pair {
   stop(): Promise<void>;
 }
 
-/** Starts a Cassandra and a proxy on it. */
-export async function startPair(options: TestCassandraOptions = {}): Promise<Pair> {
+/** Starts a Cassandra and a proxy on it, which logs in with a role of its own where one is given. */
+export async function startPair(
+  options: TestCassandraOptions = {},
+  role: { readonly username?: string; readonly password?: string } = {},
+): Promise<Pair> {
   const direct = process.env['CQLOCK_TEST_DIRECT'];
   const proxy = process.env['CQLOCK_TEST_PROXY'];
   if (direct !== undefined && proxy !== undefined) {
@@ -34,7 +37,10 @@ export async function startPair(options: TestCassandraOptions = {}): Promise<Pai
   }
   const cassandra = await startCassandra(options);
   try {
-    const started = await startProxy({ contactPoints: [`${cassandra.host}:${cassandra.port}`] });
+    const started = await startProxy({
+      contactPoints: [`${cassandra.host}:${cassandra.port}`],
+      ...role,
+    });
     return {
       direct: { host: cassandra.host, port: cassandra.port },
       proxy: { host: started.host, port: started.port },

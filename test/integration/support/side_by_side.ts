@@ -21,6 +21,12 @@ export interface Comparison extends RawQueryOptions {
   readonly ignore?: readonly number[];
 }
 
+/** Where the two sides are. */
+interface Endpoints {
+  readonly direct: Endpoint;
+  readonly proxy: Endpoint;
+}
+
 /** One answer as it is compared. */
 export type Seen = Readonly<Record<string, unknown>>;
 
@@ -37,19 +43,24 @@ export class SideBySide {
   }
 
   /** Connects and makes the keyspaces `<name>_plain` and `<name>_enc`. */
-  static async open(
-    endpoints: { readonly direct: Endpoint; readonly proxy: Endpoint },
-    name: string,
-    version = 4,
-  ): Promise<SideBySide> {
-    const sides = new SideBySide(
-      await RawClient.connect({ ...endpoints.direct, version }),
-      await RawClient.connect({ ...endpoints.proxy, version }),
-      name,
-    );
+  static async open(endpoints: Endpoints, name: string, version = 4): Promise<SideBySide> {
+    const sides = await SideBySide.connect(endpoints, name, { version });
     await sides.done(`DROP KEYSPACE IF EXISTS ${KS}`);
     await sides.done(`CREATE KEYSPACE ${KS} WITH replication = ${REPLICATION}`);
     return sides;
+  }
+
+  /** Connects, with keyspaces that are there already. */
+  static async connect(
+    endpoints: Endpoints,
+    name: string,
+    options: { readonly version?: number; readonly username?: string; readonly password?: string },
+  ): Promise<SideBySide> {
+    return new SideBySide(
+      await RawClient.connect({ ...endpoints.direct, ...options }),
+      await RawClient.connect({ ...endpoints.proxy, ...options }),
+      name,
+    );
   }
 
   close(): void {
