@@ -4,6 +4,7 @@ import type { Config } from '../config/index.ts';
 import { CryptoTicks } from '../encryption/index.ts';
 import { ConfigError } from '../errors/index.ts';
 import { KeyService, KmsTableKeys, StateDirectoryTrust } from '../keys/index.ts';
+import { KmsRegistry } from '../kms/index.ts';
 import { connectTo, listen } from '../net/index.ts';
 import { ProxyServer, StatementCache, StoredStatements } from '../proxy/index.ts';
 import type { SharedServices } from '../proxy/index.ts';
@@ -52,7 +53,7 @@ export async function openParts(options: {
     store: new CassandraRecordStore(control),
     source: new CassandraSchemaSource(control, systemClock),
     trust: new StateDirectoryTrust(kms.store, kms.provider),
-    tableKeys: new KmsTableKeys(kms.provider),
+    tableKeys: new KmsTableKeys(new KmsRegistry(kms.provider)),
   };
 }
 

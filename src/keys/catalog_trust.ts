@@ -1,14 +1,14 @@
 import { MetadataIntegrityError } from '../errors/index.ts';
-import type { EncryptionContext, KeyStore, KmsProvider } from '../kms/index.ts';
+import type { EncryptionContext, KeyStore, ServiceKeyProvider } from '../kms/index.ts';
 import type { CatalogTrust, ClusterTrust } from '../schema/index.ts';
 
 /** The trusted side of the catalog: cluster id and anchor in the key store, catalog key under the KMS. */
 export class StateDirectoryTrust implements CatalogTrust {
   readonly providerName: string;
   readonly #store: KeyStore;
-  readonly #provider: KmsProvider;
+  readonly #provider: ServiceKeyProvider;
 
-  constructor(store: KeyStore, provider: KmsProvider) {
+  constructor(store: KeyStore, provider: ServiceKeyProvider) {
     this.#store = store;
     this.#provider = provider;
     this.providerName = provider.name;

@@ -9,8 +9,8 @@ import {
   zero,
 } from '../crypto/index.ts';
 import type { TableCipherKeys } from '../crypto/index.ts';
-import { KeyAccessError, MetadataIntegrityError } from '../errors/index.ts';
-import type { KmsProvider } from '../kms/index.ts';
+import { MetadataIntegrityError } from '../errors/index.ts';
+import type { KmsRegistry } from '../kms/index.ts';
 import type { TableEntry, TableKeyFactory, TableKeyRecord, TableKeys } from '../schema/index.ts';
 
 const FIRST_EPOCH = 1;
@@ -24,10 +24,10 @@ export interface OpenedTableKeys extends TableCipherKeys {
 
 /** Makes and opens the table keys and DEKs that records hold. */
 export class KmsTableKeys implements TableKeyFactory {
-  readonly #provider: KmsProvider;
+  readonly #kms: KmsRegistry;
 
-  constructor(provider: KmsProvider) {
-    this.#provider = provider;
+  constructor(kms: KmsRegistry) {
+    this.#kms = kms;
   }
 
   /** See {@link TableKeyFactory.newTableKeys}. */
@@ -38,7 +38,7 @@ export class KmsTableKeys implements TableKeyFactory {
     readonly name: string;
   }): Promise<TableKeys> {
     const { clusterId, tableId, keyspace, name } = table;
-    const keyArn = await this.#provider.createServiceKey(
+    const keyArn = await this.#kms.service.createServiceKey(
       'table',
       `table ${keyspace}.${name}`,
       Buffer.from(tableId).toString('hex'),
@@ -51,7 +51,7 @@ export class KmsTableKeys implements TableKeyFactory {
       'cqlock:keyspace': keyspace,
       'cqlock:table': name,
     };
-    const { plaintext, blob } = await this.#provider.generateDataKey(keyArn, context);
+    const { plaintext, blob } = await this.#kms.service.generateDataKey(keyArn, context);
     try {
       const deks = (['key', 'cell'] as const).map((structure) => {
         const dekId = randomBytes(16);
@@ -79,13 +79,13 @@ export class KmsTableKeys implements TableKeyFactory {
         };
       });
       return {
-        provider: this.#provider.name,
+        provider: this.#kms.service.name,
         keyArn,
         serviceOwned: true,
         tableKeys: [
           {
             version: FIRST_TABLE_KEY_VERSION,
-            provider: this.#provider.name,
+            provider: this.#kms.service.name,
             keyArn,
             context,
             blob: Buffer.from(blob).toString('hex'),
@@ -102,7 +102,7 @@ export class KmsTableKeys implements TableKeyFactory {
 
   /** See {@link TableKeyFactory.discardTableKeys}. */
   async discardTableKeys(tableId: Uint8Array): Promise<void> {
-    await this.#provider.deleteServiceKeysOf('table', Buffer.from(tableId).toString('hex'));
+    await this.#kms.service.deleteServiceKeysOf('table', Buffer.from(tableId).toString('hex'));
   }
 
   /**
@@ -136,17 +136,9 @@ export class KmsTableKeys implements TableKeyFactory {
   }
 
   async #unwrapTableKey(table: TableEntry, wrapped: TableKeyRecord): Promise<Uint8Array> {
-    if (wrapped.provider !== this.#provider.name) {
-      throw new KeyAccessError(
-        'KEY_NOT_FOUND',
-        `the key of table ${table.keyspace}.${table.name} is in the KMS ${wrapped.provider}, which is not configured`,
-      );
-    }
-    const plaintext = await this.#provider.decrypt(
-      wrapped.keyArn,
-      Buffer.from(wrapped.blob, 'hex'),
-      wrapped.context,
-    );
+    const plaintext = await this.#kms
+      .named(wrapped.provider)
+      .decrypt(wrapped.keyArn, Buffer.from(wrapped.blob, 'hex'), wrapped.context);
     const commit = tableKeyCommit(plaintext, table.tableId);
     if (!constantTimeEqual(commit, Buffer.from(wrapped.commit, 'hex'))) {
       zero(plaintext);

@@ -14,7 +14,7 @@ import type {
   DataKey,
   EncryptionContext,
   KmsKeyDescription,
-  KmsProvider,
+  ServiceKeyProvider,
   ServiceKeyPurpose,
 } from './kms_provider.ts';
 
@@ -25,6 +25,7 @@ const TAG_BYTES = 16;
 const DATA_KEY_BYTES = 32;
 const MAX_PLAINTEXT_BYTES = 4096;
 const DAY_MS = 86_400_000;
+const ARN_PREFIX = 'arn:cqlock:kms:';
 
 /** Settings of the embedded KMS. */
 export interface EmbeddedKmsOptions {
@@ -36,7 +37,7 @@ export interface EmbeddedKmsOptions {
  * A KMS inside the proxy. KMS keys live in the key store and are used here only; a blob is
  * version u8 ‖ key id 16 ‖ nonce 12 ‖ AES-256-GCM ciphertext ‖ tag 16, with version, key id and context as associated data.
  */
-export class EmbeddedKms implements KmsProvider {
+export class EmbeddedKms implements ServiceKeyProvider {
   readonly name = 'embedded';
   readonly #store: KeyStore;
   readonly #clock: Clock;
@@ -45,6 +46,24 @@ export class EmbeddedKms implements KmsProvider {
     this.#store = options.store;
     this.#clock = options.clock ?? systemClock;
   }
+
+  /** See {@link KmsProvider.recognises}. */
+  recognises(identifier: string): boolean {
+    return identifier.startsWith(ARN_PREFIX);
+  }
+
+  /** See {@link KmsProvider.resolveKey}. */
+  async resolveKey(identifier: string): Promise<string> {
+    return this.#key(identifier).arn;
+  }
+
+  /** See {@link KmsProvider.createGrant}. */
+  async createGrant(): Promise<string | undefined> {
+    return undefined;
+  }
+
+  /** See {@link KmsProvider.retireGrant}. */
+  async retireGrant(): Promise<void> {}
 
   /** See {@link KmsProvider.generateDataKey}. */
   async generateDataKey(keyArn: string, context: EncryptionContext): Promise<DataKey> {
@@ -94,7 +113,7 @@ export class EmbeddedKms implements KmsProvider {
     };
   }
 
-  /** See {@link KmsProvider.createServiceKey}. */
+  /** See {@link ServiceKeyProvider.createServiceKey}. */
   async createServiceKey(
     purpose: ServiceKeyPurpose,
     description: string,
@@ -116,7 +135,7 @@ export class EmbeddedKms implements KmsProvider {
     });
   }
 
-  /** See {@link KmsProvider.deleteServiceKey}. */
+  /** See {@link ServiceKeyProvider.deleteServiceKey}. */
   async deleteServiceKey(keyArn: string): Promise<void> {
     await this.#store.update((state) => {
       const key = entryOf(state.keys, keyArn);
@@ -131,7 +150,7 @@ export class EmbeddedKms implements KmsProvider {
     });
   }
 
-  /** See {@link KmsProvider.deleteServiceKeysOf}. */
+  /** See {@link ServiceKeyProvider.deleteServiceKeysOf}. */
   async deleteServiceKeysOf(purpose: ServiceKeyPurpose, owner: string): Promise<void> {
     const isTheirs = (key: KmsKeyEntry): boolean =>
       key.serviceOwned && key.purpose === purpose && key.owner === owner;
@@ -142,7 +161,10 @@ export class EmbeddedKms implements KmsProvider {
     );
   }
 
-  /** See {@link KmsProvider.scheduleDeletion}. */
+  /**
+   * Starts the waiting period after which a customer managed key is destroyed.
+   * @param days 7 to 30
+   */
   async scheduleDeletion(keyArn: string, days: number): Promise<void> {
     if (!Number.isInteger(days) || days < 7 || days > 30) {
       throw new InvalidRequestError('the waiting period of a key deletion is 7 to 30 days');

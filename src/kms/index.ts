@@ -15,9 +15,12 @@ export type { ClusterEntry, KeyStoreOptions, KmsKeyEntry, KmsKeyState } from './
 export type {
   DataKey,
   EncryptionContext,
+  GrantRequest,
   KmsKeyDescription,
   KmsProvider,
+  ServiceKeyProvider,
   ServiceKeyPurpose,
 } from './kms_provider.ts';
+export { KmsRegistry } from './kms_registry.ts';
 export { createRootKeyFile, defaultRootKeyPath, loadRootKey } from './root_key.ts';
 export type { RootKey, RootKeySource } from './root_key.ts';

@@ -25,6 +25,15 @@ export interface KmsKeyDescription {
 /** What a service-owned key is made for. */
 export type ServiceKeyPurpose = 'catalog' | 'table';
 
+/** What a grant allows; the terms of AWS KMS (CreateGrant). */
+export interface GrantRequest {
+  /** Unique for a table and use, so that a second call with it makes no second grant. */
+  readonly name: string;
+  readonly operations: readonly ('Decrypt' | 'Encrypt' | 'GenerateDataKey' | 'DescribeKey')[];
+  /** Pairs that the encryption context of a call must hold (EncryptionContextSubset). */
+  readonly contextSubset: EncryptionContext;
+}
+
 /**
  * One key management service.
  *
@@ -33,15 +42,19 @@ export type ServiceKeyPurpose = 'catalog' | 'table';
  * `reEncrypt` with {@link MetadataIntegrityError} when blob and context do not belong together.
  */
 export interface KmsProvider {
-  /** Name of the provider as records keep it, e.g. `embedded`. */
+  /** Name of the provider as records keep it: `embedded`, `aws`, `vault`, `pkcs11`, `kmip`. */
   readonly name: string;
+  /** Whether an identifier of a user (ARN, alias, URI) has the form of this provider's. Does no I/O. */
+  recognises(identifier: string): boolean;
+  /** Resolves an identifier of a user to the ARN that records keep; an alias to the key it stands for now. */
+  resolveKey(identifier: string): Promise<string>;
   /** Makes a data key of 32 bytes under `keyArn`. */
   generateDataKey(keyArn: string, context: EncryptionContext): Promise<DataKey>;
   /** Encrypts up to 4096 bytes under `keyArn`. */
   encrypt(keyArn: string, plaintext: Uint8Array, context: EncryptionContext): Promise<Uint8Array>;
   /** Decrypts a blob; `keyArn` MUST be the key it was made with. The caller owns the returned bytes. */
   decrypt(keyArn: string, blob: Uint8Array, context: EncryptionContext): Promise<Uint8Array>;
-  /** Decrypts under one key and context and encrypts under another, without the plaintext leaving the KMS. */
+  /** Decrypts under one key and context and encrypts under another, without the plaintext leaving the KMS where it can. */
   reEncrypt(
     source: { readonly keyArn: string; readonly context: EncryptionContext },
     blob: Uint8Array,
@@ -49,6 +62,14 @@ export interface KmsProvider {
   ): Promise<Uint8Array>;
   /** Tells the state of a key. */
   describeKey(keyArn: string): Promise<KmsKeyDescription>;
+  /** Makes a grant and returns its id; `undefined` where the KMS knows no grants. */
+  createGrant(keyArn: string, request: GrantRequest): Promise<string | undefined>;
+  /** Ends a grant. Does nothing when there is no such grant or no such key. */
+  retireGrant(keyArn: string, grantId: string): Promise<void>;
+}
+
+/** The service-owned keys of the proxy: always the embedded KMS, whatever the customer managed keys are under. */
+export interface ServiceKeyProvider extends KmsProvider {
   /**
    * Makes a service-owned key and returns its ARN; the key is durable when the promise resolves.
    * @param owner what the key is for, e.g. the id of a table in hex; `deleteServiceKeysOf` finds it again
@@ -58,6 +79,4 @@ export interface KmsProvider {
   deleteServiceKey(keyArn: string): Promise<void>;
   /** Destroys all service-owned keys made for `purpose` and `owner` at once, also ones whose ARN nobody noted. */
   deleteServiceKeysOf(purpose: ServiceKeyPurpose, owner: string): Promise<void>;
-  /** Starts the waiting period (7 to 30 days) after which the key is destroyed. */
-  scheduleDeletion(keyArn: string, days: number): Promise<void>;
 }

@@ -42,7 +42,7 @@ const catalog = await schema.Catalog.open({
 const changes = new schema.SchemaChanges({
   catalog,
   source,
-  keys: new keys.KmsTableKeys(provider),
+  keys: new keys.KmsTableKeys(new kms.KmsRegistry(provider)),
   clock: util.systemClock,
   // The claim of a dead process may be taken over at once.
   claimMs: 1,

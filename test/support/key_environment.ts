@@ -3,7 +3,13 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KmsTableKeys, StateDirectoryTrust } from '../../src/keys/index.ts';
-import { createRootKeyFile, EmbeddedKms, KeyStore, loadRootKey } from '../../src/kms/index.ts';
+import {
+  createRootKeyFile,
+  EmbeddedKms,
+  KeyStore,
+  KmsRegistry,
+  loadRootKey,
+} from '../../src/kms/index.ts';
 import { Catalog, initCluster, SchemaChanges } from '../../src/schema/index.ts';
 import {
   CassandraRecordStore,
@@ -47,7 +53,7 @@ export async function connectKeys(directory: string, port: number) {
     trust: new StateDirectoryTrust(keyStore, kms),
     store: new CassandraRecordStore(connection),
     source: new CassandraSchemaSource(connection, systemClock),
-    tableKeys: new KmsTableKeys(kms),
+    tableKeys: new KmsTableKeys(new KmsRegistry(kms)),
   };
 }
 

@@ -1,25 +1,29 @@
 /** What every KMS provider must do, whatever is behind it. Each provider's test file calls this with its own set-up. */
 import { expect, it } from 'vitest';
-import type { KmsProvider } from '../../src/kms/index.ts';
+import type { KmsProvider, ServiceKeyProvider } from '../../src/kms/index.ts';
 
 /** A provider, and what only its administrator can do. */
-export interface KmsUnderTest {
-  readonly provider: KmsProvider;
+export interface KmsUnderTest<P extends KmsProvider = KmsProvider> {
+  readonly provider: P;
+  /** An identifier of the provider's form of a key that is not there. */
+  readonly absentKey: string;
   /** Makes a customer managed key; returns its ARN. */
   createCustomerKey(): Promise<string>;
   setKeyEnabled(keyArn: string, enabled: boolean): Promise<void>;
+  /** Starts the waiting period of a deletion. */
+  scheduleDeletion(keyArn: string, days: number): Promise<void>;
   /** Lets the KMS's clock pass so many days. */
   passDays(days: number): Promise<void>;
 }
 
 const CONTEXT = { 'cqlock:cluster': '0a', 'cqlock:table-id': '0b' };
-const ABSENT = 'arn:cqlock:kms:local:000000000000:key/00000000-0000-0000-0000-000000000000';
 
-/** Declares the tests; call it inside a `describe`. */
+/** Declares the tests of every provider; call it inside a `describe`. */
 export function kmsContract(setUp: () => Promise<KmsUnderTest>): void {
   it('gives data keys of 32 bytes that only their blob, key and context bring back', async () => {
-    const { provider } = await setUp();
-    const arn = await provider.createServiceKey('table', 'a', 'owner');
+    const kms = await setUp();
+    const { provider } = kms;
+    const arn = await kms.createCustomerKey();
     const first = await provider.generateDataKey(arn, CONTEXT);
     const second = await provider.generateDataKey(arn, CONTEXT);
     expect(first.plaintext.length).toBe(32);
@@ -32,8 +36,9 @@ export function kmsContract(setUp: () => Promise<KmsUnderTest>): void {
   });
 
   it('takes the pairs of a context in any order', async () => {
-    const { provider } = await setUp();
-    const arn = await provider.createServiceKey('table', 'a', 'owner');
+    const kms = await setUp();
+    const { provider } = kms;
+    const arn = await kms.createCustomerKey();
     const blob = await provider.encrypt(arn, Buffer.from('x'), { a: '1', b: '2' });
     expect(Buffer.from(await provider.decrypt(arn, blob, { b: '2', a: '1' })).toString()).toBe('x');
   });
@@ -46,8 +51,9 @@ export function kmsContract(setUp: () => Promise<KmsUnderTest>): void {
     ['names and values that run together', { 'cqlock:cluster': '0acqlock:table-id0b' }],
     ['names and values exchanged', { '0a': 'cqlock:cluster', '0b': 'cqlock:table-id' }],
   ])('refuses another context: %s', async (_, context) => {
-    const { provider } = await setUp();
-    const arn = await provider.createServiceKey('table', 'a', 'owner');
+    const kms = await setUp();
+    const { provider } = kms;
+    const arn = await kms.createCustomerKey();
     const { blob } = await provider.generateDataKey(arn, CONTEXT);
     await expect(provider.decrypt(arn, blob, context)).rejects.toMatchObject({
       name: 'MetadataIntegrityError',
@@ -56,9 +62,10 @@ export function kmsContract(setUp: () => Promise<KmsUnderTest>): void {
   });
 
   it('refuses a blob under another key, though that key may be used', async () => {
-    const { provider } = await setUp();
-    const arn = await provider.createServiceKey('table', 'a', 'owner');
-    const other = await provider.createServiceKey('table', 'b', 'owner');
+    const kms = await setUp();
+    const { provider } = kms;
+    const arn = await kms.createCustomerKey();
+    const other = await kms.createCustomerKey();
     const { blob } = await provider.generateDataKey(arn, CONTEXT);
     await expect(provider.decrypt(other, blob, CONTEXT)).rejects.toMatchObject({
       code: 'METADATA_WRAPPED_KEY',
@@ -66,8 +73,9 @@ export function kmsContract(setUp: () => Promise<KmsUnderTest>): void {
   });
 
   it('refuses a blob with any bit changed, and any part of it', async () => {
-    const { provider } = await setUp();
-    const arn = await provider.createServiceKey('table', 'a', 'owner');
+    const kms = await setUp();
+    const { provider } = kms;
+    const arn = await kms.createCustomerKey();
     const { blob } = await provider.generateDataKey(arn, CONTEXT);
     const refused = { name: 'MetadataIntegrityError', code: 'METADATA_WRAPPED_KEY' };
     for (let bit = 0; bit < blob.length * 8; bit += 1) {
@@ -82,17 +90,18 @@ export function kmsContract(setUp: () => Promise<KmsUnderTest>): void {
   });
 
   it('refuses a key that is not there, in every call', async () => {
-    const { provider } = await setUp();
-    const arn = await provider.createServiceKey('table', 'a', 'owner');
+    const kms = await setUp();
+    const { provider } = kms;
+    const arn = await kms.createCustomerKey();
     const { blob } = await provider.generateDataKey(arn, CONTEXT);
     const refused = { name: 'KeyAccessError', code: 'KEY_NOT_FOUND' };
-    for (const absent of [ABSENT, '', '__proto__', 'constructor']) {
+    for (const absent of [kms.absentKey, '', '__proto__', 'constructor']) {
       await expect(provider.generateDataKey(absent, CONTEXT)).rejects.toMatchObject(refused);
       await expect(provider.encrypt(absent, blob, CONTEXT)).rejects.toMatchObject(refused);
       await expect(provider.decrypt(absent, blob, CONTEXT)).rejects.toMatchObject(refused);
       await expect(provider.describeKey(absent)).rejects.toMatchObject(refused);
-      await expect(provider.scheduleDeletion(absent, 7)).rejects.toMatchObject(refused);
-      await provider.deleteServiceKey(absent);
+      await expect(provider.resolveKey(absent)).rejects.toMatchObject(refused);
+      await provider.retireGrant(absent, 'none');
     }
   });
 
@@ -121,7 +130,7 @@ export function kmsContract(setUp: () => Promise<KmsUnderTest>): void {
     const { provider } = kms;
     const arn = await kms.createCustomerKey();
     const { blob } = await provider.generateDataKey(arn, CONTEXT);
-    await provider.scheduleDeletion(arn, 7);
+    await kms.scheduleDeletion(arn, 7);
     const pending = { name: 'KeyAccessError', code: 'KEY_PENDING_DELETION' };
     await expect(provider.decrypt(arn, blob, CONTEXT)).rejects.toMatchObject(pending);
     const described = await provider.describeKey(arn);
@@ -130,24 +139,58 @@ export function kmsContract(setUp: () => Promise<KmsUnderTest>): void {
     await kms.passDays(6);
     await kms.setKeyEnabled(arn, true);
     await provider.decrypt(arn, blob, CONTEXT);
-    await provider.scheduleDeletion(arn, 7);
+    await kms.scheduleDeletion(arn, 7);
     await kms.passDays(7);
     const gone = { name: 'KeyAccessError', code: 'KEY_NOT_FOUND' };
     await expect(provider.decrypt(arn, blob, CONTEXT)).rejects.toMatchObject(gone);
     await expect(kms.setKeyEnabled(arn, true)).rejects.toMatchObject(gone);
-    await provider.createServiceKey('table', 'b', 'owner');
+    await kms.createCustomerKey();
     await expect(provider.describeKey(arn)).rejects.toMatchObject(gone);
   });
 
   it.each([6, 31, 7.5, Number.NaN])('refuses a waiting period of %d days', async (days) => {
     const kms = await setUp();
     const arn = await kms.createCustomerKey();
-    await expect(kms.provider.scheduleDeletion(arn, days)).rejects.toMatchObject({
+    await expect(kms.scheduleDeletion(arn, days)).rejects.toMatchObject({
       name: 'InvalidRequestError',
     });
     expect((await kms.provider.describeKey(arn)).state).toBe('enabled');
   });
 
+  it('re-encrypts under another key and context; the old pair then opens nothing new', async () => {
+    const kms = await setUp();
+    const { provider } = kms;
+    const from = await kms.createCustomerKey();
+    const to = await kms.createCustomerKey();
+    const { blob, plaintext } = await provider.generateDataKey(from, CONTEXT);
+    const context = { other: 'x' };
+    const moved = await provider.reEncrypt({ keyArn: from, context: CONTEXT }, blob, {
+      keyArn: to,
+      context,
+    });
+    expect(Buffer.from(await provider.decrypt(to, moved, context))).toEqual(Buffer.from(plaintext));
+    const refused = { code: 'METADATA_WRAPPED_KEY' };
+    await expect(provider.decrypt(from, moved, CONTEXT)).rejects.toMatchObject(refused);
+    await expect(provider.decrypt(to, moved, CONTEXT)).rejects.toMatchObject(refused);
+  });
+
+  it('encrypts up to 4,096 bytes', async () => {
+    const kms = await setUp();
+    const { provider } = kms;
+    const arn = await kms.createCustomerKey();
+    for (const length of [0, 1, 4096]) {
+      const plaintext = Buffer.alloc(length, 7);
+      const blob = await provider.encrypt(arn, plaintext, CONTEXT);
+      expect(Buffer.from(await provider.decrypt(arn, blob, CONTEXT))).toEqual(plaintext);
+    }
+    await expect(provider.encrypt(arn, Buffer.alloc(4097), CONTEXT)).rejects.toMatchObject({
+      name: 'InvalidRequestError',
+    });
+  });
+}
+
+/** Declares the tests of the provider of service-owned keys; call it inside a `describe`. */
+export function serviceKeyContract(setUp: () => Promise<KmsUnderTest<ServiceKeyProvider>>): void {
   it('destroys service-owned keys at once, and none of a customer', async () => {
     const kms = await setUp();
     const { provider } = kms;
@@ -156,6 +199,7 @@ export function kmsContract(setUp: () => Promise<KmsUnderTest>): void {
     expect((await provider.describeKey(arn)).serviceOwned).toBe(true);
     await provider.deleteServiceKey(arn);
     await provider.deleteServiceKey(arn);
+    for (const absent of [kms.absentKey, '', '__proto__']) await provider.deleteServiceKey(absent);
     const gone = { name: 'KeyAccessError', code: 'KEY_NOT_FOUND' };
     await expect(provider.decrypt(arn, blob, CONTEXT)).rejects.toMatchObject(gone);
     const customer = await kms.createCustomerKey();
@@ -192,34 +236,5 @@ export function kmsContract(setUp: () => Promise<KmsUnderTest>): void {
       await expect(provider.describeKey(arn)).rejects.toMatchObject({ code: 'KEY_NOT_FOUND' });
     }
     for (const arn of kept) expect((await provider.describeKey(arn)).state).toBe('enabled');
-  });
-
-  it('re-encrypts under another key and context; the old pair then opens nothing new', async () => {
-    const { provider } = await setUp();
-    const from = await provider.createServiceKey('table', 'a', 'owner');
-    const to = await provider.createServiceKey('table', 'b', 'owner');
-    const { blob, plaintext } = await provider.generateDataKey(from, CONTEXT);
-    const context = { other: 'x' };
-    const moved = await provider.reEncrypt({ keyArn: from, context: CONTEXT }, blob, {
-      keyArn: to,
-      context,
-    });
-    expect(Buffer.from(await provider.decrypt(to, moved, context))).toEqual(Buffer.from(plaintext));
-    const refused = { code: 'METADATA_WRAPPED_KEY' };
-    await expect(provider.decrypt(from, moved, CONTEXT)).rejects.toMatchObject(refused);
-    await expect(provider.decrypt(to, moved, CONTEXT)).rejects.toMatchObject(refused);
-  });
-
-  it('encrypts up to 4,096 bytes', async () => {
-    const { provider } = await setUp();
-    const arn = await provider.createServiceKey('table', 'a', 'owner');
-    for (const length of [0, 1, 4096]) {
-      const plaintext = Buffer.alloc(length, 7);
-      const blob = await provider.encrypt(arn, plaintext, CONTEXT);
-      expect(Buffer.from(await provider.decrypt(arn, blob, CONTEXT))).toEqual(plaintext);
-    }
-    await expect(provider.encrypt(arn, Buffer.alloc(4097), CONTEXT)).rejects.toMatchObject({
-      name: 'InvalidRequestError',
-    });
   });
 }

@@ -4,7 +4,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KmsTableKeys, StateDirectoryTrust } from '../../src/keys/index.ts';
-import { EmbeddedKms, KeyStore, loadRootKey } from '../../src/kms/index.ts';
+import { EmbeddedKms, KeyStore, KmsRegistry, loadRootKey } from '../../src/kms/index.ts';
 import { Catalog, initCluster, SchemaChanges } from '../../src/schema/index.ts';
 import type { NewColumn, RawSchema, RecordStore, StoredRecord } from '../../src/schema/index.ts';
 import type { Clock } from '../../src/util/index.ts';
@@ -56,7 +56,7 @@ export class MemoryCluster {
     this.#clock = clock;
     const kms = new EmbeddedKms({ store: keyStore });
     this.#trust = new StateDirectoryTrust(keyStore, kms);
-    this.#keys = new KmsTableKeys(kms);
+    this.#keys = new KmsTableKeys(new KmsRegistry(kms));
   }
 
   /** Makes and initialises one with the keyspace `ks`. */

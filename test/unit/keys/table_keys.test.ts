@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { MetadataIntegrityError, SchemaError } from '../../../src/errors/index.ts';
 import { KeyService, KmsTableKeys } from '../../../src/keys/index.ts';
-import { EmbeddedKms, KeyStore, loadRootKey } from '../../../src/kms/index.ts';
-import type { KmsProvider } from '../../../src/kms/index.ts';
+import { EmbeddedKms, KeyStore, KmsRegistry, loadRootKey } from '../../../src/kms/index.ts';
+import type { ServiceKeyProvider } from '../../../src/kms/index.ts';
 import type { TableKeys } from '../../../src/schema/index.ts';
 import { fakeClock } from '../../support/fake_clock.ts';
 import { encryptedTable } from '../../support/table_entry.ts';
@@ -24,21 +24,21 @@ beforeAll(async () => {
   const value = Buffer.alloc(32, 5).toString('base64');
   keyStore = await KeyStore.create({ path, rootKey: loadRootKey({ kind: 'base64', value }) });
   kms = new EmbeddedKms({ store: keyStore });
-  const factory = new KmsTableKeys(kms);
+  const factory = new KmsTableKeys(new KmsRegistry(kms));
   const table = { clusterId: CLUSTER, keyspace: 'ks' };
   keysOfA = await factory.newTableKeys({ ...table, tableId: A, name: 'a' });
   keysOfB = await factory.newTableKeys({ ...table, tableId: B, name: 'b' });
 });
 
 /** The embedded KMS, with every plaintext that leaves it and every key it was asked with. */
-function watched(): { provider: KmsProvider; plaintexts: Uint8Array[]; arns: string[] } {
+function watched(): { provider: ServiceKeyProvider; plaintexts: Uint8Array[]; arns: string[] } {
   const plaintexts: Uint8Array[] = [];
   const arns: string[] = [];
-  const provider: KmsProvider = Object.create(kms) as KmsProvider;
+  const provider: ServiceKeyProvider = Object.create(kms) as ServiceKeyProvider;
   Object.defineProperties(provider, {
     name: { value: kms.name },
     decrypt: {
-      value: async (...args: Parameters<KmsProvider['decrypt']>) => {
+      value: async (...args: Parameters<ServiceKeyProvider['decrypt']>) => {
         arns.push(args[0]);
         const plaintext = await kms.decrypt(...args);
         plaintexts.push(plaintext);
@@ -46,14 +46,14 @@ function watched(): { provider: KmsProvider; plaintexts: Uint8Array[]; arns: str
       },
     },
     generateDataKey: {
-      value: async (...args: Parameters<KmsProvider['generateDataKey']>) => {
+      value: async (...args: Parameters<ServiceKeyProvider['generateDataKey']>) => {
         const dataKey = await kms.generateDataKey(...args);
         plaintexts.push(dataKey.plaintext);
         return dataKey;
       },
     },
     createServiceKey: {
-      value: (...args: Parameters<KmsProvider['createServiceKey']>) =>
+      value: (...args: Parameters<ServiceKeyProvider['createServiceKey']>) =>
         kms.createServiceKey(...args),
     },
   });
@@ -62,7 +62,9 @@ function watched(): { provider: KmsProvider; plaintexts: Uint8Array[]; arns: str
 
 async function refusalOf(keys: TableKeys, tableId: Uint8Array = A, cluster: Uint8Array = CLUSTER) {
   try {
-    (await new KmsTableKeys(kms).open(encryptedTable(tableId, keys), cluster)).dispose();
+    (
+      await new KmsTableKeys(new KmsRegistry(kms)).open(encryptedTable(tableId, keys), cluster)
+    ).dispose();
   } catch (error) {
     return (error as { code?: string }).code;
   }
@@ -94,15 +96,15 @@ describe('new keys of a table', () => {
   it('leave no table key in memory, nor any in what is kept', async () => {
     const { provider, plaintexts } = watched();
     let leaked: Buffer | undefined;
-    const spy = Object.create(provider) as KmsProvider;
+    const spy = Object.create(provider) as ServiceKeyProvider;
     Object.defineProperty(spy, 'generateDataKey', {
-      value: async (...args: Parameters<KmsProvider['generateDataKey']>) => {
+      value: async (...args: Parameters<ServiceKeyProvider['generateDataKey']>) => {
         const dataKey = await provider.generateDataKey(...args);
         leaked = Buffer.from(dataKey.plaintext);
         return dataKey;
       },
     });
-    const keys = await new KmsTableKeys(spy).newTableKeys({
+    const keys = await new KmsTableKeys(new KmsRegistry(spy)).newTableKeys({
       clusterId: CLUSTER,
       tableId: Buffer.alloc(16, 0xd),
       keyspace: 'ks',
@@ -113,7 +115,7 @@ describe('new keys of a table', () => {
   });
 
   it('that came to nothing are destroyed by the id of their table', async () => {
-    const factory = new KmsTableKeys(kms);
+    const factory = new KmsTableKeys(new KmsRegistry(kms));
     const tableId = Buffer.alloc(16, 0xe);
     const about = { clusterId: CLUSTER, tableId, keyspace: 'ks', name: 'e' };
     const { keyArn } = await factory.newTableKeys(about);
@@ -126,7 +128,10 @@ describe('new keys of a table', () => {
 describe('opening the keys of a table', () => {
   it('asks with the key of the record, zeroes the table key, and ends all ciphers at disposal', async () => {
     const { provider, plaintexts, arns } = watched();
-    const opened = await new KmsTableKeys(provider).open(encryptedTable(A, keysOfA), CLUSTER);
+    const opened = await new KmsTableKeys(new KmsRegistry(provider)).open(
+      encryptedTable(A, keysOfA),
+      CLUSTER,
+    );
     expect(arns).toEqual([keysOfA.keyArn]);
     expect(plaintexts.length).toBe(1);
     expect(Buffer.from(plaintexts[0] as Uint8Array)).toEqual(Buffer.alloc(32));
@@ -157,7 +162,7 @@ describe('opening the keys of a table', () => {
     const { provider, plaintexts } = watched();
     const swapped = { ...keysOfA, deks: keysOfB.deks };
     await expect(
-      new KmsTableKeys(provider).open(encryptedTable(A, swapped), CLUSTER),
+      new KmsTableKeys(new KmsRegistry(provider)).open(encryptedTable(A, swapped), CLUSTER),
     ).rejects.toMatchObject({ code: 'METADATA_WRAPPED_DEK' });
     expect(plaintexts.map((bytes) => Buffer.from(bytes).equals(Buffer.alloc(32)))).toEqual([true]);
   });
@@ -236,7 +241,7 @@ describe('a lease', () => {
     return { keys, clock, calls: () => calls };
   }
   const opensA = (): ReturnType<KmsTableKeys['open']> =>
-    new KmsTableKeys(kms).open(encryptedTable(A, keysOfA), CLUSTER);
+    new KmsTableKeys(new KmsRegistry(kms)).open(encryptedTable(A, keysOfA), CLUSTER);
 
   it('goes on for a table whose columns changed; new wrapped keys need a new call', async () => {
     const { keys, calls } = service(opensA);

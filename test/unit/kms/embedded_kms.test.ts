@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { EmbeddedKms, KeyStore, loadRootKey } from '../../../src/kms/index.ts';
 import { fakeClock } from '../../support/fake_clock.ts';
-import { kmsContract } from '../../support/kms_contract.ts';
+import { kmsContract, serviceKeyContract } from '../../support/kms_contract.ts';
+import type { KmsUnderTest } from '../../support/kms_contract.ts';
 
 const ROOT_KEY = loadRootKey({ kind: 'base64', value: Buffer.alloc(32, 5).toString('base64') });
 
@@ -12,21 +13,29 @@ function newPath(): string {
   return join(mkdtempSync(join(tmpdir(), 'cqlock-kms-')), 'keystore');
 }
 
+async function setUp(): Promise<KmsUnderTest<EmbeddedKms>> {
+  const clock = fakeClock();
+  const store = await KeyStore.create({ path: newPath(), rootKey: ROOT_KEY });
+  const provider = new EmbeddedKms({ store, clock });
+  return {
+    provider,
+    absentKey: 'arn:cqlock:kms:local:000000000000:key/00000000-0000-0000-0000-000000000000',
+    createCustomerKey: () => provider.createCustomerKey('test'),
+    setKeyEnabled: (arn, enabled) => provider.setKeyEnabled(arn, enabled),
+    scheduleDeletion: (arn, days) => provider.scheduleDeletion(arn, days),
+    passDays: async (days) => {
+      clock.advance(days * 86_400_000);
+      await Promise.resolve();
+    },
+  };
+}
+
 describe('the embedded KMS keeps the contract of providers:', () => {
-  kmsContract(async () => {
-    const clock = fakeClock();
-    const store = await KeyStore.create({ path: newPath(), rootKey: ROOT_KEY });
-    const provider = new EmbeddedKms({ store, clock });
-    return {
-      provider,
-      createCustomerKey: () => provider.createCustomerKey('test'),
-      setKeyEnabled: (arn, enabled) => provider.setKeyEnabled(arn, enabled),
-      passDays: async (days) => {
-        clock.advance(days * 86_400_000);
-        await Promise.resolve();
-      },
-    };
-  });
+  kmsContract(setUp);
+});
+
+describe('the embedded KMS keeps the contract of service-owned keys:', () => {
+  serviceKeyContract(setUp);
 });
 
 describe('two instances of the embedded KMS on one key store', () => {

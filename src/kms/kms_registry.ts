@@ -1,0 +1,37 @@
+import { KeyAccessError } from '../errors/index.ts';
+import type { KmsProvider, ServiceKeyProvider } from './kms_provider.ts';
+
+/** The configured key management services: the one of the service-owned keys, and those of customer managed keys. */
+export class KmsRegistry {
+  /** Holds the service-owned keys; also one of the providers. */
+  readonly service: ServiceKeyProvider;
+  readonly #providers: readonly KmsProvider[];
+
+  constructor(service: ServiceKeyProvider, others: readonly KmsProvider[] = []) {
+    this.service = service;
+    this.#providers = [service, ...others];
+  }
+
+  /**
+   * The provider that a record names.
+   * @throws KeyAccessError KEY_NOT_FOUND when it is not configured.
+   */
+  named(name: string): KmsProvider {
+    const provider = this.#providers.find((candidate) => candidate.name === name);
+    if (provider !== undefined) return provider;
+    throw new KeyAccessError('KEY_NOT_FOUND', `the KMS ${name} is not configured`);
+  }
+
+  /**
+   * The provider whose keys a user's identifier (ARN, alias, URI) names.
+   * @throws KeyAccessError KEY_NOT_FOUND when no configured provider takes it.
+   */
+  forIdentifier(identifier: string): KmsProvider {
+    const provider = this.#providers.find((candidate) => candidate.recognises(identifier));
+    if (provider !== undefined) return provider;
+    throw new KeyAccessError(
+      'KEY_NOT_FOUND',
+      `no configured KMS knows keys of the form ${identifier}`,
+    );
+  }
+}
