@@ -49,6 +49,11 @@ export const CHECKS = [
 /** @type {Suite[]} */
 export const INTEGRATION = [
   {
+    name: 'unit and property, current LTS',
+    command: [NODE, 'tools/lts.mjs'],
+    counts: 'vitest',
+  },
+  {
     name: 'integration',
     command: vitest('--config', 'vitest.integration.config.ts'),
     counts: 'vitest',

@@ -7,6 +7,8 @@ import type {
 import { InvalidRequestError } from '../errors/index.ts';
 import type { ColumnEntry, TableEntry } from '../schema/index.ts';
 import { compareValues, serializeList, serializeTuple, valueCodec } from '../values/index.ts';
+import { isEmptySlice } from './clustering_slices.ts';
+import type { SliceSide } from './clustering_slices.ts';
 import type { KeyRestriction } from './restrictions.ts';
 import { columnContext, MAX_KEY_BYTES, tableName } from './table_columns.ts';
 import type { TermContext } from './terms.ts';
@@ -69,27 +71,16 @@ export function selectsNothing(
   values: ClusteringValues,
 ): boolean {
   if (values.some((tuples) => tuples.length === 0)) return true;
-  return restrictions.some((lower, l) => {
-    if (lower.operator !== '>' && lower.operator !== '>=') return false;
-    return restrictions.some((upper, u) => {
-      if (upper.operator !== '<' && upper.operator !== '<=') return false;
-      const isStrict = lower.operator === '>' || upper.operator === '<';
-      const shared = Math.min(lower.columns.length, upper.columns.length);
-      // Cassandra cuts a slice over columns of both directions into several, and looks at each.
-      const columns = [...lower.columns, ...upper.columns];
-      if (new Set(columns.map((column) => column.clusteringOrder)).size > 1) return false;
-      for (let index = 0; index < shared; index++) {
-        const column = lower.columns[index];
-        const from = values[l]?.[0]?.[index];
-        const to = values[u]?.[0]?.[index];
-        if (column === undefined || column !== upper.columns[index]) return false;
-        if (from === undefined || to === undefined) return false;
-        const order = compareValues(column.type, from, to);
-        if (order !== 0) return order > 0;
-      }
-      return isStrict && lower.columns.length === upper.columns.length;
-    });
-  });
+  const side = (operators: readonly string[]): SliceSide | undefined => {
+    const index = restrictions.findIndex(({ operator }) => operators.includes(operator));
+    const restriction = restrictions[index];
+    if (restriction === undefined) return undefined;
+    const { columns, operator } = restriction;
+    return { columns, values: values[index]?.[0] ?? [], isInclusive: operator.endsWith('=') };
+  };
+  const lower = side(['>', '>=']);
+  const upper = side(['<', '<=']);
+  return lower !== undefined && upper !== undefined && isEmptySlice(lower, upper);
 }
 
 /** Queues a partition key for sealing. */

@@ -47,7 +47,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
       /^(Not enough bytes|Unexpected extraneous|Expected \d)/.test(difference.proxy.first.message),
   },
   {
-    name: 'a dropped column added again with another type',
+    name: 'a dropped collection, tuple or user type added again as another one',
     section: 'Dropped columns',
     applies: (_step, difference) =>
       difference.what === 'code' &&

@@ -99,28 +99,56 @@ function checkReAdd(
       `Cannot re-add previously dropped column '${column.name}' of kind ${now.toUpperCase()}, incompatible with previous kind ${before.toUpperCase()}`,
     );
   }
-  if (dropped.type === column.type) return;
-  if (!isReadableAs(dropped.type, column.type)) {
-    throw new InvalidRequestError(
-      `Cannot re-add previously dropped column '${column.name}' of type ${column.type}, incompatible with previous type ${dropped.type}`,
+  if (dropped.type === column.type || isReadableAs(dropped.type, column.type)) return;
+  if (isComposite(dropped.type) && isComposite(column.type)) {
+    // Some are compatible for Cassandra, by their elements.
+    throw new UnsupportedStatementError(
+      `column ${column.name} of ${where} was dropped as ${dropped.type}; it can be added again as ${dropped.type} or blob only`,
     );
   }
-  // Compatible for Cassandra, but cells are bound to the column's id, and validated against its type when written.
-  throw new UnsupportedStatementError(
-    `column ${column.name} of ${where} was dropped as ${dropped.type}; it can be added again as ${dropped.type} only`,
+  throw new InvalidRequestError(
+    `Cannot re-add previously dropped column '${column.name}' of type ${column.type}, incompatible with previous type ${dropped.type}`,
   );
 }
 
-/** Types whose values Cassandra lets another type read (AbstractType.isValueCompatibleWith), for native types. */
+/** Native types whose cells have one length: nothing of another length reads them. */
+const FIXED_LENGTH: ReadonlySet<string> = new Set([
+  'bigint',
+  'boolean',
+  'double',
+  'float',
+  'int',
+  'timestamp',
+  'timeuuid',
+  'uuid',
+]);
+
+/** Types whose cells Cassandra lets another type read (AbstractType.isSerializationCompatibleWith of 5.0.6). */
 function isReadableAs(previous: string, next: string): boolean {
-  if (next === 'blob') return true;
-  if (next === 'text' || next === 'varchar') return previous === 'ascii' || previous === 'text';
-  if (next === 'varint')
-    return previous === 'int' || previous === 'bigint' || previous === 'timestamp';
-  if (next === 'bigint') return previous === 'timestamp';
-  if (next === 'timestamp') return previous === 'bigint';
-  if (next === 'uuid') return previous === 'timeuuid';
-  return false;
+  switch (next) {
+    case 'blob':
+      return !hasFixedLength(previous);
+    case 'text':
+    case 'varchar':
+      return previous === 'ascii';
+    case 'bigint':
+      return previous === 'timestamp';
+    case 'timestamp':
+      return previous === 'bigint';
+    case 'uuid':
+      return previous === 'timeuuid';
+    default:
+      return false;
+  }
+}
+
+function hasFixedLength(type: string): boolean {
+  const element = /^vector<(.*), *\d+>$/.exec(type)?.[1];
+  return element === undefined ? FIXED_LENGTH.has(type) : hasFixedLength(element);
+}
+
+function isComposite(type: string): boolean {
+  return /^(frozen|tuple|vector)</.test(type);
 }
 
 function defaultScheme(column: NewColumn): ColumnScheme {
