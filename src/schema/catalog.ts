@@ -32,6 +32,8 @@ export class Catalog {
   readonly #listeners = new Set<(snapshot: Snapshot) => void>();
   #keys: CatalogKeys;
   #rootVersion: bigint;
+  /** The last reading: records whose bytes did not change are not verified again. */
+  #records: VerifiedRecords['records'];
   #snapshot: Snapshot;
   #running: Promise<Snapshot> | undefined;
   #queued: Promise<Snapshot> | undefined;
@@ -40,6 +42,7 @@ export class Catalog {
     this.#options = options;
     this.#keys = verified.keys;
     this.#rootVersion = verified.root.version;
+    this.#records = verified.records;
     this.#snapshot = snapshot;
   }
 
@@ -101,7 +104,9 @@ export class Catalog {
     const verified = await readVerifiedRecords(this.#options.store, this.#options.trust, {
       keys: this.#keys,
       rootVersion: this.#rootVersion,
+      records: this.#records,
     });
+    this.#records = verified.records;
     if (verified.root.version > this.#rootVersion) this.#rootVersion = verified.root.version;
     return verified;
   }

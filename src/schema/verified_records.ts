@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto';
 import { constantTimeEqual, deriveCatalogKeys, recordMac, rootMac } from '../crypto/index.ts';
 import { ConfigError, MetadataIntegrityError } from '../errors/index.ts';
-import type { CatalogTrust, ClusterTrust, RecordPartition, RecordStore } from './ports.ts';
+import type {
+  CatalogTrust,
+  ClusterTrust,
+  RecordPartition,
+  RecordStore,
+  StoredRecord,
+} from './ports.ts';
 import { decodeRoot } from './root.ts';
 import type { Root } from './root.ts';
 import { parseRecord, recordId } from './record.ts';
@@ -14,6 +20,17 @@ export type CatalogKeys = ReturnType<typeof deriveCatalogKeys>;
 export interface VerifiedRecord {
   readonly version: bigint;
   readonly record: CatalogRecord;
+  /** The bytes that were verified, and the hash by which the root named them: the same ones need no second verification. */
+  readonly row: StoredRecord;
+  readonly hash: string;
+}
+
+/** What an earlier reading by this process verified. */
+export interface KnownRecords {
+  readonly keys: CatalogKeys;
+  readonly rootVersion: bigint;
+  /** By record id, hex. */
+  readonly records: ReadonlyMap<string, VerifiedRecord>;
 }
 
 /** Root and records after verification. */
@@ -34,13 +51,13 @@ export function bodyHash(body: Uint8Array): string {
 
 /**
  * Reads and verifies root and records against the trusted side.
- * @param known keys and root version of an earlier reading by this process
+ * @param known an earlier reading by this process
  * @throws ConfigError before `init`; MetadataIntegrityError when keyspace or root are missing, altered or rolled back.
  */
 export async function readVerifiedRecords(
   store: RecordStore,
   trust: CatalogTrust,
-  known: { readonly keys: CatalogKeys; readonly rootVersion: bigint } | undefined,
+  known: KnownRecords | undefined,
 ): Promise<VerifiedRecords> {
   const cluster = await trust.cluster();
   if (cluster === undefined) {
@@ -60,7 +77,7 @@ async function readOnce(
   store: RecordStore,
   trust: CatalogTrust,
   cluster: ClusterTrust,
-  known: { readonly keys: CatalogKeys; readonly rootVersion: bigint } | undefined,
+  known: KnownRecords | undefined,
 ): Promise<VerifiedRecords> {
   if (!(await store.exists())) {
     throw new MetadataIntegrityError(
@@ -85,7 +102,7 @@ async function readOnce(
     clusterId: cluster.clusterId,
     keys,
     root,
-    ...verifyRecords(partition, root, keys, cluster),
+    ...verifyRecords(partition, root, { keys, known: known?.records }, cluster),
   };
 }
 
@@ -143,7 +160,7 @@ async function openCatalogKey(
 function verifyRecords(
   partition: RecordPartition,
   root: Root,
-  keys: CatalogKeys,
+  by: { readonly keys: CatalogKeys; readonly known: KnownRecords['records'] | undefined },
   cluster: ClusterTrust,
 ): Pick<VerifiedRecords, 'records' | 'damaged'> {
   const rows = new Map(partition.records.map((row) => [hexOf(row.recordId), row]));
@@ -156,7 +173,12 @@ function verifyRecords(
       damaged.push(entry.recordId);
       continue;
     }
-    const mac = recordMac(keys.record, {
+    const known = by.known?.get(entry.recordId);
+    if (known?.hash === entry.hash && isSameRow(known.row, row)) {
+      records.set(entry.recordId, known);
+      continue;
+    }
+    const mac = recordMac(by.keys.record, {
       clusterId: cluster.clusterId,
       tableId: row.recordId,
       version: row.version,
@@ -168,13 +190,26 @@ function verifyRecords(
     }
     const record = parseRecord(row.body);
     if (recordId(record) === entry.recordId) {
-      records.set(entry.recordId, { version: row.version, record });
+      records.set(entry.recordId, {
+        version: row.version,
+        record,
+        row,
+        hash: entry.hash,
+      });
     } else {
       damaged.push(entry.recordId);
     }
   }
   damaged.push(...rows.keys());
   return { records, damaged };
+}
+
+function isSameRow(known: StoredRecord, row: StoredRecord): boolean {
+  return (
+    known.version === row.version &&
+    Buffer.compare(known.body, row.body) === 0 &&
+    Buffer.compare(known.mac, row.mac) === 0
+  );
 }
 
 function hexOf(bytes: Uint8Array): string {
