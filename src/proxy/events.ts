@@ -1,4 +1,4 @@
-import type { Snapshot, TableEntry } from '../schema/index.ts';
+import type { RawTable, Snapshot, TableEntry } from '../schema/index.ts';
 import { printType } from '../values/index.ts';
 import type { SchemaChange } from '../wire/index.ts';
 
@@ -9,6 +9,12 @@ import type { SchemaChange } from '../wire/index.ts';
  */
 export function schemaChanges(before: Snapshot, after: Snapshot): SchemaChange[] {
   const changes: SchemaChange[] = [];
+  const optionsBefore = tableOptions(before);
+  const optionsAfter = tableOptions(after);
+  const hasNewOptions = (keyspace: string, name: string): boolean => {
+    const key = `${keyspace}.${name}`;
+    return optionsBefore.get(key) !== optionsAfter.get(key);
+  };
   for (const keyspace of after.keyspaces()) {
     const old = before.keyspace(keyspace.name);
     if (old === undefined) {
@@ -16,8 +22,10 @@ export function schemaChanges(before: Snapshot, after: Snapshot): SchemaChange[]
     } else if (JSON.stringify(old.stored, bigints) !== JSON.stringify(keyspace.stored, bigints)) {
       changes.push({ change: 'UPDATED', target: 'KEYSPACE', keyspace: keyspace.name });
     }
-    compare(changes, 'TYPE', keyspace.name, old?.types, keyspace.types);
-    compare(changes, 'TABLE', keyspace.name, old?.tables, keyspace.tables);
+    compare(changes, 'TYPE', keyspace.name, old?.types, keyspace.types, () => false);
+    compare(changes, 'TABLE', keyspace.name, old?.tables, keyspace.tables, (name) =>
+      hasNewOptions(keyspace.name, name),
+    );
   }
   for (const keyspace of before.keyspaces()) {
     if (after.keyspace(keyspace.name) === undefined) {
@@ -25,6 +33,23 @@ export function schemaChanges(before: Snapshot, after: Snapshot): SchemaChange[]
     }
   }
   return changes;
+}
+
+/** The rows of system_schema.tables, which hold the options of tables, as text by `keyspace.table`. */
+function tableOptions(snapshot: Snapshot): ReadonlyMap<string, string> {
+  const raw = snapshot.raw('system_schema', 'tables');
+  if (raw === undefined) return new Map();
+  const position = (name: string): number =>
+    raw.columns.findIndex((column) => column.name === name);
+  const [keyspace, table] = [position('keyspace_name'), position('table_name')];
+  const text = (row: RawTable['rows'][number], index: number): string =>
+    Buffer.from(row[index] ?? []).toString('utf8');
+  return new Map(
+    raw.rows.map((row) => [
+      `${text(row, keyspace)}.${text(row, table)}`,
+      row.map((cell) => (cell === null ? '-' : Buffer.from(cell).toString('latin1'))).join('|'),
+    ]),
+  );
 }
 
 function bigints(_key: string, value: unknown): unknown {
@@ -37,11 +62,12 @@ function compare(
   keyspace: string,
   before: ReadonlyMap<string, unknown> | undefined,
   after: ReadonlyMap<string, unknown>,
+  isChanged: (name: string) => boolean,
 ): void {
   for (const [name, entry] of after) {
     const old = before?.get(name);
     if (old === undefined) changes.push({ change: 'CREATED', target, keyspace, name });
-    else if (old !== entry && !sameEntry(old, entry)) {
+    else if ((old !== entry && !sameEntry(old, entry)) || isChanged(name)) {
       changes.push({ change: 'UPDATED', target, keyspace, name });
     }
   }

@@ -381,6 +381,8 @@ describe('events', () => {
         'ALTER TABLE KS.t ADD w text',
         'ALTER TABLE KS.t DROP w',
         'ALTER TABLE KS.t WITH default_time_to_live = 60',
+        "ALTER TABLE KS.t WITH comment = 'changed'",
+        'ALTER TABLE KS.t WITH gc_grace_seconds = 100',
         'ALTER TYPE KS.p ADD b text',
         'TRUNCATE KS.t',
         'DROP TABLE KS.t',
@@ -393,7 +395,7 @@ describe('events', () => {
       }
       seen.push(events);
     }
-    expect(seen[0]).toHaveLength(11);
+    expect(seen[0]).toHaveLength(13);
     expect(seen[1]).toEqual(seen[0]);
   });
 });
