@@ -91,16 +91,19 @@ export async function executeStored(
       stored.forget(session.node, table.version, text);
       const snapshot = await catalog.refresh();
       if (snapshot.table(table.keyspace, table.name) !== table) throw new StalePlanError();
-      if (attempt === 2) {
-        throw new UpstreamError(
-          'UPSTREAM_UNPREPARED',
-          'Cassandra forgets the prepared statement each time it is used; try again',
-        );
-      }
+      if (attempt === 2) throw forgottenAgain();
     }
   } finally {
     request.onUpstreamMs(performance.now() - started);
   }
+}
+
+/** What a request ends with when Cassandra forgets its statement again and again: never Cassandra's own UNPREPARED. */
+export function forgottenAgain(): UpstreamError {
+  return new UpstreamError(
+    'UPSTREAM_UNPREPARED',
+    'Cassandra forgets the prepared statement each time it is used; try again',
+  );
 }
 
 /** The keys of a table for this connection; waits for the KMS only when its lease ran out. */

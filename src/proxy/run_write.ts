@@ -19,6 +19,7 @@ import { CassandraError, forwarded, result } from './reply.ts';
 import type { Reply } from './reply.ts';
 import {
   executeStored,
+  forgottenAgain,
   preparedFor,
   readRows,
   StalePlanError,
@@ -206,7 +207,7 @@ async function sendBatch(
         session.version,
       );
       const envelope = await session.node.request(Opcode.BATCH, body, flags);
-      if (!isUnprepared(envelope) || attempt === 2) return envelope;
+      if (!isUnprepared(envelope)) return envelope;
       for (const statement of statements) {
         stored.forget(session.node, statement.table.version, statement.text);
       }
@@ -214,6 +215,7 @@ async function sendBatch(
       for (const { table } of statements) {
         if (snapshot.table(table.keyspace, table.name) !== table) throw new StalePlanError();
       }
+      if (attempt === 2) throw forgottenAgain();
     }
   } finally {
     request.onUpstreamMs(performance.now() - started);
