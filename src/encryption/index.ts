@@ -29,7 +29,8 @@ export { openRows, roleOf } from './stored_result.ts';
 export type { KnownKeys, OpenedRows, StoredRole, StoredRow } from './stored_result.ts';
 export { planWrite } from './write_plan.ts';
 export type { WritePlan } from './write_plan.ts';
-export { bindWrite, sealWrite, storedStatements } from './write_seal.ts';
+export type { BoundCondition } from './conditions.ts';
+export { bindConditions, bindWrite, sealWrite, storedStatements } from './write_seal.ts';
 export type { BoundWrite, SealedWrite, StoredStatement } from './write_seal.ts';
 export {
   checkTypeUnused,

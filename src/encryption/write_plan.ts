@@ -14,6 +14,8 @@ import {
 } from '../errors/index.ts';
 import type { ColumnEntry, Snapshot, TableEntry } from '../schema/index.ts';
 import { native } from '../values/index.ts';
+import { compileConditions } from './conditions.ts';
+import type { ColumnCondition } from './conditions.ts';
 import { clusteringText } from './key_sealing.ts';
 import type { MarkerRegistry, Receiver } from './markers.ts';
 import { analyseWhere } from './restrictions.ts';
@@ -30,7 +32,9 @@ export type WriteMarker =
   /** All clustering restrictions of a DELETE, in order. */
   | { readonly kind: 'clustering_restrictions' }
   | { readonly kind: 'cell'; readonly cell: number }
-  | { readonly kind: 'plain'; readonly source: TermSource };
+  | { readonly kind: 'plain'; readonly source: TermSource }
+  /** What a column of `conditionColumns` is compared with; always the last markers. */
+  | { readonly kind: 'condition' };
 
 /** A cell that a statement writes. */
 export interface CellAssignment {
@@ -53,8 +57,12 @@ export interface WritePlan {
   readonly partition: readonly KeyRestriction[];
   readonly clustering: readonly KeyRestriction[];
   readonly cells: readonly CellAssignment[];
-  /** IF EXISTS, IF NOT EXISTS: the answer has rows. */
+  /** IF: the answer has rows. */
   readonly conditional: boolean;
+  /** IF with conditions on columns; the proxy judges them, the stored statement compares with whole stored cells. */
+  readonly conditions: readonly ColumnCondition[];
+  /** The columns of the conditions, each once. */
+  readonly conditionColumns: readonly ColumnEntry[];
   readonly hasTimestamp: boolean;
 }
 
@@ -132,6 +140,8 @@ function planInsert(statement: InsertStatement, planning: Planning): WritePlan {
     clustering,
     cells,
     conditional: statement.ifNotExists,
+    conditions: [],
+    conditionColumns: [],
     hasTimestamp: statement.using.timestamp !== undefined,
   };
 }
@@ -155,8 +165,8 @@ function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {
     cells.push({ column, context: columnContext(table, column), source });
   }
   const where = analyseWhere(statement.where, table, scope);
-  const refusal = conditionRefusal(statement, table) ?? where.refusal ?? tokenRefusal(where, table);
-  const condition = statement.ifExists ? ' IF EXISTS' : '';
+  const refusal = where.refusal ?? tokenRefusal(where, table);
+  const condition = planCondition(statement, planning);
   const head = `UPDATE ${target}${using.text} SET ${assignments.join(', ')}`;
   const keyColumns = [
     ...table.partitionKey,
@@ -171,14 +181,16 @@ function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {
     kind: 'write',
     statement: 'update',
     table,
-    validationText: `${head}${where.validationText}${condition}`,
+    validationText: `${head}${where.validationText}${condition.validationText}`,
     refusal,
-    storedText: `${head} WHERE ${keyColumns.map((column) => `${quoteIdentifier(column.name)} = ?`).join(' AND ')}${condition}`,
-    markers: storedMarkers,
+    storedText: `${head} WHERE ${keyColumns.map((column) => `${quoteIdentifier(column.name)} = ?`).join(' AND ')}${condition.storedText}`,
+    markers: [...storedMarkers, ...condition.markers],
     partition: where.partition,
     clustering: where.clustering,
     cells,
-    conditional: statement.ifExists,
+    conditional: statement.ifExists || condition.conditions.length > 0,
+    conditions: condition.conditions,
+    conditionColumns: condition.columns,
     hasTimestamp: statement.using.timestamp !== undefined,
   };
 }
@@ -205,16 +217,16 @@ function planDelete(statement: DeleteStatement, planning: Planning): WritePlan {
   });
   const using = compileUsing(statement.using, planning);
   const where = analyseWhere(statement.where, table, scope);
-  const refusal = conditionRefusal(statement, table) ?? where.refusal ?? tokenRefusal(where, table);
-  const condition = statement.ifExists ? ' IF EXISTS' : '';
+  const refusal = where.refusal ?? tokenRefusal(where, table);
+  const condition = planCondition(statement, planning);
   const head = `DELETE ${targets.length === 0 ? '' : `${targets.join(', ')} `}FROM ${target}${using.text}`;
   return {
     kind: 'write',
     statement: 'delete',
     table,
-    validationText: `${head}${where.validationText}${condition}`,
+    validationText: `${head}${where.validationText}${condition.validationText}`,
     refusal,
-    storedText: `${head} WHERE ${table.partitionKey.map((column) => `${quoteIdentifier(column.name)} = ?`).join(' AND ')}${clusteringText(where.clustering, quoteIdentifier)}${condition}`,
+    storedText: `${head} WHERE ${table.partitionKey.map((column) => `${quoteIdentifier(column.name)} = ?`).join(' AND ')}${clusteringText(where.clustering, quoteIdentifier)}${condition.storedText}`,
     markers: [
       ...using.markers,
       ...table.partitionKey.map((column) => ({
@@ -222,23 +234,44 @@ function planDelete(statement: DeleteStatement, planning: Planning): WritePlan {
         position: column.position,
       })),
       { kind: 'clustering_restrictions' },
+      ...condition.markers,
     ],
     partition: where.partition,
     clustering: where.clustering,
     cells: [],
-    conditional: statement.ifExists,
+    conditional: statement.ifExists || condition.conditions.length > 0,
+    conditions: condition.conditions,
+    conditionColumns: condition.columns,
     hasTimestamp: statement.using.timestamp !== undefined,
   };
 }
 
-function conditionRefusal(
+/** The IF clause of an UPDATE or DELETE. */
+interface PlannedCondition {
+  readonly validationText: string;
+  readonly storedText: string;
+  readonly markers: readonly WriteMarker[];
+  readonly conditions: readonly ColumnCondition[];
+  readonly columns: readonly ColumnEntry[];
+}
+
+function planCondition(
   statement: UpdateStatement | DeleteStatement,
-  table: TableEntry,
-): ProxyError | undefined {
-  if (statement.conditions.length === 0) return undefined;
-  return new UnsupportedStatementError(
-    `IF with conditions on columns is not supported by the proxy on the encrypted table ${tableName(table)}; IF EXISTS and IF NOT EXISTS are (see docs/compatibility.md)`,
-  );
+  { table, scope }: Planning,
+): PlannedCondition {
+  const conditions = compileConditions(statement.conditions, table, scope);
+  if (conditions.length === 0) {
+    const text = statement.ifExists ? ' IF EXISTS' : '';
+    return { validationText: text, storedText: text, markers: [], conditions, columns: [] };
+  }
+  const columns = [...new Set(conditions.map(({ column }) => column))];
+  return {
+    validationText: ` IF ${conditions.map(({ validationText }) => validationText).join(' AND ')}`,
+    storedText: ` IF ${columns.map(({ name }) => `${quoteIdentifier(name)} = ?`).join(' AND ')}`,
+    markers: columns.map(() => ({ kind: 'condition' as const })),
+    conditions,
+    columns,
+  };
 }
 
 /** Cassandra refuses token() here; its validation comes first, this keeps the proxy from ever dropping the relation. */

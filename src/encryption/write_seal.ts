@@ -14,6 +14,8 @@ import {
   storedClustering,
 } from './key_sealing.ts';
 import type { ClusteringValues, PartitionKey, SealedClustering } from './key_sealing.ts';
+import { NO_CELL } from './conditions.ts';
+import type { BoundCondition } from './conditions.ts';
 import type { TermContext } from './terms.ts';
 import type { WritePlan } from './write_plan.ts';
 
@@ -25,6 +27,11 @@ export interface BoundWrite {
   readonly cells: readonly BoundValue[];
   /** Values of the plain markers (TTL, TIMESTAMP), in order. */
   readonly plain: readonly BoundValue[];
+}
+
+/** The conditions of one execution, in the order of {@link WritePlan.conditions}. */
+export function bindConditions(plan: WritePlan, context: TermContext): BoundCondition[] {
+  return plan.conditions.map((condition) => condition.bind(context));
 }
 
 /** Evaluates the terms of a write. @throws InvalidRequestError as Cassandra for wrong values. */
@@ -138,6 +145,10 @@ export interface StoredStatement {
   readonly partitionIndex: number;
   readonly known: {
     readonly partition: { readonly logical: PartitionKey; readonly stored: readonly Uint8Array[] };
+    /** The row, where the statement names it whole. */
+    readonly clustering:
+      | { readonly logical: readonly Uint8Array[]; readonly stored: readonly Uint8Array[] }
+      | undefined;
   };
 }
 
@@ -149,7 +160,8 @@ export function storedStatements(batch: SealBatch, write: SealedWrite): StoredSt
     checkKeySize(plan.table, 'partition key', partition, statement.key);
     const clustering = storedClustering(batch, statement.clustering);
     const row = inColumnOrder(plan, clustering);
-    checkKeySize(plan.table, 'clustering', row, inColumnOrder(plan, statement.clusteringValues));
+    const logicalRow = inColumnOrder(plan, statement.clusteringValues);
+    checkKeySize(plan.table, 'clustering', row, logicalRow);
     const values: BoundValue[] = [];
     let plainIndex = 0;
     for (const marker of plan.markers) {
@@ -172,6 +184,9 @@ export function storedStatements(batch: SealBatch, write: SealedWrite): StoredSt
           );
           break;
         }
+        case 'condition':
+          values.push(NO_CELL);
+          break;
         case 'plain': {
           const value = write.bound.plain[plainIndex++];
           values.push(value === undefined ? missing() : value);
@@ -184,9 +199,17 @@ export function storedStatements(batch: SealBatch, write: SealedWrite): StoredSt
       text: plan.storedText,
       values,
       partitionIndex: write.bound.partitions.indexOf(statement.key),
-      known: { partition: { logical: statement.key, stored: partition } },
+      known: {
+        partition: { logical: statement.key, stored: partition },
+        clustering: namesWholeRow(plan) ? { logical: logicalRow, stored: row } : undefined,
+      },
     };
   });
+}
+
+function namesWholeRow({ table, clustering }: WritePlan): boolean {
+  const named = clustering.flatMap(({ operator, columns }) => (operator === '=' ? columns : []));
+  return table.clustering.length > 0 && table.clustering.every((column) => named.includes(column));
 }
 
 function missing(): never {

@@ -1,27 +1,24 @@
-import { bindWrite, openRows, roleOf, sealWrite, storedStatements } from '../encryption/index.ts';
-import type { StoredRole, StoredStatement, TermContext, WritePlan } from '../encryption/index.ts';
-import { InvalidRequestError, MetadataIntegrityError } from '../errors/index.ts';
+import { bindConditions, bindWrite, sealWrite, storedStatements } from '../encryption/index.ts';
+import type { StoredStatement, TermContext, WritePlan } from '../encryption/index.ts';
+import { InvalidRequestError } from '../errors/index.ts';
 import type { TableCipherKeys } from '../crypto/index.ts';
 import type { TableEntry } from '../schema/index.ts';
-import { native } from '../values/index.ts';
 import {
   BatchType,
   decodeError,
   decodeResponsePrefix,
-  decodeResult,
   encodeBatch,
   encodeVoidResult,
   Opcode,
-  RowsWriter,
 } from '../wire/index.ts';
-import type { ColumnSpec, Envelope } from '../wire/index.ts';
+import type { Envelope } from '../wire/index.ts';
 import { CassandraError, forwarded, result } from './reply.ts';
 import type { Reply } from './reply.ts';
+import { runConditional } from './run_conditional.ts';
 import {
   executeStored,
   forgottenAgain,
   preparedFor,
-  readRows,
   StalePlanError,
   storedOptions,
   tableKeys,
@@ -32,8 +29,6 @@ import type { StoredPrepared } from './stored_statements.ts';
 
 /** Partitions of one statement that are written at once. */
 const CONCURRENT_PARTITIONS = 8;
-
-const APPLIED = '[applied]';
 
 /** Runs an INSERT, UPDATE or DELETE on an encrypted table. */
 export async function runWrite(
@@ -46,17 +41,20 @@ export async function runWrite(
   const [only] = statements;
   if (only === undefined) return result(encodeVoidResult());
   if (statements.length === 1) {
-    const envelope = await executeStored(
-      session,
-      request,
-      plan.table,
-      only.text,
-      storedOptions(request.options, only.values),
-      request.flags,
+    const send = (statement: StoredStatement, flags: number): Promise<Envelope> =>
+      executeStored(
+        session,
+        request,
+        plan.table,
+        statement.text,
+        storedOptions(request.options, statement.values),
+        flags,
+      );
+    if (!plan.conditional) return forwarded(await send(only, request.flags));
+    const part = { plan, statement: only, conditions: bindConditions(plan, context) };
+    return runConditional(session, [part], ([statement], isFirst) =>
+      send(statement ?? only, isFirst ? request.flags : 0),
     );
-    return plan.conditional
-      ? conditionalReply(session, plan.table, only, envelope)
-      : forwarded(envelope);
   }
   return runPartitions(session, request, plan.table, statements);
 }
@@ -74,15 +72,23 @@ export async function runBatch(
   type: BatchType,
   parts: readonly BatchPart[],
 ): Promise<Reply> {
-  const tables = parts.map((part) => part.plan.table);
-  const statements = await sealedBatch(session, parts);
-  const [first] = statements;
-  const [table] = tables;
-  if (first === undefined || table === undefined) return result(encodeVoidResult());
-  const envelope = await sendBatch(session, request, type, statements, request.flags);
-  const conditional = parts.find((part) => part.plan.conditional);
-  if (conditional === undefined) return forwarded(envelope);
-  return conditionalReply(session, conditional.plan.table, first, envelope);
+  const conditions = parts.map(({ plan, context }) => bindConditions(plan, context));
+  const sealed = await sealedBatch(session, parts);
+  const statements = sealed.flat();
+  if (statements.length === 0) return result(encodeVoidResult());
+  if (!parts.some(({ plan }) => plan.conditional)) {
+    return forwarded(await sendBatch(session, request, type, statements, request.flags));
+  }
+  const conditional = parts.flatMap(({ plan }, index) =>
+    (sealed[index] ?? []).map((statement) => ({
+      plan,
+      statement,
+      conditions: conditions[index] ?? [],
+    })),
+  );
+  return runConditional(session, conditional, (current, isFirst) =>
+    sendBatch(session, request, type, current, isFirst ? request.flags : 0),
+  );
 }
 
 /** Encrypts one statement. Without a wait but for the batch of the turn, unless the KMS has to be asked. */
@@ -104,7 +110,7 @@ async function sealedStatement(
 async function sealedBatch(
   session: Session,
   parts: readonly BatchPart[],
-): Promise<StoredStatement[]> {
+): Promise<StoredStatement[][]> {
   const bound = parts.map((part) => bindWrite(part.plan, part.context));
   const keys = new Map<TableEntry, TableCipherKeys>();
   for (const { plan } of parts) {
@@ -124,7 +130,7 @@ async function sealedBatch(
   );
   const cellCount = queued.reduce((sum, write) => sum + write.cellCount, 0);
   session.services.metrics.addCellsEncrypted(cellCount);
-  return queued.flatMap((write) => storedStatements(batch, write));
+  return queued.map((write) => storedStatements(batch, write));
 }
 
 /** One batch a partition: rows of one partition are written atomically, as Cassandra does for one statement. */
@@ -220,56 +226,6 @@ async function sendBatch(
   } finally {
     request.onUpstreamMs(performance.now() - started);
   }
-}
-
-/** The answer to IF [NOT] EXISTS: [applied], and the row that stands in the way, decrypted. */
-async function conditionalReply(
-  session: Session,
-  table: TableEntry,
-  statement: StoredStatement,
-  envelope: Envelope,
-): Promise<Reply> {
-  const { body, ...prefix } = decodeResponsePrefix(envelope);
-  if (envelope.opcode !== Opcode.RESULT) return forwarded(envelope);
-  const answer = decodeResult(body, session.version);
-  if (answer.kind !== 'rows') return forwarded(envelope);
-  const { columns } = answer.metadata;
-  if (columns === undefined) throw foreign(table);
-  const roles: StoredRole[] = [];
-  const specs: ColumnSpec[] = columns.map((column) => {
-    const spec = { keyspace: table.keyspace, table: table.name, name: column.name };
-    if (column.name === APPLIED) {
-      roles.push({ kind: 'plain', width: 1 });
-      return { ...spec, type: native('boolean') };
-    }
-    const entry = table.columns.get(column.name);
-    if (entry === undefined) throw foreign(table);
-    roles.push(roleOf(table, entry));
-    return { ...spec, type: entry.type };
-  });
-  const rows = readRows(answer, roles.length, table);
-  const acquired = tableKeys(session, table);
-  const keys = acquired instanceof Promise ? await acquired : acquired;
-  const known = {
-    partition: statement.known.partition,
-    clustering: undefined,
-    restrictions: [],
-    storedRestrictions: [],
-  };
-  const { queued } = await session.services.ticks.open((batch) =>
-    openRows(batch, keys, table, roles, roles.length, known, rows),
-  );
-  session.services.metrics.addCellsDecrypted(queued.cellCount);
-  const writer = new RowsWriter({ columns: specs }, session.version);
-  for (const row of queued.rows()) for (const cell of row) writer.writeCell(cell);
-  return result(writer.finish(), prefix);
-}
-
-function foreign(table: TableEntry): MetadataIntegrityError {
-  return new MetadataIntegrityError(
-    'METADATA_FOREIGN_RESULT',
-    `Cassandra answered unknown columns to a conditional write of ${table.keyspace}.${table.name}`,
-  );
 }
 
 /** @throws InvalidRequestError unless as many values are bound as there are markers, in Cassandra's words. */

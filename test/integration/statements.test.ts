@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { startPair } from './support/pair.ts';
 import type { Pair } from './support/pair.ts';
+import { describeConditions } from './statements/conditions.ts';
 import { describeErrors } from './statements/errors.ts';
 import { describePaging } from './statements/paging.ts';
 import { describePlainTables } from './statements/plain_tables.ts';
@@ -30,6 +31,7 @@ afterAll(async () => {
 });
 
 describe('writes', () => describeWrites(both));
+describe('conditions', () => describeConditions(both));
 describe('reads', () => describeReads(both));
 describe('prepared statements', () => describePrepared(both));
 describe('paging', () => describePaging(both));

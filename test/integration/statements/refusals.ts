@@ -72,12 +72,6 @@ export function describeRefusals(pair: () => Pair): void {
     ],
     ['CREATE AGGREGATE KS.a (int) SFUNC f STYPE int', /AGGREGATE/i],
     ["CREATE TRIGGER tr ON KS.t USING 'x'", /TRIGGER/i],
-    ["UPDATE KS.t SET v = 'x' WHERE pk = 1 AND ck = 'a' IF v = 'v'", /IF/],
-    ["DELETE FROM KS.t WHERE pk = 1 AND ck = 'a' IF n = 1", /IF/],
-    [
-      "BEGIN BATCH UPDATE KS.t SET v = 'x' WHERE pk = 1 AND ck = 'a' IF v = 'v'; INSERT INTO KS.t (pk, ck) VALUES (1, 'b'); APPLY BATCH",
-      /IF/,
-    ],
     ["SELECT * FROM KS.t WHERE v = 'v' ALLOW FILTERING", /FILTERING/],
     ["SELECT * FROM KS.t WHERE ck = 'a' ALLOW FILTERING", /FILTERING/],
     ["SELECT * FROM KS.t WHERE pk = 1 AND v > 'a' ALLOW FILTERING", /FILTERING/],

@@ -1,0 +1,195 @@
+import { quoteIdentifier } from '../cql/index.ts';
+import type { BindMarker, Condition, Expression } from '../cql/index.ts';
+import { InvalidRequestError, UnsupportedStatementError } from '../errors/index.ts';
+import type { ColumnEntry, TableEntry } from '../schema/index.ts';
+import { compareValues, splitList } from '../values/index.ts';
+import type { CqlType } from '../values/index.ts';
+import { UNSET } from '../wire/index.ts';
+import type { Receiver } from './markers.ts';
+import { requireColumn, tableName } from './table_columns.ts';
+import { compileTerm } from './terms.ts';
+import type { TermContext, TermScope, TermSource } from './terms.ts';
+
+/** Whether the logical value of a cell, null where there is none, meets a condition. */
+export type BoundCondition = (cell: Uint8Array | null) => boolean;
+
+/** One condition of a lightweight transaction on a whole cell. */
+export interface ColumnCondition {
+  readonly column: ColumnEntry;
+  /** The condition on the stored column, for Cassandra's own validation. */
+  readonly validationText: string;
+  /** Evaluates the condition's own values. @throws InvalidRequestError as Cassandra for wrong ones. */
+  readonly bind: (context: TermContext) => BoundCondition;
+}
+
+/** Bytes that no stored cell can be: every cell begins with the version of the format. */
+export const NO_CELL: Uint8Array = Buffer.of(0);
+
+/**
+ * Compiles the conditions of a lightweight transaction.
+ * @throws UnsupportedStatementError for conditions on a part of a column.
+ */
+export function compileConditions(
+  conditions: readonly Condition[],
+  table: TableEntry,
+  scope: TermScope,
+): ColumnCondition[] {
+  return conditions.map((condition) => {
+    const column = requireColumn(table, condition.column);
+    if (column.kind === 'partition' || column.kind === 'clustering') {
+      throw new InvalidRequestError(
+        `PRIMARY KEY column '${column.name}' cannot have IF conditions`,
+      );
+    }
+    const { operator } = condition;
+    if (
+      condition.key !== undefined ||
+      condition.field !== undefined ||
+      operator === 'CONTAINS' ||
+      operator === 'CONTAINS KEY'
+    ) {
+      throw new UnsupportedStatementError(
+        `IF with conditions on a part of a column is not supported by the proxy on the encrypted table ${tableName(table)} (see docs/compatibility.md)`,
+      );
+    }
+    const receiver: Receiver = {
+      keyspace: table.keyspace,
+      table: table.name,
+      name: column.name,
+      type: column.type,
+    };
+    const name = quoteIdentifier(column.name);
+    if (operator === 'IN') {
+      const values = inValues(condition.value, receiver, scope);
+      return {
+        column,
+        validationText: `${name} IN ?`,
+        bind: (context) => {
+          const wanted = values(context);
+          return (cell) => wanted.some((value) => isSatisfied('=', column.type, cell, value));
+        },
+      };
+    }
+    const isSlice = operator !== '=' && operator !== '!=';
+    if (isSlice) refuseDurations(column, operator);
+    const source = compileTerm(single(condition.value), receiver, scope);
+    return {
+      column,
+      validationText: `${name} ${operator} ?`,
+      bind: (context) => {
+        const value = source(context);
+        if (value === UNSET) throw new InvalidRequestError("Invalid 'unset' value in condition");
+        if (value === null && isSlice) {
+          throw new InvalidRequestError(`Invalid comparison with null for operator "${operator}"`);
+        }
+        return (cell) => isSatisfied(operator, column.type, cell, value);
+      },
+    };
+  });
+}
+
+function single(value: Condition['value']): Expression {
+  if ('kind' in value) return value;
+  throw new InvalidRequestError('a condition other than IN takes one value');
+}
+
+/** Null and null are equal; a value and null are only ever different. Spec: Cassandra 5.0, ColumnCondition */
+function isSatisfied(
+  operator: '=' | '!=' | '<' | '<=' | '>' | '>=',
+  type: CqlType,
+  cell: Uint8Array | null,
+  value: Uint8Array | null,
+): boolean {
+  if (cell === null || value === null) {
+    return operator === '!=' ? cell !== value : operator === '=' && cell === value;
+  }
+  const order = compareValues(type, cell, value);
+  switch (operator) {
+    case '=':
+      return order === 0;
+    case '!=':
+      return order !== 0;
+    case '<':
+      return order < 0;
+    case '<=':
+      return order <= 0;
+    case '>':
+      return order > 0;
+    case '>=':
+      return order >= 0;
+  }
+}
+
+function inValues(
+  value: Condition['value'],
+  receiver: Receiver,
+  scope: TermScope,
+): (context: TermContext) => (Uint8Array | null)[] {
+  const name = `in(${receiver.name})`;
+  if (isMarker(value)) {
+    const type: CqlType = { kind: 'list', element: receiver.type, frozen: false };
+    const source = compileTerm(value, { ...receiver, name, type }, scope);
+    return (context) => {
+      const list = source(context);
+      if (list === null || list === UNSET) {
+        throw new InvalidRequestError(
+          list === null ? 'Invalid null list in IN condition' : `Invalid unset value for ${name}`,
+        );
+      }
+      return [...splitList(list)];
+    };
+  }
+  const expressions = 'kind' in value ? [value] : value;
+  const sources: TermSource[] = expressions.map((item) => compileTerm(item, receiver, scope));
+  return (context) =>
+    sources.flatMap((source) => {
+      const item = source(context);
+      return item === UNSET ? [] : [item];
+    });
+}
+
+function isMarker(value: Condition['value']): value is BindMarker {
+  return 'kind' in value && value.kind === 'bind';
+}
+
+/** Cassandra's refusal, which it cannot make where the stored type is blob. */
+function refuseDurations(column: ColumnEntry, operator: string): void {
+  const what = durationsIn(column.type);
+  if (what === undefined) return;
+  throw new InvalidRequestError(`Slice conditions ( ${operator} ) are not supported on ${what}`);
+}
+
+function durationsIn(type: CqlType): string | undefined {
+  if (!hasDuration(type)) return undefined;
+  switch (type.kind) {
+    case 'list':
+    case 'set':
+    case 'map':
+      return 'collections containing durations';
+    case 'tuple':
+      return 'tuples containing durations';
+    case 'udt':
+      return 'UDT containing durations';
+    default:
+      return 'durations';
+  }
+}
+
+function hasDuration(type: CqlType): boolean {
+  switch (type.kind) {
+    case 'native':
+      return type.name === 'duration';
+    case 'list':
+    case 'set':
+    case 'vector':
+      return hasDuration(type.element);
+    case 'map':
+      return hasDuration(type.key) || hasDuration(type.value);
+    case 'tuple':
+      return type.elements.some(hasDuration);
+    case 'udt':
+      return type.fields.some((field) => hasDuration(field.type));
+    default:
+      return false;
+  }
+}
