@@ -154,7 +154,9 @@ describe('what a refused statement leaves behind', () => {
     const records = async (): Promise<unknown> =>
       Promise.all(
         tables.map(async ([name]) =>
-          rows(await admin.direct.query(`SELECT * FROM cqlock.${String(name)}`)),
+          rows(await admin.direct.query(`SELECT * FROM cqlock.${String(name)}`)).map((row) =>
+            row.map((cell) => cell?.toString('latin1') ?? null),
+          ),
         ),
       );
     const before = [await records(), await kmsCalls()];
