@@ -279,7 +279,7 @@ function sealClusterings(queue: KeyQueue, states: Int32Array, out: Output): void
   orderMany(queue.dek.order, queue.orders, states, out.bytes);
   const lengths = queue.orderLengths;
   for (let i = 0; i < lengths.length; i += 2) {
-    out.bytes.writeUInt16BE(lengths[i + 1] as number, lengths[i] as number);
+    out.bytes.writeUInt16BE(lengths[i + 1] as number, lengths[i]);
   }
 }
 

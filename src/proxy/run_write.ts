@@ -20,7 +20,7 @@ import type { Reply } from './reply.ts';
 import {
   executeStored,
   preparedFor,
-  readRows,
+  readCells,
   StalePlanError,
   storedOptions,
   tableKeys,
@@ -245,7 +245,7 @@ async function conditionalReply(
     roles.push(roleOf(table, entry));
     return { ...spec, type: entry.type };
   });
-  const rows = readRows(answer, roles.length, table);
+  const cells = readCells(answer, roles.length, table);
   const acquired = tableKeys(session, table);
   const keys = acquired instanceof Promise ? await acquired : acquired;
   const known = {
@@ -255,11 +255,11 @@ async function conditionalReply(
     storedRestrictions: [],
   };
   const { queued } = await session.services.ticks.open((batch) =>
-    openRows(batch, keys, table, roles, roles.length, known, rows),
+    openRows(batch, keys, table, roles, roles.length, known, cells),
   );
   session.services.metrics.addCellsDecrypted(queued.cellCount);
   const writer = new RowsWriter({ columns: specs }, session.version);
-  for (const row of queued.rows()) for (const cell of row) writer.writeCell(cell);
+  queued.writeTo(writer);
   return result(writer.finish(), prefix);
 }
 
