@@ -20,7 +20,7 @@ const FIRST_BITS = Int32Array.from({ length: 32 }, (_, r) => {
   return Buffer.from(Int32Array.of(mask).buffer).swap32().readInt32LE();
 });
 
-const JOB = { start: 0, bitsAt: 1, bitLength: 2, at: 3, chunk: 4, size: 5 } as const;
+const JOB = { start: 0, bitsAt: 1, bitLength: 2, at: 3, shared: 4, chunk: 5, size: 6 } as const;
 /** Bytes after the last bits, so that a chunk can be read whole. */
 const SLACK = 16;
 
@@ -42,8 +42,11 @@ export class OrderJobs {
    *
    * @param start word of the states where T0 lies: the CMAC of column and partition key under Kbind
    * @param at where O goes in the target: bitLength + 1 bytes
+   * @param shared how many first bits are said to be those of the value before, which has the same T0: noise that depends
+   *   on these alone is not computed again
+   * @returns false when these bits differ; then nothing may be computed
    */
-  add(start: number, bits: OrderBits, at: number): void {
+  add(start: number, bits: OrderBits, at: number, shared = 0): boolean {
     const length = bits.bytes.length;
     if (this.#used + length + SLACK > this.bits.length) this.#grow(length);
     copyBytes(bits.bytes, 0, length, this.bits, this.#used);
@@ -52,8 +55,11 @@ export class OrderJobs {
     records.push(this.#used);
     records.push(bits.bitLength);
     records.push(at);
+    records.push(shared);
     records.push(0);
+    const from = this.#used;
     this.#used += length;
+    return shared === 0 || this.#hasSameBits(from, shared);
   }
 
   /** Zeroes the bits and forgets all values. */
@@ -61,6 +67,19 @@ export class OrderJobs {
     this.bits.fill(0, 0, this.#used);
     this.#used = 0;
     this.records.length = 0;
+  }
+
+  /** Whether the last value and the one before begin with the same `count` bits. */
+  #hasSameBits(from: number, count: number): boolean {
+    const { bits, records } = this;
+    const before = records.at(records.length - 2 * JOB.size + JOB.bitsAt);
+    const whole = count >> 3;
+    let difference = 0;
+    for (let i = 0; i < whole; i++) {
+      difference |= (bits[before + i] as number) ^ (bits[from + i] as number);
+    }
+    const last = (bits[before + whole] as number) ^ (bits[from + whole] as number);
+    return (difference | (last & (0xff00 >> (count & 7)) & 0xff)) === 0;
   }
 
   #grow(length: number): void {
@@ -200,24 +219,32 @@ function noise(key: BlockKey, jobs: OrderJobs, prefixes: Int32Array, target: Uin
     let used = 0;
     while (job < length && used < MAX_BLOCKS) {
       const n = data[job + JOB.bitLength] as number;
-      const r = bit % CHUNK_BITS;
-      const take = Math.min(n - bit, CHUNK_BITS - r, MAX_BLOCKS - used);
-      const chunk = (bit - r) / CHUNK_BITS;
-      const bits = (data[job + JOB.bitsAt] as number) + chunk * CHUNK_BYTES;
-      const prefix = ((data[job + JOB.chunk] as number) + chunk) * 4;
-      prefixBlocks(jobs.bits, bits, r, r + take, prefixes, prefix, used * 4);
-      used += take;
-      bit += take;
+      if (bit < n) {
+        const r = bit % CHUNK_BITS;
+        const take = Math.min(n - bit, CHUNK_BITS - r, MAX_BLOCKS - used);
+        const chunk = (bit - r) / CHUNK_BITS;
+        const bits = (data[job + JOB.bitsAt] as number) + chunk * CHUNK_BYTES;
+        const prefix = ((data[job + JOB.chunk] as number) + chunk) * 4;
+        prefixBlocks(jobs.bits, bits, r, r + take, prefixes, prefix, used * 4);
+        used += take;
+        bit += take;
+      }
       if (bit === n) {
         job += JOB.size;
-        bit = 0;
+        bit = job < length ? (data[job + JOB.shared] as number) : 0;
       }
     }
     const digits = key.encrypt(blockBytes, used);
     most = Math.max(most, used);
-    for (let j = firstJob, b = firstBit, o = 0; o < used * 4; j += JOB.size, b = 0) {
+    for (let j = firstJob, o = 0; j <= job && j < length; j += JOB.size) {
       const to = (data[j + JOB.at] as number) + 1;
-      const end = Math.min(data[j + JOB.bitLength] as number, b + used - o / 4);
+      const shared = data[j + JOB.shared] as number;
+      let b = j === firstJob ? firstBit : shared;
+      if (b === shared && shared > 0) {
+        const before = (data[j - JOB.size + JOB.at] as number) + 1;
+        target.copyWithin(to, before, before + shared);
+      }
+      const end = j === job ? bit : (data[j + JOB.bitLength] as number);
       for (; b < end; b++, o += 4) target[to + b] = digits[o] as number;
     }
   }
