@@ -35,6 +35,16 @@ export class BlockKey {
     buffer.set(cipher.update(buffer.subarray(0, blocks * 16)), 0);
   }
 
+  /** Encrypts `blocks` blocks of `buffer` from byte 0; the result is a fresh array of words, `buffer` stays as it is. */
+  encrypt(buffer: Buffer, blocks: number): Int32Array {
+    const cipher = this.#ecb;
+    if (cipher === undefined) throw new InternalError('a key was used after its disposal');
+    const out = cipher.update(buffer.subarray(0, blocks * 16));
+    // Node gives each output a buffer of its own; words need their alignment.
+    const aligned = (out.byteOffset & 3) === 0 ? out : Buffer.from(Uint8Array.from(out).buffer);
+    return new Int32Array(aligned.buffer, aligned.byteOffset, blocks * 4);
+  }
+
   /** Ends the cipher object, which erases its key schedule. */
   dispose(): void {
     this.#ecb?.final();

@@ -3,167 +3,223 @@ import type { ChainKey } from './aes_key.ts';
 import { finishMessage, messageBlocks, tasks } from './cmac.ts';
 import type { PreparedContext } from './column_context.ts';
 import { double, xorBlock } from './gf128.ts';
+import { Ints } from './ints.ts';
 import { FLUSH_WORDS, messages } from './scratch.ts';
 import type { CellDek, KeyDek, TableCipherKeys } from './table_keys.ts';
 import { copyBytes } from './word_copy.ts';
 
-/** Where the state of one owner under one cell DEK lies. */
-interface CellState {
-  readonly dek: CellDek;
-  readonly slot: number;
-  readonly next: CellState | undefined;
-}
-
 /** A partition in a batch. */
 export class Partition {
-  readonly keys: TableCipherKeys;
-  /** The batch it belongs to: places are numbered within it. */
+  /** The batch it belongs to: `index` counts within it. */
   readonly batch: AssociatedData;
-  /** Stored components; empty until they are sealed, when this batch seals them. */
-  stored: readonly Uint8Array[];
-  detSlot = -1;
-  orderSlots: { readonly prepared: PreparedContext; readonly slot: number }[] | undefined;
-  cellState: CellState | undefined;
+  readonly keys: TableCipherKeys;
+  readonly index: number;
 
-  constructor(batch: AssociatedData, keys: TableCipherKeys, stored: readonly Uint8Array[]) {
+  constructor(batch: AssociatedData, keys: TableCipherKeys, index: number) {
     this.batch = batch;
     this.keys = keys;
-    this.stored = stored;
+    this.index = index;
   }
-}
-
-/** A clustering column's value in a batch. */
-export interface StoredPart {
-  /** Stored bytes; `undefined` until they are sealed. */
-  readonly stored: Uint8Array | undefined;
 }
 
 /** A row in a batch. */
 export class Row {
   readonly partition: Partition;
-  readonly clustering: readonly (StoredPart | Uint8Array)[];
-  cellState: CellState | undefined;
+  readonly index: number;
 
-  constructor(partition: Partition, clustering: readonly (StoredPart | Uint8Array)[]) {
+  constructor(partition: Partition, index: number) {
     this.partition = partition;
-    this.clustering = clustering;
+    this.index = index;
   }
 }
 
 interface KeyQueue {
   readonly dek: KeyDek;
-  readonly partitions: Partition[];
-  readonly orders: {
-    readonly partition: Partition;
-    readonly prepared: PreparedContext;
-    readonly slot: number;
-  }[];
+  /** Partitions whose CMAC under the key DEK is needed. */
+  readonly partitions: Ints;
+  /** Order starts that are needed. */
+  readonly orders: Ints;
 }
 
 interface CellQueue {
   readonly dek: CellDek;
-  readonly partitions: { readonly partition: Partition; readonly slot: number }[];
-  readonly rows: { readonly row: Row; readonly slot: number; readonly partitionSlot: number }[];
+  /** Partition, slot, in turn. */
+  readonly partitions: Ints;
+  /** Row, slot, slot of the partition, in turn. */
+  readonly rows: Ints;
+  /** Slots of owners for which this is not the active DEK: a row, or -1 - partition. */
+  readonly former: Map<number, number>;
 }
 
 /** Words a partition takes under a cell DEK: its CMAC doubled once (static cells) and twice (rows). */
 const PARTITION_WORDS = 8;
 
-function queueContext(
-  key: ChainKey,
-  prefix: Uint8Array | undefined,
-  parts: readonly (StoredPart | Uint8Array)[],
-  slot: number,
-  states: Int32Array,
-): void {
-  if (parts.length > 255) throw new InternalError('a key with more than 255 columns');
-  let length = 1 + (prefix === undefined ? 0 : prefix.length);
-  for (const part of parts) length += 2 + storedBytes(part).length;
-  const blocks = messageBlocks(length);
-  const at = messages.alloc(blocks);
-  const bytes = messages.bytes;
-  let to = at * 4;
-  if (prefix !== undefined) {
-    copyBytes(prefix, 0, prefix.length, bytes, to);
-    to += prefix.length;
-  }
-  bytes[to++] = parts.length;
-  for (const part of parts) {
-    const stored = storedBytes(part);
-    if (stored.length > 0xffff)
-      throw new InternalError('a stored key column longer than 65535 bytes');
-    bytes[to++] = stored.length >> 8;
-    bytes[to++] = stored.length & 0xff;
-    copyBytes(stored, 0, stored.length, bytes, to);
-    to += stored.length;
-  }
-  finishMessage(key, at, length);
-  tasks.add(at, blocks, slot);
-  if (tasks.full || messages.used > FLUSH_WORDS) flush(key, states);
-}
-
-function storedBytes(part: StoredPart | Uint8Array): Uint8Array {
-  if (part instanceof Uint8Array) return part;
-  if (part.stored === undefined)
-    throw new InternalError('a clustering value was used before it was sealed');
-  return part.stored;
-}
-
-function flush(key: ChainKey, states: Int32Array): void {
-  tasks.run(key, states);
-  messages.clear();
-}
+// Records of integers, one after the other; -1 stands for a slot that was not needed yet.
+const PART = { source: 0, start: 1, length: 2, size: 3 } as const;
+const PARTITION = { key: 0, count: 1, det: 2, cell: 3, order: 4, size: 5 } as const;
+const ROW = { partition: 0, key: 1, count: 2, cell: 3, size: 4 } as const;
+const ORDER = { partition: 0, slot: 1, next: 2, size: 3 } as const;
 
 /**
  * The S2V states of a batch's partitions and rows: each stored key is authenticated once under each key that needs it.
- * Places are given while a batch is filled, blocks are computed when it runs. Spec: format 3, 4
+ * Places are given while a batch is filled, blocks are computed when it runs. A stored key is a number of parts, each a
+ * range of bytes in a source; they are read when the batch runs. A page has thousands of rows, so everything is kept as
+ * integers. Spec: format 3, 4
  */
 export class AssociatedData {
   /** Words needed so far. */
   words = 0;
   #closed = false;
-  readonly #keyQueues = new Map<KeyDek, KeyQueue>();
-  readonly #cellQueues = new Map<CellDek, CellQueue>();
-  #lastCellQueue: CellQueue | undefined;
+  readonly #sources: Uint8Array[] = [];
+  readonly #parts = new Ints(24);
+  readonly #partitionKeys: TableCipherKeys[] = [];
+  readonly #partitions = new Ints(20);
+  readonly #rows = new Ints(16);
+  readonly #orderContexts: PreparedContext[] = [];
+  readonly #orders = new Ints(ORDER.size);
+  readonly #keyQueues: KeyQueue[] = [];
+  readonly #cellQueues: CellQueue[] = [];
 
-  /** Place of the partition's CMAC under the key DEK: what clustering values add. */
-  detSlot(partition: Partition): number {
-    this.#requireOwn(partition);
-    if (partition.detSlot < 0) {
-      partition.detSlot = this.#take(4);
-      this.#keyQueue(partition.keys.keyDek).partitions.push(partition);
-    }
-    return partition.detSlot;
+  /** Takes bytes that parts lie in; returns their number. */
+  addSource(bytes: Uint8Array): number {
+    return this.#sources.push(bytes) - 1;
   }
 
-  /** Place of T0, the start of the order part of one column in one partition. */
-  orderSlot(partition: Partition, prepared: PreparedContext): number {
-    this.#requireOwn(partition);
-    partition.orderSlots ??= [];
-    for (const known of partition.orderSlots) if (known.prepared === prepared) return known.slot;
+  /** Gives a source its bytes later than {@link addSource} did. */
+  setSource(source: number, bytes: Uint8Array): void {
+    this.#sources[source] = bytes;
+  }
+
+  /** Number of the key that begins with the next part. */
+  nextKey(): number {
+    return this.#parts.length / PART.size;
+  }
+
+  /** The next part of a stored key: `length` bytes of a source from `start` on. */
+  addPart(source: number, start: number, length: number): void {
+    if (length > 0xffff) throw new InternalError('a stored key column longer than 65535 bytes');
+    const parts = this.#parts;
+    parts.push(source);
+    parts.push(start);
+    parts.push(length);
+  }
+
+  /** Adds stored bytes of their own as parts; returns the number of the key. */
+  addKey(stored: readonly Uint8Array[]): number {
+    const key = this.nextKey();
+    for (const part of stored) this.addPart(this.addSource(part), 0, part.length);
+    return key;
+  }
+
+  /** A partition by its stored key; returns its index. */
+  addPartition(keys: TableCipherKeys, key: number, count: number): number {
+    if (count > 255) throw new InternalError('a key with more than 255 columns');
+    const records = this.#partitions;
+    records.push(key);
+    records.push(count);
+    records.push(-1);
+    records.push(-1);
+    records.push(-1);
+    return this.#partitionKeys.push(keys) - 1;
+  }
+
+  /** A row of a partition by its stored clustering key, of no parts for a table without; returns its index. */
+  addRow(partition: number, key: number, count: number): number {
+    if (count > 255) throw new InternalError('a key with more than 255 columns');
+    const records = this.#rows;
+    const row = records.length / ROW.size;
+    records.push(partition);
+    records.push(key);
+    records.push(count);
+    records.push(-1);
+    return row;
+  }
+
+  /** Number of parts of a partition's key. */
+  partCount(partition: number): number {
+    return this.#partitions.at(partition * PARTITION.size + PARTITION.count);
+  }
+
+  /** Bytes of part `index` of a partition's key, a view. */
+  partBytes(partition: number, index: number): Uint8Array {
+    const key = this.#partitions.at(partition * PARTITION.size + PARTITION.key);
+    const at = (key + index) * PART.size;
+    const start = this.#parts.at(at + PART.start);
+    const source = this.#sources[this.#parts.at(at + PART.source)] as Uint8Array;
+    return source.subarray(start, start + this.#parts.at(at + PART.length));
+  }
+
+  /** Place of the partition's CMAC under the key DEK: what clustering values add. */
+  detSlot(partition: number): number {
+    const records = this.#partitions;
+    const at = partition * PARTITION.size + PARTITION.det;
+    const known = records.at(at);
+    if (known >= 0) return known;
+    this.requireOpen();
     const slot = this.#take(4);
-    partition.orderSlots.push({ prepared, slot });
-    this.#keyQueue(partition.keys.keyDek).orders.push({ partition, prepared, slot });
+    records.data[at] = slot;
+    this.#keyQueue(this.#keysOf(partition).keyDek).partitions.push(partition);
     return slot;
   }
 
-  /** Place of what the cells of a row, or the static cells of a partition, add under a cell DEK. */
-  cellSlot(owner: Row | Partition, dek: CellDek): number {
-    this.#requireOwn(owner instanceof Row ? owner.partition : owner);
-    for (let state = owner.cellState; state !== undefined; state = state.next) {
-      if (state.dek === dek) return state.slot;
+  /** Place of T0, the start of the order part of one column in one partition. */
+  orderSlot(partition: number, prepared: PreparedContext): number {
+    const first = partition * PARTITION.size + PARTITION.order;
+    const orders = this.#orders;
+    for (let o = this.#partitions.at(first); o >= 0; o = orders.at(o * ORDER.size + ORDER.next)) {
+      if (this.#orderContexts[o] === prepared) return orders.at(o * ORDER.size + ORDER.slot);
     }
+    this.requireOpen();
+    const slot = this.#take(4);
+    const order = this.#orderContexts.push(prepared) - 1;
+    orders.push(partition);
+    orders.push(slot);
+    orders.push(this.#partitions.at(first));
+    this.#partitions.data[first] = order;
+    this.#keyQueue(this.#keysOf(partition).keyDek).orders.push(order);
+    return slot;
+  }
+
+  /** Place of what the static cells of a partition add under a cell DEK. */
+  partitionSlot(partition: number, dek: CellDek): number {
+    const records = this.#partitions;
+    const at = partition * PARTITION.size + PARTITION.cell;
+    const isActive = this.#keysOf(partition).cellDek === dek;
+    if (isActive && records.at(at) >= 0) return records.at(at);
+    this.requireOpen();
     const queue = this.#cellQueue(dek);
-    let slot: number;
-    if (owner instanceof Row) {
-      const partitionSlot = this.cellSlot(owner.partition, dek);
-      slot = this.#take(4);
-      queue.rows.push({ row: owner, slot, partitionSlot });
-    } else {
-      slot = this.#take(PARTITION_WORDS);
-      queue.partitions.push({ partition: owner, slot });
+    if (!isActive) {
+      const known = queue.former.get(-1 - partition);
+      if (known !== undefined) return known;
     }
-    owner.cellState = { dek, slot, next: owner.cellState };
+    const slot = this.#take(PARTITION_WORDS);
+    queue.partitions.push(partition);
+    queue.partitions.push(slot);
+    if (isActive) records.data[at] = slot;
+    else queue.former.set(-1 - partition, slot);
+    return slot;
+  }
+
+  /** Place of what the cells of a row add under a cell DEK. */
+  rowSlot(row: number, dek: CellDek): number {
+    const records = this.#rows;
+    const at = row * ROW.size + ROW.cell;
+    const partition = records.at(row * ROW.size + ROW.partition);
+    const isActive = this.#keysOf(partition).cellDek === dek;
+    if (isActive && records.at(at) >= 0) return records.at(at);
+    this.requireOpen();
+    const queue = this.#cellQueue(dek);
+    if (!isActive) {
+      const known = queue.former.get(row);
+      if (known !== undefined) return known;
+    }
+    const partitionSlot = this.partitionSlot(partition, dek);
+    const slot = this.#take(4);
+    queue.rows.push(row);
+    queue.rows.push(slot);
+    queue.rows.push(partitionSlot);
+    if (isActive) records.data[at] = slot;
+    else queue.former.set(row, slot);
     return slot;
   }
 
@@ -178,27 +234,38 @@ export class AssociatedData {
     if (this.#closed) throw new InternalError('nothing can be queued once the batch has run');
   }
 
-  #requireOwn(partition: Partition): void {
+  /** Refuses a partition of another batch, and everything once {@link close} was called. */
+  requireOwn(partition: Partition): void {
     this.requireOpen();
     if (partition.batch !== this) throw new InternalError('the partition is of another batch');
   }
 
   /** Computes everything that depends on stored partition keys. */
   runPartitions(states: Int32Array): void {
-    for (const { dek, partitions, orders } of this.#keyQueues.values()) {
-      for (const p of partitions) queueContext(dek.det.mac, undefined, p.stored, p.detSlot, states);
+    for (const { dek, partitions, orders } of this.#keyQueues) {
+      for (let i = 0; i < partitions.length; i++) {
+        const partition = partitions.at(i);
+        const slot = this.#partitions.at(partition * PARTITION.size + PARTITION.det);
+        this.#queuePartition(dek.det.mac, undefined, partition, slot, states);
+      }
       flush(dek.det.mac, states);
-      for (const { partition, prepared, slot } of orders) {
-        queueContext(dek.order.bind, prepared.s1, partition.stored, slot, states);
+      for (let i = 0; i < orders.length; i++) {
+        const order = orders.at(i);
+        const { s1 } = this.#orderContexts[order] as PreparedContext;
+        const partition = this.#orders.at(order * ORDER.size + ORDER.partition);
+        const slot = this.#orders.at(order * ORDER.size + ORDER.slot);
+        this.#queuePartition(dek.order.bind, s1, partition, slot, states);
       }
       flush(dek.order.bind, states);
     }
-    for (const { dek, partitions } of this.#cellQueues.values()) {
-      for (const { partition, slot } of partitions) {
-        queueContext(dek.cell.mac, undefined, partition.stored, slot, states);
+    for (const { dek, partitions } of this.#cellQueues) {
+      for (let i = 0; i < partitions.length; i += 2) {
+        const slot = partitions.at(i + 1);
+        this.#queuePartition(dek.cell.mac, undefined, partitions.at(i), slot, states);
       }
       flush(dek.cell.mac, states);
-      for (const { slot } of partitions) {
+      for (let i = 1; i < partitions.length; i += 2) {
+        const slot = partitions.at(i);
         double(states, slot, states, slot);
         double(states, slot, states, slot + 4);
       }
@@ -207,17 +274,77 @@ export class AssociatedData {
 
   /** Computes everything that depends on stored clustering keys; after {@link runPartitions}. */
   runRows(states: Int32Array): void {
-    for (const { dek, rows } of this.#cellQueues.values()) {
-      for (const { row, slot } of rows) {
-        if (row.clustering.length === 0) xorBlock(dek.noClusteringMac, 0, states, slot);
-        else queueContext(dek.cell.mac, undefined, row.clustering, slot, states);
+    for (const { dek, rows } of this.#cellQueues) {
+      for (let i = 0; i < rows.length; i += 3) {
+        const record = rows.at(i) * ROW.size;
+        const slot = rows.at(i + 1);
+        const count = this.#rows.at(record + ROW.count);
+        if (count === 0) xorBlock(dek.noClusteringMac, 0, states, slot);
+        else {
+          const key = this.#rows.at(record + ROW.key);
+          this.#queueContext(dek.cell.mac, undefined, key, count, slot, states);
+        }
       }
       flush(dek.cell.mac, states);
-      for (const { slot, partitionSlot } of rows) {
+      for (let i = 0; i < rows.length; i += 3) {
+        const slot = rows.at(i + 1);
         double(states, slot, states, slot);
-        xorBlock(states, partitionSlot + 4, states, slot);
+        xorBlock(states, rows.at(i + 2) + 4, states, slot);
       }
     }
+  }
+
+  #queuePartition(
+    key: ChainKey,
+    prefix: Uint8Array | undefined,
+    partition: number,
+    slot: number,
+    states: Int32Array,
+  ): void {
+    const record = partition * PARTITION.size;
+    const first = this.#partitions.at(record + PARTITION.key);
+    const count = this.#partitions.at(record + PARTITION.count);
+    this.#queueContext(key, prefix, first, count, slot, states);
+  }
+
+  /** Queues the CMAC of a prefix, the number of parts, and each part with its length. */
+  #queueContext(
+    key: ChainKey,
+    prefix: Uint8Array | undefined,
+    first: number,
+    count: number,
+    slot: number,
+    states: Int32Array,
+  ): void {
+    const parts = this.#parts.data;
+    const from = first * PART.size;
+    const end = (first + count) * PART.size;
+    let length = 1 + (prefix === undefined ? 0 : prefix.length);
+    for (let p = from; p < end; p += PART.size) length += 2 + (parts[p + PART.length] as number);
+    const blocks = messageBlocks(length);
+    const at = messages.alloc(blocks);
+    const bytes = messages.bytes;
+    let to = at * 4;
+    if (prefix !== undefined) {
+      copyBytes(prefix, 0, prefix.length, bytes, to);
+      to += prefix.length;
+    }
+    bytes[to++] = count;
+    for (let p = from; p < end; p += PART.size) {
+      const size = parts[p + PART.length] as number;
+      const source = this.#sources[parts[p + PART.source] as number] as Uint8Array;
+      bytes[to++] = size >> 8;
+      bytes[to++] = size;
+      copyBytes(source, parts[p + PART.start] as number, size, bytes, to);
+      to += size;
+    }
+    finishMessage(key, at, length);
+    tasks.add(at, blocks, slot);
+    if (tasks.full || messages.used > FLUSH_WORDS) flush(key, states);
+  }
+
+  #keysOf(partition: number): TableCipherKeys {
+    return this.#partitionKeys[partition] as TableCipherKeys;
   }
 
   #take(words: number): number {
@@ -227,25 +354,23 @@ export class AssociatedData {
   }
 
   #keyQueue(dek: KeyDek): KeyQueue {
-    let queue = this.#keyQueues.get(dek);
-    if (queue === undefined) {
-      queue = { dek, partitions: [], orders: [] };
-      this.#keyQueues.set(dek, queue);
-    }
+    for (const queue of this.#keyQueues) if (queue.dek === dek) return queue;
+    const queue = { dek, partitions: new Ints(), orders: new Ints() };
+    this.#keyQueues.push(queue);
     return queue;
   }
 
   #cellQueue(dek: CellDek): CellQueue {
-    let queue = this.#lastCellQueue;
-    if (queue?.dek === dek) return queue;
-    queue = this.#cellQueues.get(dek);
-    if (queue === undefined) {
-      queue = { dek, partitions: [], rows: [] };
-      this.#cellQueues.set(dek, queue);
-    }
-    this.#lastCellQueue = queue;
+    for (const queue of this.#cellQueues) if (queue.dek === dek) return queue;
+    const queue = { dek, partitions: new Ints(), rows: new Ints(48), former: new Map() };
+    this.#cellQueues.push(queue);
     return queue;
   }
+}
+
+function flush(key: ChainKey, states: Int32Array): void {
+  tasks.run(key, states);
+  messages.clear();
 }
 
 /** Drops chains and messages that an error left behind. */

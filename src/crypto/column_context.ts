@@ -101,3 +101,8 @@ export function prepareContext(
   const head = FORMAT_VERSION | (suite << 8) | ((epoch >> 8) << 16) | ((epoch & 0xff) << 24);
   return { context, padded: context.padded, head, suite, state, s1 };
 }
+
+/** Refuses a column of another kind than its use. */
+export function requireKind(context: ColumnContext, kind: ColumnContext['kind']): void {
+  if (context.kind !== kind) throw new InternalError(`a ${context.kind} column used as ${kind}`);
+}

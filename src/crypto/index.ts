@@ -23,6 +23,7 @@ export { DekStructure, WRAPPED_DEK_BYTES, tableKeyCommit, unwrapDek, wrapDek } f
 export type { DekWrapContext } from './key_wrap.ts';
 export { OpenBatch } from './open_batch.ts';
 export type { OpenHandle } from './open_batch.ts';
+export type { OpenPage, StoredCells } from './open_page.ts';
 export { SealBatch } from './seal_batch.ts';
 export type { CellHandle, ClusteringHandle, PartitionHandle, RowHandle } from './seal_batch.ts';
 export { sivOpenMany, sivSealMany } from './siv.ts';

@@ -1,8 +1,8 @@
 import { InternalError, InvalidRequestError } from '../errors/index.ts';
 import { AssociatedData, Partition, Row, abandon } from './associated_data.ts';
+import { requireKind } from './column_context.ts';
 import type { ColumnContext } from './column_context.ts';
-import { checkOrderBits, orderLength, orderMany } from './order.ts';
-import type { OrderJob } from './order.ts';
+import { OrderJobs, checkOrderBits, orderLength, orderMany } from './order.ts';
 import { chunk, newOutput, paddedLength } from './siv_chunk.ts';
 import type { Output } from './siv_chunk.ts';
 import { NONCE_BYTES, SivQueue } from './siv_queue.ts';
@@ -16,6 +16,8 @@ const TAG_BYTES = 16;
 /** Stored length of a cell minus that of its value (before padding). Spec: format 4 */
 const CELL_OVERHEAD = HEAD_BYTES + NONCE_BYTES + TAG_BYTES;
 
+const EMPTY = new Uint8Array(0);
+
 /** A partition of a batch. */
 export type PartitionHandle = Partition;
 /** A row of a batch. */
@@ -25,13 +27,14 @@ export type CellHandle = number & { readonly __cell: never };
 
 /** A clustering value of a {@link SealBatch}. */
 export class ClusteringHandle {
+  /** The batch it belongs to: `at` counts within its output. */
+  readonly batch: AssociatedData;
   /** Place in the output. */
   readonly at: number;
   readonly length: number;
-  /** The stored bytes, once the batch has run. */
-  stored: Uint8Array | undefined;
 
-  constructor(at: number, length: number) {
+  constructor(batch: AssociatedData, at: number, length: number) {
+    this.batch = batch;
     this.at = at;
     this.length = length;
   }
@@ -41,19 +44,9 @@ interface KeyQueue {
   readonly dek: KeyDek;
   readonly partitions: SivQueue;
   readonly clusterings: SivQueue;
-  readonly handles: ClusteringHandle[];
-  readonly orders: {
-    readonly start: number;
-    readonly bits: OrderJob['bits'];
-    readonly at: number;
-    readonly end: number;
-  }[];
-}
-
-interface SealedPartition {
-  readonly partition: Partition;
-  /** Place and length of each component in the output, in turn. */
-  readonly places: readonly number[];
+  readonly orders: OrderJobs;
+  /** Place and length of each order part's own length, in turn. */
+  readonly orderLengths: number[];
 }
 
 /**
@@ -63,9 +56,10 @@ interface SealedPartition {
  */
 export class SealBatch {
   readonly #ad = new AssociatedData();
+  /** The output as a source of stored keys. */
+  readonly #own = this.#ad.addSource(EMPTY);
   readonly #keyQueues: KeyQueue[] = [];
   readonly #cellQueues: { readonly dek: CellDek; readonly queue: SivQueue }[] = [];
-  readonly #partitions: SealedPartition[] = [];
   readonly #cellAt: number[] = [];
   readonly #cellLength: number[] = [];
   readonly #heads: number[] = [];
@@ -84,8 +78,7 @@ export class SealBatch {
   ): PartitionHandle {
     this.#ad.requireOpen();
     const queue = this.#keyQueue(keys.keyDek);
-    const partition = new Partition(this.#ad, keys, []);
-    const places: number[] = [];
+    const key = this.#ad.nextKey();
     for (const { context, value } of components) {
       requireKind(context, 'partition');
       const length = HEAD_BYTES + TAG_BYTES + value.length;
@@ -94,15 +87,15 @@ export class SealBatch {
       const prepared = keys.keyDek.prepared(context);
       this.#heads.push(at, prepared.head);
       queue.partitions.push(prepared, -1, value, 0, value.length, (at + HEAD_BYTES) >> 2);
-      places.push(at, length);
+      this.#ad.addPart(this.#own, at, length);
     }
-    this.#partitions.push({ partition, places });
-    return partition;
+    return new Partition(this.#ad, keys, this.#ad.addPartition(keys, key, components.length));
   }
 
   /** A partition key whose stored bytes are known; they are not checked. */
   storedPartition(keys: TableCipherKeys, components: readonly Uint8Array[]): PartitionHandle {
-    return new Partition(this.#ad, keys, components);
+    const key = this.#ad.addKey(components);
+    return new Partition(this.#ad, keys, this.#ad.addPartition(keys, key, components.length));
   }
 
   /**
@@ -112,11 +105,11 @@ export class SealBatch {
    * @throws InvalidRequestError when the stored value would be longer than 65,535 bytes
    */
   clustering(p: PartitionHandle, context: ColumnContext, canonical: Uint8Array): ClusteringHandle {
+    this.#ad.requireOwn(p);
     const dek = p.keys.keyDek;
-    const slot = this.#ad.detSlot(p);
+    const slot = this.#ad.detSlot(p.index);
     const queue = this.#keyQueue(dek);
     const prepared = dek.prepared(context);
-    let handle: ClusteringHandle;
     if (context.kind === 'ordered' && context.orderBits !== undefined) {
       const bits = context.orderBits(canonical);
       checkOrderBits(bits);
@@ -128,32 +121,18 @@ export class SealBatch {
       const at = tagAt - front;
       this.#length = (at + length + 3) & ~3;
       queue.clusterings.push(prepared, slot, canonical, 0, canonical.length, tagAt >> 2);
-      queue.orders.push({
-        start: this.#ad.orderSlot(p, prepared),
-        bits,
-        at: at + HEAD_BYTES,
-        end: at + length,
-      });
+      queue.orders.add(this.#ad.orderSlot(p.index, prepared), bits, at + HEAD_BYTES);
+      queue.orderLengths.push(at + length - 2, orderLength(bits));
       this.#heads.push(at, prepared.head);
-      handle = new ClusteringHandle(at, length);
-    } else {
-      requireKind(context, 'opaque');
-      const length = HEAD_BYTES + TAG_BYTES + canonical.length;
-      if (length > MAX_KEY_BYTES) throw keyTooLong(length, canonical.length);
-      const at = this.#reserve(length);
-      queue.clusterings.push(
-        prepared,
-        slot,
-        canonical,
-        0,
-        canonical.length,
-        (at + HEAD_BYTES) >> 2,
-      );
-      this.#heads.push(at, prepared.head);
-      handle = new ClusteringHandle(at, length);
+      return new ClusteringHandle(this.#ad, at, length);
     }
-    queue.handles.push(handle);
-    return handle;
+    requireKind(context, 'opaque');
+    const length = HEAD_BYTES + TAG_BYTES + canonical.length;
+    if (length > MAX_KEY_BYTES) throw keyTooLong(length, canonical.length);
+    const at = this.#reserve(length);
+    queue.clusterings.push(prepared, slot, canonical, 0, canonical.length, (at + HEAD_BYTES) >> 2);
+    this.#heads.push(at, prepared.head);
+    return new ClusteringHandle(this.#ad, at, length);
   }
 
   /**
@@ -163,7 +142,14 @@ export class SealBatch {
    *   empty for a table without clustering columns
    */
   row(p: PartitionHandle, clustering: readonly (ClusteringHandle | Uint8Array)[]): RowHandle {
-    return new Row(p, clustering);
+    const ad = this.#ad;
+    ad.requireOwn(p);
+    const key = ad.nextKey();
+    for (const part of clustering) {
+      if (part instanceof Uint8Array) ad.addPart(ad.addSource(part), 0, part.length);
+      else ad.addPart(this.#own, this.#requireOwn(part).at, part.length);
+    }
+    return new Row(p, ad.addRow(p.index, key, clustering.length));
   }
 
   /**
@@ -173,11 +159,13 @@ export class SealBatch {
    * @param value serialised value, read when the batch runs; empty is a value
    */
   cell(r: RowHandle | PartitionHandle, context: ColumnContext, value: Uint8Array): CellHandle {
-    requireKind(context, r instanceof Row ? 'regular' : 'static');
-    const keys = r instanceof Row ? r.partition.keys : r.keys;
-    const dek = keys.cellDek;
+    const isRow = r instanceof Row;
+    requireKind(context, isRow ? 'regular' : 'static');
+    const partition = isRow ? r.partition : r;
+    this.#ad.requireOwn(partition);
+    const dek = partition.keys.cellDek;
     const prepared = dek.prepared(context);
-    const slot = this.#ad.cellSlot(r, dek);
+    const slot = isRow ? this.#ad.rowSlot(r.index, dek) : this.#ad.partitionSlot(r.index, dek);
     const length = CELL_OVERHEAD + (context.padded ? paddedLength(value.length) : value.length);
     const at = this.#reserve(length);
     const tagAt = at + HEAD_BYTES + NONCE_BYTES;
@@ -197,10 +185,8 @@ export class SealBatch {
     let complete = false;
     try {
       this.#writeHeads(out);
+      this.#ad.setSource(this.#own, out.bytes);
       for (const queue of this.#keyQueues) queue.partitions.seal(states, out);
-      for (const { partition, places } of this.#partitions) {
-        partition.stored = storedComponents(places, out);
-      }
       this.#ad.runPartitions(states);
       for (const queue of this.#keyQueues) sealClusterings(queue, states, out);
       this.#ad.runRows(states);
@@ -209,6 +195,7 @@ export class SealBatch {
       this.#out = out;
     } finally {
       states.fill(0);
+      for (const { orders } of this.#keyQueues) orders.clear();
       if (!complete) {
         abandon();
         chunk.reset();
@@ -220,14 +207,15 @@ export class SealBatch {
   /** Stored components of a partition, after {@link run}. */
   partitionComponents(p: PartitionHandle): readonly Uint8Array[] {
     this.#output();
-    return p.stored;
+    if (p.batch !== this.#ad) throw new InternalError('the partition is of another batch');
+    const count = this.#ad.partCount(p.index);
+    return Array.from({ length: count }, (_, index) => this.#ad.partBytes(p.index, index));
   }
 
   /** Stored bytes of a clustering value, after {@link run}. */
   clusteringBytes(c: ClusteringHandle): Uint8Array {
-    this.#output();
-    if (c.stored === undefined) throw new InternalError('the clustering value is of another batch');
-    return c.stored;
+    const { at, length } = this.#requireOwn(c);
+    return this.#output().bytes.subarray(at, at + length);
   }
 
   /** Stored bytes of a cell, after {@link run}. */
@@ -241,6 +229,11 @@ export class SealBatch {
   #output(): Output {
     if (this.#out === undefined) throw new InternalError('the batch has not run');
     return this.#out;
+  }
+
+  #requireOwn(c: ClusteringHandle): ClusteringHandle {
+    if (c.batch !== this.#ad) throw new InternalError('the clustering value is of another batch');
+    return c;
   }
 
   #reserve(length: number): number {
@@ -265,8 +258,8 @@ export class SealBatch {
       dek,
       partitions: new SivQueue(dek.det, false),
       clusterings: new SivQueue(dek.det, false),
-      handles: [],
-      orders: [],
+      orders: new OrderJobs(),
+      orderLengths: [],
     };
     this.#keyQueues.push(queue);
     return queue;
@@ -280,35 +273,14 @@ export class SealBatch {
   }
 }
 
-function storedComponents(places: readonly number[], out: Output): Uint8Array[] {
-  const stored: Uint8Array[] = [];
-  for (let i = 0; i < places.length; i += 2) {
-    const at = places[i] as number;
-    stored.push(out.bytes.subarray(at, at + (places[i + 1] as number)));
-  }
-  return stored;
-}
-
 function sealClusterings(queue: KeyQueue, states: Int32Array, out: Output): void {
-  if (queue.handles.length === 0) return;
   queue.clusterings.seal(states, out);
-  if (queue.orders.length > 0) {
-    const jobs = queue.orders.map(({ start, bits, at }) => ({
-      start,
-      bits,
-      target: out.bytes,
-      at,
-    }));
-    orderMany(queue.dek.order, jobs, states);
-    for (const { bits, end } of queue.orders) out.bytes.writeUInt16BE(orderLength(bits), end - 2);
+  if (queue.orders.count === 0) return;
+  orderMany(queue.dek.order, queue.orders, states, out.bytes);
+  const lengths = queue.orderLengths;
+  for (let i = 0; i < lengths.length; i += 2) {
+    out.bytes.writeUInt16BE(lengths[i + 1] as number, lengths[i]);
   }
-  for (const handle of queue.handles) {
-    handle.stored = out.bytes.subarray(handle.at, handle.at + handle.length);
-  }
-}
-
-function requireKind(context: ColumnContext, kind: ColumnContext['kind']): void {
-  if (context.kind !== kind) throw new InternalError(`a ${context.kind} column used as ${kind}`);
 }
 
 function keyTooLong(stored: number, plain: number): InvalidRequestError {

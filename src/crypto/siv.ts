@@ -4,6 +4,7 @@ import { copyBlock, double, xorBlock } from './gf128.ts';
 import { chunk, newOutput } from './siv_chunk.ts';
 import type { Output } from './siv_chunk.ts';
 import type { SivKey } from './siv_key.ts';
+import { viewOf } from './word_copy.ts';
 
 /** One value to encrypt with its associated data. */
 export interface SivSealJob {
@@ -56,7 +57,7 @@ export function sivSealMany(key: SivKey, jobs: readonly SivSealJob[]): Buffer[] 
       const first = i;
       for (; i < jobs.length && !chunk.full; i++) {
         const plaintext = (jobs[i] as SivSealJob).plaintext;
-        chunk.add(plaintext, 0, plaintext.length, false, targets.at(i) >> 2);
+        chunk.addPlain(plaintext, 0, plaintext.length, false, targets.at(i) >> 2);
       }
       chunk.prefix.set(states.subarray(first * 4, i * 4));
       chunk.seal(key, out);
@@ -90,7 +91,7 @@ export function sivOpenMany(key: SivKey, jobs: readonly SivOpenJob[], where: str
       const first = i;
       for (; i < jobs.length && !chunk.full; i++) {
         const sealed = (jobs[i] as SivOpenJob).sealed;
-        chunk.add(sealed, 0, sealed.length - 16, false, targets.at(i) >> 2);
+        chunk.addSealed(viewOf(sealed), 0, sealed.length - 16, targets.at(i) >> 2);
       }
       chunk.prefix.set(states.subarray(first * 4, i * 4));
       if (chunk.open(key, out) >= 0) failed = true;

@@ -1,9 +1,9 @@
 import type { BlockKey } from './aes_key.ts';
-import { finishMessage, tasks } from './cmac.ts';
+import { finishMessage, messageBlocks, tasks } from './cmac.ts';
 import { byteSwap, copyBlock, double, xorBlock } from './gf128.ts';
 import { FLUSH_WORDS, messages } from './scratch.ts';
 import type { SivKey } from './siv_key.ts';
-import { copyBytes, loadWord } from './word_copy.ts';
+import { copyBytes } from './word_copy.ts';
 
 /** Most values in one pass. */
 const MAX_JOBS = 512;
@@ -42,10 +42,13 @@ export class SivChunk {
   readonly #tags = new Int32Array(MAX_JOBS * 4);
   readonly #computed = new Int32Array(MAX_JOBS * 4);
   readonly #source: (Uint8Array | undefined)[] = [];
+  readonly #view: (DataView | undefined)[] = [];
   readonly #from = new Int32Array(MAX_JOBS);
   readonly #copied = new Int32Array(MAX_JOBS);
   readonly #length = new Int32Array(MAX_JOBS);
   readonly #target = new Int32Array(MAX_JOBS);
+  /** Word of the message scratch where the last CMAC of S2V reads the text. */
+  readonly #message = new Int32Array(MAX_JOBS);
   #words = 0;
 
   /** True when the values must be processed before more are added. */
@@ -54,10 +57,16 @@ export class SivChunk {
   }
 
   /**
-   * Adds `length` bytes of `source` at `from`: plain text to seal, or tag and cipher text to open, then `length` counts the
-   * cipher text alone. `target` is the word of the output where tag and cipher text, or the plain text, go.
+   * Adds `length` bytes of plain text in `source` at `from`. `target` is the word of the output where tag and cipher text
+   * go.
    */
-  add(source: Uint8Array, from: number, length: number, padded: boolean, target: number): void {
+  addPlain(
+    source: Uint8Array,
+    from: number,
+    length: number,
+    padded: boolean,
+    target: number,
+  ): void {
     const i = this.count++;
     this.#source[i] = source;
     this.#from[i] = from;
@@ -67,12 +76,28 @@ export class SivChunk {
     this.#words += (length >> 2) + 8;
   }
 
+  /**
+   * Adds the tag and `length` bytes of cipher text in `source` at `from`. `target` is the word of the output where the
+   * plain text goes.
+   */
+  addSealed(source: DataView, from: number, length: number, target: number): void {
+    const i = this.count++;
+    this.#view[i] = source;
+    this.#from[i] = from;
+    this.#length[i] = length;
+    this.#target[i] = target;
+    this.#words += (length >> 2) + 8;
+  }
+
   /** Drops all values and clears what was computed. */
   reset(): void {
     this.prefix.fill(0, 0, this.count * 4);
     this.#computed.fill(0, 0, this.count * 4);
     this.#tags.fill(0, 0, this.count * 4);
-    for (let i = 0; i < this.count; i++) this.#source[i] = undefined;
+    for (let i = 0; i < this.count; i++) {
+      this.#source[i] = undefined;
+      this.#view[i] = undefined;
+    }
     this.count = 0;
     this.#words = 0;
     tasks.reset();
@@ -88,14 +113,15 @@ export class SivChunk {
       const to = ((this.#target[i] as number) + 4) * 4;
       copyBytes(this.#source[i] as Uint8Array, this.#from[i] as number, copied, out.bytes, to);
       if (total > copied) out.bytes[to + copied] = 0x80;
-      this.#queueS2v(key, i, out.words, to >> 2);
+      this.#copyMessage(i, out.words, to >> 2);
+      this.#queueS2v(key, i);
       this.#target[i] = to >> 2;
     }
     tasks.run(key.mac, this.#computed);
     for (let i = 0; i < n; i++) {
       copyBlock(this.#computed, i * 4, out.words, (this.#target[i] as number) - 4);
     }
-    this.#applyCounters(key.ctr, this.#computed, out.words);
+    this.#applyCounters(key.ctr, this.#computed, out.words, false);
   }
 
   /**
@@ -107,40 +133,48 @@ export class SivChunk {
     const n = this.count;
     const tags = this.#tags;
     for (let i = 0; i < n; i++) {
-      const source = this.#source[i] as Uint8Array;
+      const source = this.#view[i] as DataView;
       const from = this.#from[i] as number;
-      for (let k = 0; k < 4; k++) tags[i * 4 + k] = loadWord(source, from + k * 4);
-      copyBytes(
-        source,
-        from + 16,
-        this.#copied[i] as number,
-        out.bytes,
-        (this.#target[i] as number) * 4,
-      );
+      const tag = i * 4;
+      tags[tag] = source.getInt32(from, true);
+      tags[tag + 1] = source.getInt32(from + 4, true);
+      tags[tag + 2] = source.getInt32(from + 8, true);
+      tags[tag + 3] = source.getInt32(from + 12, true);
+      this.#message[i] = messages.alloc(messageBlocks(this.#length[i] as number));
     }
-    this.#applyCounters(key.ctr, tags, out.words);
-    for (let i = 0; i < n; i++) this.#queueS2v(key, i, out.words, this.#target[i] as number);
+    this.#applyCounters(key.ctr, tags, out.words, true);
+    for (let i = 0; i < n; i++) this.#queueS2v(key, i);
     tasks.run(key.mac, this.#computed);
+    const computed = this.#computed;
     let failed = -1;
     for (let i = n - 1; i >= 0; i--) {
-      let difference = 0;
-      for (let k = i * 4; k < i * 4 + 4; k++) {
-        difference |= (tags[k] as number) ^ (this.#computed[k] as number);
-      }
+      const tag = i * 4;
+      const difference =
+        ((tags[tag] as number) ^ (computed[tag] as number)) |
+        ((tags[tag + 1] as number) ^ (computed[tag + 1] as number)) |
+        ((tags[tag + 2] as number) ^ (computed[tag + 2] as number)) |
+        ((tags[tag + 3] as number) ^ (computed[tag + 3] as number));
       if (difference !== 0) failed = i;
     }
     return failed;
   }
 
-  /** Queues the last CMAC of S2V over the plain text at word `from` of `words`, whose slack bytes are zero. */
-  #queueS2v(key: SivKey, i: number, words: Int32Array, from: number): void {
+  /** Copies the plain text at word `from` of `words`, whose slack bytes are zero, to the messages. */
+  #copyMessage(i: number, words: Int32Array, from: number): void {
     const length = this.#length[i] as number;
-    const blocks = length <= 16 ? 1 : (length + 15) >> 4;
-    const at = messages.alloc(blocks);
+    const at = messages.alloc(messageBlocks(length));
     const target = messages.words;
     const count = (length + 3) >> 2;
     if (count > 64) target.set(words.subarray(from, from + count), at);
     else for (let k = 0; k < count; k++) target[at + k] = words[from + k] as number;
+    this.#message[i] = at;
+  }
+
+  /** Queues the last CMAC of S2V over the plain text in the messages. */
+  #queueS2v(key: SivKey, i: number): void {
+    const length = this.#length[i] as number;
+    const at = this.#message[i] as number;
+    const target = messages.words;
     if (length < 16) {
       // T = dbl(D) xor pad(Sn): one whole block.
       messages.bytes[at * 4 + length] = 0x80;
@@ -159,11 +193,14 @@ export class SivChunk {
       }
     }
     finishMessage(key.mac, at, length);
-    tasks.add(at, blocks, i * 4);
+    tasks.add(at, messageBlocks(length), i * 4);
   }
 
-  /** XORs the key streams that start at `tags` into the texts of the output. Spec: rfc5297 2.5 */
-  #applyCounters(key: BlockKey, tags: Int32Array, words: Int32Array): void {
+  /**
+   * XORs the key streams that start at `tags` into the texts of the output; with `fromSource` the texts are those of the
+   * sources, and go to the messages too. Spec: rfc5297 2.5
+   */
+  #applyCounters(key: BlockKey, tags: Int32Array, words: Int32Array, fromSource: boolean): void {
     const n = this.count;
     let job = 0;
     let block = 0;
@@ -191,13 +228,21 @@ export class SivChunk {
         }
       }
       if (used === 0) break;
-      key.encryptInPlace(counterBytes, used);
-      this.#applyStream(firstJob, firstBlock, used, words);
+      const stream = key.encrypt(counterBytes, used);
+      if (fromSource) this.#openStream(firstJob, firstBlock, used, stream, words);
+      else this.#applyStream(firstJob, firstBlock, used, stream, words);
+      stream.fill(0);
       counters.fill(0, 0, used * 4);
     }
   }
 
-  #applyStream(firstJob: number, firstBlock: number, blocks: number, words: Int32Array): void {
+  #applyStream(
+    firstJob: number,
+    firstBlock: number,
+    blocks: number,
+    stream: Int32Array,
+    words: Int32Array,
+  ): void {
     let done = 0;
     for (let job = firstJob, block = firstBlock; done < blocks; job++, block = 0) {
       const length = this.#length[job] as number;
@@ -205,12 +250,49 @@ export class SivChunk {
       const from = (this.#target[job] as number) + block * 4;
       const count = Math.min(take * 4, ((length + 3) >> 2) - block * 4);
       for (let k = 0, o = done * 4; k < count; k++, o++) {
-        words[from + k] = (words[from + k] as number) ^ (counters[o] as number);
+        words[from + k] = (words[from + k] as number) ^ (stream[o] as number);
       }
       // Key stream beyond the end of the text is removed again.
       if ((length & 3) !== 0 && block * 4 + count === (length + 3) >> 2) {
         words[from + count - 1] =
           (words[from + count - 1] as number) & ((1 << ((length & 3) * 8)) - 1);
+      }
+      done += take;
+    }
+  }
+
+  #openStream(
+    firstJob: number,
+    firstBlock: number,
+    blocks: number,
+    stream: Int32Array,
+    words: Int32Array,
+  ): void {
+    const texts = messages.words;
+    let done = 0;
+    for (let job = firstJob, block = firstBlock; done < blocks; job++, block = 0) {
+      const source = this.#view[job] as DataView;
+      const length = this.#length[job] as number;
+      const take = Math.min(((length + 15) >> 4) - block, blocks - done);
+      const skipped = block * 4;
+      const count = Math.min(take * 4, (length >> 2) - skipped);
+      const to = (this.#target[job] as number) + skipped;
+      const message = (this.#message[job] as number) + skipped;
+      let from = (this.#from[job] as number) + 16 + skipped * 4;
+      let o = done * 4;
+      for (let k = 0; k < count; k++, o++, from += 4) {
+        const word = source.getInt32(from, true) ^ (stream[o] as number);
+        words[to + k] = word;
+        texts[message + k] = word;
+      }
+      // The bytes after the last whole word; key stream beyond the end of the text is left out.
+      const rest = length & 3;
+      if (rest !== 0 && count < take * 4) {
+        let word = 0;
+        for (let k = 0; k < rest; k++) word |= source.getUint8(from + k) << (k * 8);
+        word ^= (stream[o] as number) & ((1 << (rest * 8)) - 1);
+        words[to + count] = word;
+        texts[message + count] = word;
       }
       done += take;
     }

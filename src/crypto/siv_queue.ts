@@ -4,7 +4,6 @@ import type { PreparedContext } from './column_context.ts';
 import { chunk } from './siv_chunk.ts';
 import type { Output } from './siv_chunk.ts';
 import type { SivKey } from './siv_key.ts';
-import { loadWord } from './word_copy.ts';
 
 /** Length of a cell's nonce in bytes. */
 export const NONCE_BYTES = 8;
@@ -24,10 +23,11 @@ function freshNonce(words: Int32Array, at: number): void {
   noncePool[nonceUsed++] = 0;
 }
 
-const nonceBlocks = new Int32Array(512 * 4);
+/** Nonces of the values in the pass, each in the first two words of a block. */
+export const nonceBlocks = new Int32Array(512 * 4);
 const nonceBlockBytes = Buffer.from(nonceBlocks.buffer);
 
-/** Values of one key that are sealed or opened together. */
+/** Values of one key that are sealed together. */
 export class SivQueue {
   readonly key: SivKey;
   /** Whether the values are cells: their nonce lies before the tag. */
@@ -45,9 +45,8 @@ export class SivQueue {
   }
 
   /**
-   * Queues a value. `slot` is the place of the state of its row or partition, -1 for none; `from` where the plain text, or
-   * tag and cipher text, begin; `length` that of the text; `target` the word of the output for tag and cipher text, or the
-   * plain text.
+   * Queues a value. `slot` is the place of the state of its row or partition, -1 for none; `from` where the plain text
+   * begins, `length` how long it is; `target` the word of the output for tag and cipher text.
    */
   push(
     prepared: PreparedContext,
@@ -70,7 +69,7 @@ export class SivQueue {
     const n = this.prepared.length;
     for (let i = 0; i < n;) {
       const first = i;
-      for (; i < n && !chunk.full; i++) this.#add(i, (this.prepared[i] as PreparedContext).padded);
+      for (; i < n && !chunk.full; i++) this.#add(i);
       this.#addPrefixes(first, i, states);
       if (this.#withNonce) {
         for (let j = first, o = 0; j < i; j++, o += 4) {
@@ -86,36 +85,12 @@ export class SivQueue {
     }
   }
 
-  /** Decrypts all values; returns the index of the first one whose tag is wrong, or -1. */
-  open(states: Int32Array, out: Output): number {
-    const n = this.prepared.length;
-    let failed = -1;
-    for (let i = 0; i < n;) {
-      const first = i;
-      for (; i < n && !chunk.full; i++) this.#add(i, false);
-      this.#addPrefixes(first, i, states);
-      if (this.#withNonce) {
-        for (let j = first, o = 0; j < i; j++, o += 4) {
-          const source = this.#source[j] as Uint8Array;
-          const at = (this.#from[j] as number) - NONCE_BYTES;
-          nonceBlocks[o] = loadWord(source, at);
-          nonceBlocks[o + 1] = loadWord(source, at + 4);
-        }
-        addNonceMacs(this.key.mac, i - first);
-      }
-      const wrong = chunk.open(this.key, out);
-      if (wrong >= 0 && failed < 0) failed = first + wrong;
-      chunk.reset();
-    }
-    return failed;
-  }
-
-  #add(i: number, padded: boolean): void {
-    chunk.add(
+  #add(i: number): void {
+    chunk.addPlain(
       this.#source[i] as Uint8Array,
       this.#from[i] as number,
       this.#length[i] as number,
-      padded,
+      (this.prepared[i] as PreparedContext).padded,
       this.#target[i] as number,
     );
   }
@@ -137,8 +112,8 @@ export class SivQueue {
   }
 }
 
-/** Adds the CMACs of the nonces in the first two words of each block: each is one padded block. */
-function addNonceMacs(key: ChainKey, count: number): void {
+/** Adds the CMACs of the first `count` {@link nonceBlocks} to the prefixes: each is one padded block. */
+export function addNonceMacs(key: ChainKey, count: number): void {
   const subkeys = key.subkeys;
   for (let o = 0; o < count * 4; o += 4) {
     nonceBlocks[o] = (nonceBlocks[o] as number) ^ (subkeys[4] as number);
@@ -146,8 +121,7 @@ function addNonceMacs(key: ChainKey, count: number): void {
     nonceBlocks[o + 2] = 0x80 ^ (subkeys[6] as number);
     nonceBlocks[o + 3] = subkeys[7] as number;
   }
-  key.encryptInPlace(nonceBlockBytes, count);
+  const macs = key.encrypt(nonceBlockBytes, count);
   const prefix = chunk.prefix;
-  for (let o = 0; o < count * 4; o++)
-    prefix[o] = (prefix[o] as number) ^ (nonceBlocks[o] as number);
+  for (let o = 0; o < count * 4; o++) prefix[o] = (prefix[o] as number) ^ (macs[o] as number);
 }

@@ -28,3 +28,8 @@ export function loadWord(source: Uint8Array, at: number): number {
     ((source[at + 3] as number) << 24)
   );
 }
+
+/** The same bytes as a view that reads words at any place. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -25,8 +25,8 @@ export {
   storedRead,
 } from './select_plan.ts';
 export type { BoundSelect, SealedRead, SelectPlan, StoredRead } from './select_plan.ts';
-export { openRows, roleOf } from './stored_result.ts';
-export type { KnownKeys, OpenedRows, StoredRole, StoredRow } from './stored_result.ts';
+export { openRows, roleOf, storedRow } from './stored_result.ts';
+export type { KnownKeys, OpenedRows, Row, StoredRole } from './stored_result.ts';
 export { planWrite } from './write_plan.ts';
 export type { WritePlan } from './write_plan.ts';
 export type { BoundCondition } from './conditions.ts';

@@ -1,16 +1,16 @@
 import type {
   ColumnContext,
   OpenBatch,
-  OpenHandle,
-  PartitionHandle,
-  RowHandle,
+  OpenPage,
+  StoredCells,
   TableCipherKeys,
 } from '../crypto/index.ts';
-import { MetadataIntegrityError } from '../errors/index.ts';
 import type { ColumnEntry, TableEntry } from '../schema/index.ts';
+import type { RowsWriter } from '../wire/index.ts';
 import type { KeyRestriction } from './restrictions.ts';
 import type { StoredClustering } from './key_sealing.ts';
-import { columnContext, tableName } from './table_columns.ts';
+import { PageKeys, foreignResult } from './page_keys.ts';
+import { columnContext } from './table_columns.ts';
 
 /** What a column of a stored result is, and so how it is read. */
 export type StoredRole =
@@ -41,18 +41,109 @@ export interface KnownKeys {
   readonly storedRestrictions: StoredClustering;
 }
 
-/** One row of a result: the cells as Cassandra sent them, in the order of the stored selection. */
-export type StoredRow = readonly (Uint8Array | null)[];
+/** The cells of one row. */
+export type Row = (Uint8Array | null)[];
 
-/** A cell of the answer: bytes that are known already, or a handle into the batch. */
-type OpenedCell = Uint8Array | null | OpenHandle;
+/** The cells of one row as Cassandra sent them, as views. */
+export function storedRow(cells: StoredCells, row: number): Row {
+  const { bytes, starts, lengths, columnCount } = cells;
+  const views: Row = [];
+  for (let cell = row * columnCount; cell < (row + 1) * columnCount; cell++) {
+    const start = starts[cell] as number;
+    const length = lengths[cell] as number;
+    views.push(length < 0 ? null : bytes.subarray(start, start + length));
+  }
+  return views;
+}
 
-/** Rows queued for decryption; {@link OpenedRows.rows} gives them after the batch ran. */
-export interface OpenedRows {
-  /** The logical cells of the first `visible` columns. @throws when the batch did not run. */
-  rows(): (Uint8Array | null)[][];
+/**
+ * A column of the answer: handles into the batch, or else bytes that all rows share, or else the cells as they were sent.
+ * Without handles the answer is null where the stored cell of `column` is; -1 stands for a column that was not read.
+ */
+interface AnswerColumn {
+  readonly handles: Int32Array | undefined;
+  readonly constant: Uint8Array | undefined;
+  readonly column: number;
+}
+
+/** The rows of an answer, queued for decryption: to be taken when the batch ran. */
+export class OpenedRows {
+  readonly rowCount: number;
   /** How many ciphertexts were queued. */
   readonly cellCount: number;
+  readonly #page: OpenPage;
+  readonly #cells: StoredCells;
+  readonly #columns: readonly AnswerColumn[];
+
+  constructor(
+    page: OpenPage,
+    cells: StoredCells,
+    columns: readonly AnswerColumn[],
+    cellCount: number,
+  ) {
+    this.#page = page;
+    this.#cells = cells;
+    this.#columns = columns;
+    this.rowCount = cells.rowCount;
+    this.cellCount = cellCount;
+  }
+
+  /** Most bytes that {@link writeTo} writes, if no cell that is sent as it was is longer than 8. */
+  byteLength(): number {
+    const shared = this.#columns.reduce((sum, { constant }) => sum + (constant?.length ?? 8), 0);
+    return (shared + this.#columns.length * 4) * this.rowCount + this.#page.output.length;
+  }
+
+  /** Writes the logical cells, row by row. @throws InternalError when the batch did not run. */
+  writeTo(writer: RowsWriter): void {
+    const page = this.#page;
+    const { output } = page;
+    const { bytes, starts, lengths, columnCount } = this.#cells;
+    for (let row = 0; row < this.rowCount; row++) {
+      for (const { handles, constant, column } of this.#columns) {
+        if (handles !== undefined) {
+          const handle = handles[row] as number;
+          if (handle < 0) writer.writeCell(null);
+          else {
+            const start = page.startOf(handle);
+            writer.writeCellFrom(output, start, start + page.lengthOf(handle));
+          }
+          continue;
+        }
+        const cell = row * columnCount + column;
+        const length = column < 0 ? 0 : (lengths[cell] as number);
+        if (length < 0) writer.writeCell(null);
+        else if (constant !== undefined) writer.writeCell(constant);
+        else {
+          const start = starts[cell] as number;
+          writer.writeCellFrom(bytes, start, start + length);
+        }
+      }
+    }
+  }
+
+  /** The logical cells as views. @throws InternalError when the batch did not run. */
+  rows(): Row[] {
+    const page = this.#page;
+    const { output } = page;
+    const { bytes, starts, lengths, columnCount } = this.#cells;
+    return Array.from({ length: this.rowCount }, (_, row) =>
+      this.#columns.map(({ handles, constant, column }) => {
+        if (handles !== undefined) {
+          const handle = handles[row] as number;
+          if (handle < 0) return null;
+          const start = page.startOf(handle);
+          return output.subarray(start, start + page.lengthOf(handle));
+        }
+        const cell = row * columnCount + column;
+        const length = column < 0 ? 0 : (lengths[cell] as number);
+        if (length < 0) return null;
+        if (constant !== undefined) return constant;
+        const start = starts[cell] as number;
+        return bytes.subarray(start, start + length);
+      }),
+    );
+  }
 }
 
 /**
@@ -68,248 +159,117 @@ export function openRows(
   roles: readonly StoredRole[],
   visible: number,
   known: KnownKeys,
-  rows: readonly StoredRow[],
+  cells: StoredCells,
 ): OpenedRows {
-  const reader = new RowOpener(batch, keys, table, roles, visible, known);
-  const opened = rows.map((row) => reader.open(row));
-  return {
-    cellCount: reader.cellCount,
-    // Handles give way to bytes in place: a page has tens of thousands of cells.
-    rows: () => {
-      for (const cells of opened) {
-        for (let index = 0; index < cells.length; index++) {
-          const cell = cells[index];
-          if (typeof cell === 'number') cells[index] = batch.bytes(cell);
-        }
-      }
-      return opened as (Uint8Array | null)[][];
-    },
-  };
+  const page = batch.page(keys, cells);
+  const opener = new ColumnOpener(
+    page,
+    table,
+    known,
+    cells,
+    new PageKeys(page, table, roles, known, cells),
+  );
+  const columns = roles.slice(0, visible).map((role, column) => opener.open(role, column));
+  return new OpenedRows(page, cells, columns, opener.cellCount);
 }
 
-class RowOpener {
-  readonly #batch: OpenBatch;
-  readonly #keys: TableCipherKeys;
+/** Queues the columns of a page. */
+class ColumnOpener {
+  readonly #page: OpenPage;
   readonly #table: TableEntry;
-  readonly #roles: readonly StoredRole[];
-  readonly #visible: number;
   readonly #known: KnownKeys;
-  readonly #partitionAt: number[];
-  readonly #clusteringAt: number[];
-  readonly #needsClustering: boolean;
-  readonly #needsPartition: boolean;
-  #lastPartition: readonly Uint8Array[] | undefined;
-  #lastHandle: PartitionHandle | undefined;
-  #lastOpened: OpenHandle[] = [];
+  readonly #cells: StoredCells;
+  readonly #keys: PageKeys;
+  /** Handles of the components of the partition key, one for each row. */
+  readonly #partitions: readonly Int32Array[];
   cellCount = 0;
 
   constructor(
-    batch: OpenBatch,
-    keys: TableCipherKeys,
+    page: OpenPage,
     table: TableEntry,
-    roles: readonly StoredRole[],
-    visible: number,
     known: KnownKeys,
+    cells: StoredCells,
+    keys: PageKeys,
   ) {
-    this.#batch = batch;
-    this.#keys = keys;
+    this.#page = page;
     this.#table = table;
-    this.#roles = roles;
-    this.#visible = visible;
     this.#known = known;
-    this.#partitionAt = table.partitionKey.map((_, position) =>
-      roles.findIndex((role) => role.kind === 'partition' && role.position === position),
-    );
-    this.#clusteringAt = table.clustering.map((_, position) =>
-      roles.findIndex((role) => role.kind === 'clustering' && role.position === position),
-    );
-    this.#needsClustering = roles.some((role) => role.kind === 'regular');
-    this.#needsPartition = roles.some((role) => role.kind !== 'plain');
+    this.#cells = cells;
+    this.#keys = keys;
+    this.#partitions = known.partition === undefined ? this.#openPartitions() : [];
   }
 
-  open(row: StoredRow): OpenedCell[] {
-    const partition = this.#needsPartition ? this.#partition(row) : undefined;
-    const clustering = this.#clustering(row);
-    const rowHandle =
-      partition !== undefined && clustering !== undefined && this.#needsClustering
-        ? this.#batch.row(partition, clustering)
-        : undefined;
-    const cells: OpenedCell[] = [];
-    for (let index = 0; index < this.#visible; index++) {
-      const role = this.#roles[index] as StoredRole;
-      const stored = row[index] ?? null;
-      switch (role.kind) {
-        case 'plain':
-          if (stored !== null && stored.length !== role.width)
-            throw this.#foreign('a column of another type');
-          cells.push(stored);
-          break;
-        case 'partition': {
-          const logical = this.#known.partition?.logical[role.position];
-          cells.push(logical ?? this.#openedPartition(role.position));
-          break;
+  open(role: StoredRole, column: number): AnswerColumn {
+    switch (role.kind) {
+      case 'plain':
+        this.#requireWidth(column, role.width);
+        return { handles: undefined, constant: undefined, column };
+      case 'partition': {
+        const constant = this.#known.partition?.logical[role.position];
+        const handles = this.#partitions[role.position];
+        if (handles === undefined && constant === undefined && this.#cells.rowCount > 0) {
+          throw foreignResult(this.#table, 'a row without its partition key');
         }
-        case 'clustering': {
-          if (stored === null) {
-            cells.push(null);
-            break;
-          }
-          const logical = this.#known.clustering?.logical[role.position];
-          if (logical !== undefined) {
-            cells.push(logical);
-            break;
-          }
-          this.cellCount++;
-          cells.push(
-            this.#batch.openClustering(
-              partition as PartitionHandle,
-              columnContext(this.#table, this.#table.clustering[role.position] as ColumnEntry),
-              stored,
-            ),
-          );
-          break;
-        }
-        case 'static':
-          this.#pushCell(cells, partition as PartitionHandle, role.context, stored);
-          break;
-        case 'regular':
-          if (stored !== null && rowHandle === undefined)
-            throw this.#foreign('a cell without its row');
-          this.#pushCell(cells, rowHandle as RowHandle, role.context, stored);
-          break;
+        return { handles, constant, column: -1 };
+      }
+      case 'clustering': {
+        const logical = this.#known.clustering?.logical[role.position];
+        if (logical !== undefined) return { handles: undefined, constant: logical, column };
+        const entry = this.#table.clustering[role.position] as ColumnEntry;
+        const context = columnContext(this.#table, entry);
+        this.#count(column);
+        const handles = this.#page.openClusterings(context, column, this.#keys.partitions);
+        return { handles, constant: undefined, column };
+      }
+      case 'static':
+      case 'regular': {
+        const isRegular = role.kind === 'regular';
+        const owners = isRegular ? this.#keys.rows : this.#keys.partitions;
+        if (isRegular) this.#requireRows(column, owners);
+        this.#count(column);
+        const handles = this.#page.openCells(role.context, column, owners);
+        return { handles, constant: undefined, column };
       }
     }
-    return cells;
   }
 
-  #pushCell(
-    cells: OpenedCell[],
-    binding: RowHandle | PartitionHandle,
-    context: ColumnContext,
-    stored: Uint8Array | null,
-  ): void {
-    if (stored === null) {
-      cells.push(null);
-      return;
-    }
-    this.cellCount++;
-    cells.push(this.#batch.openCell(binding, context, stored));
-  }
-
-  #partition(row: StoredRow): PartitionHandle {
-    const known = this.#known.partition;
-    if (this.#lastHandle !== undefined && this.#isSamePartition(row)) return this.#lastHandle;
-    const stored: Uint8Array[] = [];
-    for (const [position, at] of this.#partitionAt.entries()) {
-      const cell = at < 0 ? known?.stored[position] : row[at];
-      if (cell === undefined || cell === null)
-        throw this.#foreign('a row without its partition key');
-      if (known !== undefined && at >= 0 && !sameBytes(cell, known.stored[position])) {
-        throw this.#foreign('a row of another partition');
-      }
-      stored.push(cell);
-    }
-    const handle = this.#batch.partition(this.#keys, stored);
-    this.#lastPartition = stored;
-    this.#lastHandle = handle;
-    this.#lastOpened = [];
-    // Without a key from WHERE the row says which partition it is of: each component must prove itself.
-    if (known === undefined) {
-      this.#lastOpened = this.#table.partitionKey.map((column, position) => {
-        this.cellCount++;
-        return this.#batch.openPartition(handle, position, columnContext(this.#table, column));
-      });
-    }
-    return handle;
-  }
-
-  /** Whether a row has the stored key of the row before; a key from WHERE was compared with that one. */
-  #isSamePartition(row: StoredRow): boolean {
-    const last = this.#lastPartition;
-    if (last === undefined) return false;
-    for (let position = 0; position < last.length; position++) {
-      const at = this.#partitionAt[position] as number;
-      if (at >= 0 && !sameBytes(row[at], last[position])) return false;
-    }
-    return true;
-  }
-
-  #openedPartition(position: number): OpenHandle {
-    const handle = this.#lastOpened[position];
-    if (handle === undefined) throw this.#foreign('a row without its partition key');
-    return handle;
-  }
-
-  /** The stored clustering of a row, checked against the restrictions; `undefined` for a row of statics only. */
-  #clustering(row: StoredRow): readonly Uint8Array[] | undefined {
-    const known = this.#known.clustering;
-    if (known !== undefined) {
-      for (const [position, at] of this.#clusteringAt.entries()) {
-        if (at >= 0 && row[at] !== null && !sameBytes(row[at], known.stored[position])) {
-          throw this.#foreign('another row');
-        }
-      }
-      return known.stored;
-    }
-    const stored: Uint8Array[] = [];
-    for (const at of this.#clusteringAt) {
-      const cell = at < 0 ? undefined : row[at];
-      if (cell === undefined || cell === null) return undefined;
-      stored.push(cell);
-    }
-    this.#known.restrictions.forEach((restriction, index) => {
-      if (!meets(restriction, this.#known.storedRestrictions[index] ?? [], stored)) {
-        throw this.#foreign('a row outside the restrictions');
-      }
+  /** Without a key from WHERE the row says which partition it is of: each component must prove itself. */
+  #openPartitions(): Int32Array[] {
+    const { firstRows, groups, partitionAt } = this.#keys;
+    if (firstRows.length === 0) return [];
+    return this.#table.partitionKey.map((column, position) => {
+      const context = columnContext(this.#table, column);
+      const at = partitionAt[position] as number;
+      const opened = this.#page.openPartitions(context, at, firstRows);
+      this.cellCount += opened.length;
+      return groups.map((group) => opened[group] as number);
     });
-    return stored;
   }
 
-  #foreign(what: string): MetadataIntegrityError {
-    return new MetadataIntegrityError(
-      'METADATA_FOREIGN_RESULT',
-      `Cassandra answered ${what} to a read of ${tableName(this.#table)}; nothing of it is returned`,
-    );
-  }
-}
-
-function sameBytes(a: Uint8Array | null | undefined, b: Uint8Array | null | undefined): boolean {
-  return (
-    a !== null && a !== undefined && b !== null && b !== undefined && Buffer.compare(a, b) === 0
-  );
-}
-
-/** Whether a stored clustering meets a restriction; stored bytes order as the values do. */
-function meets(
-  restriction: KeyRestriction,
-  tuples: readonly (readonly Uint8Array[])[],
-  stored: readonly Uint8Array[],
-): boolean {
-  const actual = restriction.columns.map((column) => stored[column.position] as Uint8Array);
-  return tuples.some((tuple) => {
-    const order = compareTuples(actual, tuple);
-    switch (restriction.operator) {
-      case '=':
-      case 'IN':
-        return order === 0;
-      case '<':
-        return order < 0;
-      case '<=':
-        return order <= 0;
-      case '>':
-        return order > 0;
-      case '>=':
-        return order >= 0;
+  #count(column: number): void {
+    const { lengths, rowCount, columnCount } = this.#cells;
+    for (let row = 0; row < rowCount; row++) {
+      if ((lengths[row * columnCount + column] as number) >= 0) this.cellCount++;
     }
-  });
-}
-
-function compareTuples(a: readonly Uint8Array[], b: readonly Uint8Array[]): number {
-  for (const [index, left] of a.entries()) {
-    const right = b[index];
-    if (right === undefined) return 0;
-    const order = Buffer.compare(left, right);
-    if (order !== 0) return order;
   }
-  return 0;
+
+  #requireWidth(column: number, width: number): void {
+    const { lengths, rowCount, columnCount } = this.#cells;
+    for (let row = 0; row < rowCount; row++) {
+      const length = lengths[row * columnCount + column] as number;
+      if (length >= 0 && length !== width) {
+        throw foreignResult(this.#table, 'a column of another type');
+      }
+    }
+  }
+
+  #requireRows(column: number, rows: Int32Array): void {
+    const { lengths, columnCount } = this.#cells;
+    for (let row = 0; row < rows.length; row++) {
+      const isCell = (lengths[row * columnCount + column] as number) >= 0;
+      if (isCell && (rows[row] as number) < 0) {
+        throw foreignResult(this.#table, 'a cell without its row');
+      }
+    }
+  }
 }

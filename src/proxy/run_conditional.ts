@@ -1,8 +1,7 @@
-import { openRows, roleOf } from '../encryption/index.ts';
+import { openRows, roleOf, storedRow } from '../encryption/index.ts';
 import type {
   BoundCondition,
   StoredRole,
-  StoredRow,
   StoredStatement,
   WritePlan,
 } from '../encryption/index.ts';
@@ -13,7 +12,7 @@ import { decodeResponsePrefix, decodeResult, Opcode, RowsWriter } from '../wire/
 import type { BoundValue, ColumnSpec, Envelope, ResponsePrefixFields } from '../wire/index.ts';
 import { forwarded, result } from './reply.ts';
 import type { Reply } from './reply.ts';
-import { readRows, tableKeys } from './run_stored.ts';
+import { readCells, tableKeys } from './run_stored.ts';
 import type { Session } from './session.ts';
 
 const APPLIED = '[applied]';
@@ -73,6 +72,8 @@ export async function runConditional(
   );
 }
 
+type Row = readonly (Uint8Array | null)[];
+
 /** An answer to IF, stored and decrypted. */
 interface Answer {
   readonly table: TableEntry;
@@ -80,8 +81,8 @@ interface Answer {
   /** The table's columns by position in the answer; undefined for `[applied]`. */
   readonly columns: readonly (ColumnEntry | undefined)[];
   readonly appliedAt: number;
-  readonly stored: readonly StoredRow[];
-  readonly rows: readonly (readonly (Uint8Array | null)[])[];
+  readonly stored: readonly Row[];
+  readonly rows: readonly Row[];
   readonly prefix: ResponsePrefixFields;
 }
 
@@ -98,11 +99,11 @@ async function openAnswer(
   const conditional = parts.find(({ plan }) => plan.conditional) ?? parts[0];
   if (conditional === undefined) return forwarded(envelope);
   const { table } = conditional.plan;
-  const { columns: stored } = answer.metadata;
-  if (stored === undefined) throw foreign(table);
+  const { columns: answered } = answer.metadata;
+  if (answered === undefined) throw foreign(table);
   const roles: StoredRole[] = [];
   const columns: (ColumnEntry | undefined)[] = [];
-  const specs: ColumnSpec[] = stored.map(({ name }) => {
+  const specs: ColumnSpec[] = answered.map(({ name }) => {
     const spec = { keyspace: table.keyspace, table: table.name, name };
     if (name === APPLIED) {
       columns.push(undefined);
@@ -115,7 +116,7 @@ async function openAnswer(
     roles.push(roleOf(table, column));
     return { ...spec, type: column.type };
   });
-  const rows = readRows(answer, roles.length, table);
+  const cells = readCells(answer, roles.length, table);
   const hasRowKey = columns.some((column) => column?.kind === 'clustering');
   const acquired = tableKeys(session, table);
   const keys = acquired instanceof Promise ? await acquired : acquired;
@@ -127,12 +128,13 @@ async function openAnswer(
     storedRestrictions: [],
   };
   const { queued } = await session.services.ticks.open((batch) =>
-    openRows(batch, keys, table, roles, roles.length, known, rows),
+    openRows(batch, keys, table, roles, roles.length, known, cells),
   );
   session.services.metrics.addCellsDecrypted(queued.cellCount);
   const appliedAt = columns.indexOf(undefined);
   if (appliedAt < 0) throw foreign(table);
-  return { table, specs, columns, appliedAt, stored: rows, rows: queued.rows(), prefix };
+  const stored = Array.from({ length: cells.rowCount }, (_, row) => storedRow(cells, row));
+  return { table, specs, columns, appliedAt, stored, rows: queued.rows(), prefix };
 }
 
 /** The statement of the next round, or undefined when a condition does not hold on the row of the answer. */
@@ -147,7 +149,7 @@ function judged(part: ConditionalPart, answer: Answer): StoredStatement | undefi
     return position;
   };
   // Static columns are the same in all rows of the partition, also where the statement's own row is not there.
-  const cell = (rows: readonly StoredRow[], column: ColumnEntry): Uint8Array | null => {
+  const cell = (rows: readonly Row[], column: ColumnEntry): Uint8Array | null => {
     const row = rows[index ?? (column.kind === 'static' ? 0 : -1)];
     return row?.[at(column)] ?? null;
   };

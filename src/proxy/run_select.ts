@@ -1,9 +1,17 @@
-import { bindSelect, limitMarkers, openRows, sealRead, storedRead } from '../encryption/index.ts';
+import {
+  bindSelect,
+  limitMarkers,
+  openRows,
+  sealRead,
+  storedRead,
+  storedRow,
+} from '../encryption/index.ts';
 import type {
   BoundSelect,
+  OpenedRows,
+  Row,
   SelectPlan,
   StoredRead,
-  StoredRow,
   TermContext,
 } from '../encryption/index.ts';
 import { InvalidRequestError } from '../errors/index.ts';
@@ -14,13 +22,16 @@ import { openPagingState, pagingBinding, sealPagingState } from './paging_state.
 import type { PagingPosition } from './paging_state.ts';
 import { result } from './reply.ts';
 import type { Reply } from './reply.ts';
-import { executeStored, readRows, storedOptions, storedRows, tableKeys } from './run_stored.ts';
+import { executeStored, readCells, storedOptions, storedRows, tableKeys } from './run_stored.ts';
 import type { RequestContext, Session } from './session.ts';
 
 /** Cassandra's own warning; the reads of single partitions do not give it. */
 const AGGREGATE_WARNING = 'Aggregation query used on multiple partition keys (IN restriction)';
 /** Reads of several partitions under way at once. */
 const READ_AHEAD = 8;
+
+/** Room for what stands before the rows: metadata and paging state grow it when they are longer. */
+const HEADER_BYTES = 512;
 
 /** LIMIT without effect. */
 const NO_LIMIT = 0x7fffffff;
@@ -32,12 +43,11 @@ export interface CompiledSelect {
   readonly resultColumns: readonly ColumnSpec[];
 }
 
-type Row = (Uint8Array | null)[];
 type Prefix = Omit<ResponsePrefix, 'body'>;
 
-/** Rows of one read. */
+/** Rows of one read: opened, or plain ones that were not encrypted. */
 interface Page {
-  readonly rows: Row[];
+  readonly rows: OpenedRows | Row[];
   readonly upstream: Buffer | undefined;
   readonly prefix: Prefix;
 }
@@ -89,14 +99,18 @@ export async function runSelect(
       noMetadata,
     },
     session.version,
-    256 + answer.rows.length * compiled.resultColumns.length * 24,
+    isPlain(answer.rows)
+      ? 256 + answer.rows.length * compiled.resultColumns.length * 24
+      : HEADER_BYTES + answer.rows.byteLength(),
   );
-  for (const row of answer.rows) for (const cell of row) writer.writeCell(cell);
+  if (isPlain(answer.rows))
+    for (const row of answer.rows) for (const cell of row) writer.writeCell(cell);
+  else answer.rows.writeTo(writer);
   return result(writer.finish(), answer.prefix);
 }
 
 interface Answer {
-  readonly rows: readonly Row[];
+  readonly rows: OpenedRows | readonly Row[];
   readonly next: PagingPosition | undefined;
   readonly prefix: Prefix;
 }
@@ -140,13 +154,13 @@ async function readPartitions(job: ReadJob, start: PagingPosition | undefined): 
   let position = start?.partition ?? 0;
   let upstream = start?.upstream;
   let next: PagingPosition | undefined;
-  const ahead: Promise<Page>[] = [];
+  const ahead: Promise<Page & { readonly rows: Row[] }>[] = [];
   let issued = position;
   const issue = (): void => {
     while (ahead.length < READ_AHEAD && issued < reads.length) {
       const left =
         budget === undefined ? undefined : Math.min(budget - rows.length, remaining ?? Infinity);
-      const reading = readPage(job, reads[issued] as StoredRead, {
+      const reading = readPageRows(job, reads[issued] as StoredRead, {
         // Cassandra ignores a paging state where LIMIT is not above the page size: pages carry the limit by their size.
         limit: ordered || isAggregate ? bound.limit : left === undefined ? remaining : NO_LIMIT,
         pageSize: left,
@@ -224,16 +238,25 @@ async function seal(
   return queued.map((read) => storedRead(batch, read));
 }
 
-async function readPage(
+/** What one read asks for. */
+interface PageRequest {
+  readonly limit: number | undefined;
+  readonly pageSize: number | undefined;
+  readonly upstream: Buffer | undefined;
+  readonly flags: number;
+}
+
+/** {@link readPage} for rows that are counted, cut and sorted: as views. */
+async function readPageRows(
   job: ReadJob,
   read: StoredRead,
-  page: {
-    readonly limit: number | undefined;
-    readonly pageSize: number | undefined;
-    readonly upstream: Buffer | undefined;
-    readonly flags: number;
-  },
-): Promise<Page> {
+  request: PageRequest,
+): Promise<Page & { readonly rows: Row[] }> {
+  const page = await readPage(job, read, request);
+  return { ...page, rows: isPlain(page.rows) ? page.rows : page.rows.rows() };
+}
+
+async function readPage(job: ReadJob, read: StoredRead, page: PageRequest): Promise<Page> {
   const { session, request, compiled, bound } = job;
   const { plan } = compiled;
   const envelope = await executeStored(
@@ -249,14 +272,16 @@ async function readPage(
     page.flags,
   );
   const { result: rows, prefix } = storedRows(envelope, session.version);
-  const cells = readRows(rows, plan.roles.length, plan.table);
-  const [only] = cells;
-  if (only !== undefined && isCountOfNothing(only, plan)) {
-    return {
-      rows: [only.slice(0, plan.columns.length)],
-      upstream: rows.metadata.pagingState,
-      prefix,
-    };
+  const cells = readCells(rows, plan.roles.length, plan.table);
+  if (plan.counts.length > 0 && cells.rowCount > 0) {
+    const only = storedRow(cells, 0);
+    if (isCountOfNothing(only, plan)) {
+      return {
+        rows: [only.slice(0, plan.columns.length)],
+        upstream: rows.metadata.pagingState,
+        prefix,
+      };
+    }
   }
   // Merging partitions by ORDER BY may need clustering columns that the client did not select.
   const visible =
@@ -268,7 +293,11 @@ async function readPage(
     openRows(batch, keys, plan.table, plan.roles, visible, read.known, cells),
   );
   session.services.metrics.addCellsDecrypted(queued.cellCount);
-  return { rows: queued.rows(), upstream: rows.metadata.pagingState, prefix };
+  return { rows: queued, upstream: rows.metadata.pagingState, prefix };
+}
+
+function isPlain<T>(rows: OpenedRows | T): rows is T {
+  return Array.isArray(rows);
 }
 
 function mergePrefix(into: { -readonly [K in keyof Prefix]: Prefix[K] }, prefix: Prefix): void {
@@ -282,14 +311,11 @@ function mergePrefix(into: { -readonly [K in keyof Prefix]: Prefix[K] }, prefix:
 }
 
 /** Where there are no rows to count, Cassandra answers one of nulls: it has no key and is no row of the table. */
-function isCountOfNothing(cells: StoredRow, plan: SelectPlan): boolean {
-  return (
-    plan.counts.length > 0 &&
-    cells.every((cell, index) =>
-      plan.counts.includes(index)
-        ? cell?.length === 8 && cell.every((byte) => byte === 0)
-        : cell === null,
-    )
+function isCountOfNothing(cells: Row, plan: SelectPlan): boolean {
+  return cells.every((cell, index) =>
+    plan.counts.includes(index)
+      ? cell?.length === 8 && cell.every((byte) => byte === 0)
+      : cell === null,
   );
 }
 

@@ -1,6 +1,5 @@
-import type { TableCipherKeys } from '../crypto/index.ts';
+import type { StoredCells, TableCipherKeys } from '../crypto/index.ts';
 import { MetadataIntegrityError, UpstreamError } from '../errors/index.ts';
-import type { StoredRow } from '../encryption/index.ts';
 import type { TableEntry } from '../schema/index.ts';
 import { decodeError, decodeResponsePrefix, decodeResult, Opcode } from '../wire/index.ts';
 import type {
@@ -131,20 +130,21 @@ export function storedRows(
   return { result, prefix };
 }
 
-/** Splits a result into rows of views. @throws MetadataIntegrityError when it has other columns than were asked for. */
-export function readRows(result: RowsResult, columnCount: number, table: TableEntry): StoredRow[] {
+/** Finds the cells of a result. @throws MetadataIntegrityError when it has other columns than were asked for. */
+export function readCells(result: RowsResult, columnCount: number, table: TableEntry): StoredCells {
   if (result.metadata.columnCount !== columnCount) {
     throw new MetadataIntegrityError(
       'METADATA_FOREIGN_RESULT',
       `Cassandra answered ${String(result.metadata.columnCount)} columns instead of ${String(columnCount)} to a read of ${table.keyspace}.${table.name}; nothing of it is returned`,
     );
   }
-  const rows: StoredRow[] = [];
-  const reader = result.rows;
-  for (let row = 0; row < result.rowCount; row++) {
-    const cells: (Uint8Array | null)[] = [];
-    for (let column = 0; column < columnCount; column++) cells.push(reader.readBytes());
-    rows.push(cells);
+  const { rows: reader, rowCount } = result;
+  const starts = new Int32Array(rowCount * columnCount);
+  const lengths = new Int32Array(rowCount * columnCount);
+  for (let cell = 0; cell < starts.length; cell++) {
+    const length = reader.skipBytes();
+    lengths[cell] = length;
+    starts[cell] = reader.offset - Math.max(length, 0);
   }
-  return rows;
+  return { bytes: reader.bytes, columnCount, rowCount, starts, lengths };
 }

@@ -8,6 +8,8 @@ export const MAX_BODY_BYTES = 256 * 1024 * 1024;
 
 /** Up to this many bytes a loop is faster than a call of `TypedArray.set`. */
 const SHORT_COPY = 24;
+/** The same where a view has to be made for the call. */
+const SHORT_COPY_FROM = 96;
 
 /**
  * Writes the notations of the native protocol into one growing buffer.
@@ -139,7 +141,7 @@ export class Writer {
     const at = this.#grow(4 + length);
     const target = this.#buffer;
     putInt(target, at, length);
-    if (length <= SHORT_COPY) {
+    if (length <= SHORT_COPY_FROM) {
       for (let i = 0; i < length; i++) target[at + 4 + i] = source[start + i] as number;
     } else {
       target.set(source.subarray(start, end), at + 4);
