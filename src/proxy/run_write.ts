@@ -15,6 +15,7 @@ import {
   RowsWriter,
 } from '../wire/index.ts';
 import type { ColumnSpec, Envelope } from '../wire/index.ts';
+import { freshCatalog, openKnownEpochs } from './epoch_reload.ts';
 import { CassandraError, forwarded, result } from './reply.ts';
 import type { Reply } from './reply.ts';
 import {
@@ -91,12 +92,15 @@ async function sealedStatement(
   context: TermContext,
 ): Promise<StoredStatement[]> {
   const bound = bindWrite(plan, context);
+  const stale = freshCatalog(session, [plan.table]);
+  if (stale !== undefined) await stale;
   const acquired = tableKeys(session, plan.table);
   const keys = acquired instanceof Promise ? await acquired : acquired;
   const { batch, queued } = await session.services.ticks.seal((sealing) =>
     sealWrite(sealing, keys, bound),
   );
   session.services.metrics.addCellsEncrypted(queued.cellCount);
+  session.services.onCellsEncrypted(plan.table, queued.cellCount);
   return storedStatements(batch, queued);
 }
 
@@ -105,6 +109,11 @@ async function sealedBatch(
   parts: readonly BatchPart[],
 ): Promise<StoredStatement[]> {
   const bound = parts.map((part) => bindWrite(part.plan, part.context));
+  const stale = freshCatalog(
+    session,
+    parts.map((part) => part.plan.table),
+  );
+  if (stale !== undefined) await stale;
   const keys = new Map<TableEntry, TableCipherKeys>();
   for (const { plan } of parts) {
     if (!keys.has(plan.table)) keys.set(plan.table, await tableKeys(session, plan.table));
@@ -121,8 +130,10 @@ async function sealedBatch(
       return sealWrite(sealing, tableCipherKeys, write);
     }),
   );
-  const cellCount = queued.reduce((sum, write) => sum + write.cellCount, 0);
-  session.services.metrics.addCellsEncrypted(cellCount);
+  for (const write of queued) {
+    session.services.metrics.addCellsEncrypted(write.cellCount);
+    session.services.onCellsEncrypted(write.bound.plan.table, write.cellCount);
+  }
   return queued.flatMap((write) => storedStatements(batch, write));
 }
 
@@ -246,15 +257,13 @@ async function conditionalReply(
     return { ...spec, type: entry.type };
   });
   const rows = readRows(answer, roles.length, table);
-  const acquired = tableKeys(session, table);
-  const keys = acquired instanceof Promise ? await acquired : acquired;
   const known = {
     partition: statement.known.partition,
     clustering: undefined,
     restrictions: [],
     storedRestrictions: [],
   };
-  const { queued } = await session.services.ticks.open((batch) =>
+  const queued = await openKnownEpochs(session, table, (batch, keys) =>
     openRows(batch, keys, table, roles, roles.length, known, rows),
   );
   session.services.metrics.addCellsDecrypted(queued.cellCount);

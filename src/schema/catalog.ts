@@ -32,15 +32,23 @@ export class Catalog {
   readonly #listeners = new Set<(snapshot: Snapshot) => void>();
   #keys: CatalogKeys;
   #rootVersion: bigint;
+  /** Monotonic time at which the reading began that the snapshot is of. */
+  #readAtMs: number;
   #snapshot: Snapshot;
   #running: Promise<Snapshot> | undefined;
   #queued: Promise<Snapshot> | undefined;
 
-  private constructor(options: CatalogOptions, verified: VerifiedRecords, snapshot: Snapshot) {
+  private constructor(
+    options: CatalogOptions,
+    verified: VerifiedRecords,
+    snapshot: Snapshot,
+    readAtMs: number,
+  ) {
     this.#options = options;
     this.#keys = verified.keys;
     this.#rootVersion = verified.root.version;
     this.#snapshot = snapshot;
+    this.#readAtMs = readAtMs;
   }
 
   /**
@@ -49,10 +57,11 @@ export class Catalog {
    * or KeyUnavailableError when the KMS does not open the catalog key.
    */
   static async open(options: CatalogOptions): Promise<Catalog> {
+    const readAtMs = options.clock.monotonicMs();
     const verified = await readVerifiedRecords(options.store, options.trust, undefined);
     const raw = await options.source.readSchema();
     const { snapshot, agrees } = buildSnapshot(raw, verified, undefined);
-    const catalog = new Catalog(options, verified, snapshot);
+    const catalog = new Catalog(options, verified, snapshot, readAtMs);
     if (!agrees) await catalog.refresh();
     return catalog;
   }
@@ -60,6 +69,11 @@ export class Catalog {
   /** The newest snapshot. */
   snapshot(): Snapshot {
     return this.#snapshot;
+  }
+
+  /** How long ago the reading began that the newest snapshot is of, milliseconds. */
+  ageMs(): number {
+    return this.#options.clock.monotonicMs() - this.#readAtMs;
   }
 
   /** Keys derived from the catalog key: the paging key for paging states, the audit key. They live as long as the catalog. */
@@ -140,8 +154,10 @@ export class Catalog {
   }
 
   async #load(): Promise<Snapshot> {
+    const readAtMs = this.#options.clock.monotonicMs();
     const next = await this.#read();
     this.#snapshot = next;
+    this.#readAtMs = readAtMs;
     for (const listener of this.#listeners) listener(next);
     return next;
   }
