@@ -1,11 +1,5 @@
 import { OverloadError, toProxyError } from '../errors/index.ts';
-import {
-  cellDekIn,
-  cellDeks,
-  dekCreatedAtMs,
-  dekSinceMs,
-  inactiveSinceMs,
-} from '../schema/index.ts';
+import { cellDekIn, cellDeks, dekCreatedAtMs } from '../schema/index.ts';
 import type { ReencryptionRecord, TableRecord, VerifiedRecords } from '../schema/index.ts';
 import { activateEpoch, beginEpoch, epochsBelow, keysOf, retireEpochs } from './epochs.ts';
 import { claimJob, isBlocked, JobLostError, releaseJob, requestReencryption } from './jobs.ts';
@@ -219,16 +213,17 @@ export class RotationService {
    */
   #mayScan(record: TableRecord, job: ReencryptionRecord, state: TableState): boolean {
     const { clock } = this.#ports;
-    if (inactiveSinceMs(record, job.targetEpoch) === undefined) return false;
     const waitMs =
       this.#options.catalogMaxAgeMs + (this.#options.inFlightMs ?? DEFAULT_IN_FLIGHT_MS);
     const below = new Set(epochsBelow(record, job.targetEpoch));
     return cellDeks(keysOf(record))
       .filter((dek) => below.has(dek.epoch))
       .every((dek) => {
+        if (dek.state !== 'decrypt_only') return false;
         const seenMs = state.seen.get(dek.dekId) ?? Infinity;
-        const sinceMs = clock.nowMs() - dekSinceMs(record, dek);
-        return clock.monotonicMs() - seenMs >= waitMs || sinceMs >= waitMs + CLOCK_TRUST_MS;
+        const isLongAgo =
+          dek.sinceMs !== undefined && clock.nowMs() - dek.sinceMs >= waitMs + CLOCK_TRUST_MS;
+        return clock.monotonicMs() - seenMs >= waitMs || isLongAgo;
       });
   }
 

@@ -18,11 +18,6 @@ export function dekCreatedAtMs(record: TableRecord, dek: DekRecord): number {
   return dek.createdAtMs ?? record.createdAtMs;
 }
 
-/** When a DEK came into its state. */
-export function dekSinceMs(record: TableRecord, dek: DekRecord): number {
-  return dek.sinceMs ?? dekCreatedAtMs(record, dek);
-}
-
 /** The epoch a new cell DEK gets: epochs of a lineage only grow, over retired ones too. */
 export function nextCellEpoch(keys: TableKeys): number {
   return Math.max(keys.minEpoch, ...cellDeks(keys).map((dek) => dek.epoch)) + 1;
@@ -33,12 +28,19 @@ export function withPendingCellDek(keys: TableKeys, dek: DekRecord): TableKeys {
   return { ...keys, deks: [...keys.deks, dek] };
 }
 
-/** The keys after the pending cell DEK came into use; the active one only decrypts from now on. */
+/**
+ * The keys after the pending cell DEK came into use; the active one only decrypts from now on. A pending DEK that was overtaken
+ * by a newer one is never written with: epochs only grow.
+ */
 export function withPendingActivated(keys: TableKeys, nowMs: number): TableKeys {
   const pending = cellDekIn(keys, 'pending');
   if (pending === undefined) return keys;
+  const isOvertaken = (cellDekIn(keys, 'active')?.epoch ?? 0) > pending.epoch;
   const deks = keys.deks.map((dek): DekRecord => {
     if (dek.structure !== 'cell') return dek;
+    if (isOvertaken) {
+      return dek === pending ? { ...dek, state: 'decrypt_only', sinceMs: nowMs } : dek;
+    }
     if (dek === pending) return { ...dek, state: 'active', sinceMs: nowMs };
     return dek.state === 'active' ? { ...dek, state: 'decrypt_only', sinceMs: nowMs } : dek;
   });
@@ -51,18 +53,4 @@ export function withCellDeksRetired(keys: TableKeys, belowEpoch: number): TableK
   const minEpoch = Math.max(keys.minEpoch, Math.min(belowEpoch, active?.epoch ?? 0));
   const deks = keys.deks.filter((dek) => dek.structure !== 'cell' || dek.epoch >= minEpoch);
   return { ...keys, deks, minEpoch };
-}
-
-/**
- * When the last of the epochs below `targetEpoch` stopped being active; `undefined` while one of them is still active or
- * pending.
- */
-export function inactiveSinceMs(record: TableRecord, targetEpoch: number): number | undefined {
-  let since = 0;
-  for (const dek of record.keys === null ? [] : cellDeks(record.keys)) {
-    if (dek.epoch >= targetEpoch) continue;
-    if (dek.state !== 'decrypt_only') return undefined;
-    since = Math.max(since, dekSinceMs(record, dek));
-  }
-  return since;
 }

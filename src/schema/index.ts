@@ -47,8 +47,6 @@ export {
   cellDekIn,
   cellDeks,
   dekCreatedAtMs,
-  dekSinceMs,
-  inactiveSinceMs,
   LAST_EPOCH,
   nextCellEpoch,
   withCellDeksRetired,
