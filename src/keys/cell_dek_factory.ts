@@ -41,7 +41,6 @@ export class CellDekFactory {
         wrapped: wrapped.toString('hex'),
         state: 'pending',
         createdAtMs: nowMs,
-        sinceMs: nowMs,
       };
     } finally {
       zero(dek);

@@ -2,6 +2,7 @@ import { SchemaError } from '../errors/index.ts';
 import {
   cellDekIn,
   cellDeks,
+  dekCreatedAtMs,
   LAST_EPOCH,
   nextCellEpoch,
   withCellDeksRetired,
@@ -80,7 +81,7 @@ export async function activateEpoch(
     return (
       pending !== undefined &&
       isFree(candidate) &&
-      clock.nowMs() - (pending.sinceMs ?? 0) >= pendingMs
+      clock.nowMs() - dekCreatedAtMs(candidate, pending) >= pendingMs
     );
   };
   if (!isDue(record)) return false;

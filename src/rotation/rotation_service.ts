@@ -222,7 +222,8 @@ export class RotationService {
         if (dek.state !== 'decrypt_only') return false;
         const seenMs = state.seen.get(dek.dekId) ?? Infinity;
         const isLongAgo =
-          dek.sinceMs !== undefined && clock.nowMs() - dek.sinceMs >= waitMs + CLOCK_TRUST_MS;
+          dek.inactiveSinceMs !== undefined &&
+          clock.nowMs() - dek.inactiveSinceMs >= waitMs + CLOCK_TRUST_MS;
         return clock.monotonicMs() - seenMs >= waitMs || isLongAgo;
       });
   }

@@ -39,10 +39,10 @@ export function withPendingActivated(keys: TableKeys, nowMs: number): TableKeys 
   const deks = keys.deks.map((dek): DekRecord => {
     if (dek.structure !== 'cell') return dek;
     if (isOvertaken) {
-      return dek === pending ? { ...dek, state: 'decrypt_only', sinceMs: nowMs } : dek;
+      return dek === pending ? { ...dek, state: 'decrypt_only', inactiveSinceMs: nowMs } : dek;
     }
-    if (dek === pending) return { ...dek, state: 'active', sinceMs: nowMs };
-    return dek.state === 'active' ? { ...dek, state: 'decrypt_only', sinceMs: nowMs } : dek;
+    if (dek === pending) return { ...dek, state: 'active' };
+    return dek.state === 'active' ? { ...dek, state: 'decrypt_only', inactiveSinceMs: nowMs } : dek;
   });
   return { ...keys, deks };
 }

@@ -46,9 +46,10 @@ export interface DekRecord {
   readonly wrapped: string;
   /** pending: every proxy may learn of it before the first value is written with it. Cell DEKs only. */
   readonly state: 'pending' | 'active' | 'decrypt_only';
-  /** When it was made, and when it came into its state; missing: with the table. */
+  /** When it was made; missing: with the table. */
   readonly createdAtMs?: number;
-  readonly sinceMs?: number;
+  /** When it began only to decrypt; missing where that is not known. */
+  readonly inactiveSinceMs?: number;
 }
 
 /** All keys of a table. */

@@ -134,10 +134,10 @@ async function untilDone(
     });
     for (const one of open) {
       const text = progressText(one);
-      if (process.stdout.isTTY ? shown.get(nameOf(one)) !== text : !shown.has(text)) {
-        tell(text);
-        shown.set(process.stdout.isTTY ? nameOf(one) : text, text);
-      }
+      // A file of log lines gets a line for each phase, a terminal one for each bit of progress.
+      const key = process.stdout.isTTY ? text : `${nameOf(one)} ${one.reencryption?.phase ?? ''}`;
+      if (shown.get(nameOf(one)) !== key) tell(text);
+      shown.set(nameOf(one), key);
     }
     if (open.length === 0) return;
     await new Promise<void>((resolve) => {

@@ -40,8 +40,7 @@ describe('cell DEKs of a record', () => {
     const begun = withPendingCellDek(keys([dek(1, 'active')]), dek(2, 'pending'));
     const activated = withPendingActivated(begun, 77);
     expect(states(activated)).toEqual(['key 1 active', 'cell 1 decrypt_only', 'cell 2 active']);
-    expect(cellDekIn(activated, 'active')?.sinceMs).toBe(77);
-    expect(cellDekIn(activated, 'decrypt_only')?.sinceMs).toBe(77);
+    expect(cellDekIn(activated, 'decrypt_only')?.inactiveSinceMs).toBe(77);
     expect(withPendingActivated(activated, 78)).toBe(activated);
   });
 
