@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import type { Config } from '../../config/index.ts';
-import { ConfigError, KeyUnavailableError, SchemaError } from '../../errors/index.ts';
+import { ConfigError, KeyUnavailableError, ProxyError, SchemaError } from '../../errors/index.ts';
 import { KeyService } from '../../keys/index.ts';
 import type { Logger } from '../../observability/index.ts';
 import {
@@ -92,12 +92,19 @@ async function rotateCells(
     const all = rotationStatus(await catalog.readRecords()).map((one) => nameOf(one));
     const names = table === undefined ? all : [table];
     const targets = new Map<string, number>();
+    const failed: string[] = [];
     for (const name of names) {
       context.signal.throwIfAborted();
       const [keyspace, plain] = splitName(name);
-      const { epoch } = await rotation.rotate(keyspace, plain, reencrypt);
-      targets.set(name, epoch);
-      tell(`${name}: cell key of epoch ${String(epoch)} is made and comes into use`);
+      try {
+        const { epoch } = await rotation.rotate(keyspace, plain, reencrypt);
+        targets.set(name, epoch);
+        tell(`${name}: cell key of epoch ${String(epoch)} is made and comes into use`);
+      } catch (error) {
+        // A table whose key is lost keeps no other one waiting.
+        if (!(error instanceof ProxyError) || table !== undefined) throw error;
+        failed.push(`${name}: ${error.message} [${error.code}]`);
+      }
     }
     if (options.wait) await untilDone(context, catalog, rotation, targets, reencrypt, tell);
     const after = rotationStatus(await catalog.readRecords()).filter((one) =>
@@ -105,6 +112,12 @@ async function rotateCells(
     );
     if (options.json === true) say(JSON.stringify({ tables: after }, null, 2));
     else for (const line of statusLines(after)) say(line);
+    if (failed.length > 0) {
+      throw new SchemaError(
+        'SCHEMA_ROTATION_INCOMPLETE',
+        `the cell keys of ${String(failed.length)} tables were not rotated:\n  ${failed.join('\n  ')}`,
+      );
+    }
     const blocked = after.filter((one) => one.reencryption?.phase === 'blocked').map(nameOf);
     if (blocked.length > 0) {
       throw new SchemaError(
