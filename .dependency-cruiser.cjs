@@ -14,6 +14,16 @@ const MAY_IMPORT = {
   upstream: ['schema', 'wire', 'values', 'observability', 'errors', 'util'],
   system: ['schema', 'cql', 'values', 'wire', 'errors', 'util'],
   encryption: ['schema', 'keys', 'crypto', 'cql', 'values', 'wire', 'errors', 'util'],
+  rotation: [
+    'encryption',
+    'upstream',
+    'keys',
+    'schema',
+    'crypto',
+    'observability',
+    'errors',
+    'util',
+  ],
   proxy: [
     'system',
     'encryption',

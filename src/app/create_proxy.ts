@@ -1,23 +1,26 @@
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { formatAddress } from '../config/index.ts';
 import type { Config } from '../config/index.ts';
 import { CryptoTicks } from '../encryption/index.ts';
 import { ConfigError } from '../errors/index.ts';
-import { KeyService, KmsTableKeys, StateDirectoryTrust } from '../keys/index.ts';
+import { CellDekFactory, KeyService, KmsTableKeys, StateDirectoryTrust } from '../keys/index.ts';
 import { KmsRegistry } from '../kms/index.ts';
 import { connectTo, listen } from '../net/index.ts';
 import { ProxyServer, StatementCache, StoredStatements } from '../proxy/index.ts';
 import type { SharedServices } from '../proxy/index.ts';
+import { beginTruncation, CellCounter, RotationService } from '../rotation/index.ts';
 import { Catalog, initCluster, SchemaChanges } from '../schema/index.ts';
 import { SystemTables } from '../system/index.ts';
 import {
   CassandraRecordStore,
   CassandraSchemaSource,
   ControlConnection,
+  StoredRows,
 } from '../upstream/index.ts';
 import { systemClock } from '../util/index.ts';
 import { TimeuuidGenerator } from '../values/index.ts';
 import { startCatalogUpkeep } from './catalog_upkeep.ts';
+import { rotationOptions, startRotation, toRotationMetrics } from './key_rotation.ts';
 import { openEmbeddedKms } from './open_kms.ts';
 import type { ProxyFactory } from './proxy_factory.ts';
 
@@ -37,6 +40,7 @@ export async function openParts(options: {
   readonly source: CassandraSchemaSource;
   readonly trust: StateDirectoryTrust;
   readonly tableKeys: KmsTableKeys;
+  readonly cellDeks: CellDekFactory;
 }> {
   const { config, contactPoints, logger } = options;
   const kms = await openEmbeddedKms(config, options.mayCreateKeyStore);
@@ -48,12 +52,14 @@ export async function openParts(options: {
     logger,
   });
   await control.connect();
+  const registry = new KmsRegistry(kms.provider);
   return {
     control,
     store: new CassandraRecordStore(control),
     source: new CassandraSchemaSource(control, systemClock),
     trust: new StateDirectoryTrust(kms.store, kms.provider),
-    tableKeys: new KmsTableKeys(new KmsRegistry(kms.provider)),
+    tableKeys: new KmsTableKeys(registry),
+    cellDeks: new CellDekFactory(registry),
   };
 }
 
@@ -108,7 +114,30 @@ export const createProxy: ProxyFactory = async (context) => {
       },
       { idleMs: config.leases.idleMs, maxAgeMs: config.leases.maxAgeMs },
     );
-    const services = sharedServices(catalog, changes, metrics, logger);
+    const counter = new CellCounter();
+    const rotation = new RotationService(
+      {
+        catalog,
+        clock: systemClock,
+        deks: parts.cellDeks,
+        rows: new StoredRows(control),
+        leases: keys.leases(),
+        counter,
+        metrics: toRotationMetrics(metrics),
+        logger,
+        owner: randomUUID(),
+      },
+      rotationOptions(config),
+    );
+    const services: SharedServices = {
+      ...sharedServices(catalog, changes, metrics, logger),
+      catalogMaxAgeMs: config.catalogMaxAgeMs,
+      onCellsEncrypted: (table, count) => {
+        counter.add(table, count);
+      },
+      holdReencryption: (table) =>
+        beginTruncation(catalog, systemClock, Buffer.from(table.tableId).toString('hex')),
+    };
     const server = new ProxyServer({
       services,
       keys,
@@ -150,6 +179,9 @@ export const createProxy: ProxyFactory = async (context) => {
         logger.warn({ err: error }, 'the catalog could not be read again');
       },
     });
+    const stopRotation = startRotation(rotation, systemClock, config.catalogRefreshMs, (error) => {
+      logger.warn({ err: error }, 'a round of key rotation failed');
+    });
     return {
       address: { host: listener.host, port: listener.port },
       ready: () => {
@@ -160,6 +192,7 @@ export const createProxy: ProxyFactory = async (context) => {
       },
       stop: async () => {
         stopUpkeep();
+        stopRotation();
         listener.close();
         await server.stop(
           config.drainTimeoutMs,
@@ -168,6 +201,9 @@ export const createProxy: ProxyFactory = async (context) => {
               setTimeout(resolve, ms);
             }),
         );
+        await rotation.stop().catch((error: unknown) => {
+          logger.warn({ err: error }, 'key rotation could not be stopped cleanly');
+        });
         keys.close();
         await control.close();
       },
@@ -183,7 +219,7 @@ function sharedServices(
   changes: SchemaChanges,
   metrics: SharedServices['metrics'],
   logger: SharedServices['logger'],
-): SharedServices {
+): Omit<SharedServices, 'catalogMaxAgeMs' | 'onCellsEncrypted' | 'holdReencryption'> {
   const timeuuids = new TimeuuidGenerator({ nowMs: () => Date.now(), randomBytes });
   return {
     catalog,

@@ -9,6 +9,7 @@ import type { Logger } from '../observability/index.ts';
 import { createProxy } from './create_proxy.ts';
 import { init } from './init.ts';
 import { runCommand } from './run_command.ts';
+import { addRotateCommands } from './commands/rotate.ts';
 import { start } from './start.ts';
 import { abortOnStopSignals } from './stop_signals.ts';
 
@@ -72,5 +73,7 @@ program
   .command('init')
   .description('prepare the cluster at the contact points: keyspace cqlock, catalog and keys; once')
   .action(() => run((context) => init({ ...context, say })));
+
+addRotateCommands(program, run, say);
 
 await program.parseAsync();

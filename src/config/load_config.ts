@@ -24,13 +24,21 @@ function integer(minimum: number, maximum: number, defaultValue: number): z.ZodT
     .default(defaultValue);
 }
 
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+const DAY_MS = 86_400_000;
+
+const UNITS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: DAY_MS,
+};
 
 function duration(minimumMs: number, defaultMs: number): z.ZodType<number> {
   return z
     .string()
     .trim()
-    .regex(/^\d{1,9}(ms|s|m|h)$/, 'must be a duration such as 500ms, 30s, 5m or 1h')
+    .regex(/^\d{1,9}(ms|s|m|h|d)$/, 'must be a duration such as 500ms, 30s, 5m, 1h or 1d')
     .transform((text) => {
       const [, amount = '', unit = ''] = /^(\d+)(\D+)$/.exec(text) ?? [];
       return Number(amount) * (UNITS[unit] ?? Number.NaN);
@@ -112,6 +120,13 @@ const environmentSchema = z.object({
   CQLOCK_LEASE_IDLE: setting(duration(1, 5 * 60_000)),
   CQLOCK_LEASE_MAX_AGE: setting(duration(1, 60 * 60_000)),
   CQLOCK_CATALOG_REFRESH: setting(duration(100, 30_000)),
+  CQLOCK_CATALOG_MAX_AGE: setting(duration(1_000, 120_000)),
+  CQLOCK_CELL_KEY_MAX_AGE: setting(duration(1_000, 365 * DAY_MS)),
+  CQLOCK_CELL_KEY_MAX_CELLS: setting(integer(1, 2 ** 46, 2 ** 40)),
+  CQLOCK_REENCRYPT: setting(
+    z.enum(['on_demand', 'always'], 'must be on_demand or always').default('on_demand'),
+  ),
+  CQLOCK_REENCRYPT_ROWS_PER_SECOND: setting(integer(1, 1_000_000, 2_000)),
   CQLOCK_DRAIN_TIMEOUT: setting(duration(0, 5_000)),
 });
 
@@ -168,6 +183,13 @@ export function loadConfig(environment: Environment, workingDir: string): Config
     },
     leases: { idleMs: values.CQLOCK_LEASE_IDLE, maxAgeMs: values.CQLOCK_LEASE_MAX_AGE },
     catalogRefreshMs: values.CQLOCK_CATALOG_REFRESH,
+    catalogMaxAgeMs: values.CQLOCK_CATALOG_MAX_AGE,
+    rotation: {
+      maxAgeMs: values.CQLOCK_CELL_KEY_MAX_AGE,
+      maxCells: values.CQLOCK_CELL_KEY_MAX_CELLS,
+      rowsPerSecond: values.CQLOCK_REENCRYPT_ROWS_PER_SECOND,
+      reencryption: values.CQLOCK_REENCRYPT,
+    },
     drainTimeoutMs: values.CQLOCK_DRAIN_TIMEOUT,
   };
 }
@@ -213,6 +235,9 @@ function contradictions(values: Values, workingDir: string, environment: Environ
   }
   if (values.CQLOCK_LEASE_MAX_AGE < values.CQLOCK_LEASE_IDLE) {
     problems.push('CQLOCK_LEASE_MAX_AGE: must not be shorter than CQLOCK_LEASE_IDLE');
+  }
+  if (values.CQLOCK_CATALOG_MAX_AGE < 2 * values.CQLOCK_CATALOG_REFRESH) {
+    problems.push('CQLOCK_CATALOG_MAX_AGE: must be at least twice CQLOCK_CATALOG_REFRESH');
   }
   const dataDir = resolve(workingDir, values.CQLOCK_DATA_DIR);
   const cassandraDir = join(dataDir, 'cassandra');

@@ -57,6 +57,18 @@ export interface Config {
   };
   /** Mean time between two readings of the catalog, beside those after schema events, milliseconds. */
   readonly catalogRefreshMs: number;
+  /** Longest use of one reading of the catalog for encryption; the same at all proxies of a cluster. Milliseconds. */
+  readonly catalogMaxAgeMs: number;
+  readonly rotation: {
+    /** A cell key is replaced after this time, milliseconds. */
+    readonly maxAgeMs: number;
+    /** A cell key is replaced after so many values. */
+    readonly maxCells: number;
+    /** Rows that a re-encryption reads in a second. */
+    readonly rowsPerSecond: number;
+    /** Whether all cells are re-encrypted after every rotation, or on demand only. */
+    readonly reencryption: 'on_demand' | 'always';
+  };
   /** Time between the signal to stop and the end of open connections, milliseconds. */
   readonly drainTimeoutMs: number;
 }

@@ -16,3 +16,4 @@ export type {
   KeyServicePorts,
 } from './key_service.ts';
 export { KmsTableKeys } from './table_keys.ts';
+export { CellDekFactory } from './cell_dek_factory.ts';

@@ -25,6 +25,30 @@ export const METRIC_NAMES = {
     name: 'cqlock_client_connections_opened_total',
     help: 'Connections of clients accepted since the start',
   },
+  cellKeyCells: {
+    name: 'cqlock_cell_key_cells',
+    help: 'Values encrypted under the active cell key of a table, about; alarm well below 2^47',
+  },
+  cellKeyAge: {
+    name: 'cqlock_cell_key_age_seconds',
+    help: 'Age of the active cell key of a table',
+  },
+  reencryptedRows: {
+    name: 'cqlock_reencryption_rows_total',
+    help: 'Rows read by re-encryption in this process',
+  },
+  reencryptedCells: {
+    name: 'cqlock_reencryption_cells_total',
+    help: 'Cells written under the active cell key by re-encryption in this process',
+  },
+  reencryptionProgress: {
+    name: 'cqlock_reencryption_progress',
+    help: 'Part of the re-encryption of a table that is done, 0 to 1; only while one is under way',
+  },
+  rotationFailures: {
+    name: 'cqlock_rotation_failures_total',
+    help: 'Steps of rotation or re-encryption that failed and are tried again',
+  },
   bytes: {
     name: 'cqlock_bytes_total',
     help: 'Bytes by side (client, upstream) and direction, seen from the proxy',

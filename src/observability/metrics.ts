@@ -4,6 +4,7 @@ import { METRIC_NAMES } from './metric_names.ts';
 import type { Metrics, MetricsSide } from './metrics_port.ts';
 import { PlainHistogram } from './plain_histogram.ts';
 import type { HistogramSample } from './plain_histogram.ts';
+import { rotationMetrics } from './rotation_metrics.ts';
 
 /** A defect that makes labels out of client text must not fill the memory. */
 const MAX_LABEL_VALUES = 256;
@@ -108,6 +109,7 @@ export function createMetrics(): Metrics {
     addBytes: (side: MetricsSide, direction, count) => {
       bytes[side][direction] += count;
     },
+    ...rotationMetrics(registry),
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };

@@ -23,6 +23,14 @@ export interface Metrics {
   addClientConnections(delta: 1 | -1): void;
   /** Bytes were received (`in`) or sent (`out`) by the proxy. */
   addBytes(side: MetricsSide, direction: 'in' | 'out', count: number): void;
+  /** The active cell key of a table: values it has encrypted, about, and its age. */
+  setCellKey(keyspace: string, table: string, cells: number, ageMs: number): void;
+  /** Re-encryption read rows and wrote cells. */
+  addReencrypted(rows: number, cells: number): void;
+  /** How much of a table's re-encryption is done, 0 to 1; `undefined` when none is under way. */
+  setReencryption(keyspace: string, table: string, fraction: number | undefined): void;
+  /** A step of rotation failed. */
+  addRotationFailure(): void;
   /** Everything in Prometheus' text format. */
   render(): Promise<string>;
   /** Content type of {@link Metrics.render}. */

@@ -11,6 +11,10 @@ export const noopMetrics: Metrics = {
   recordKmsCall: nothing,
   addClientConnections: nothing,
   addBytes: nothing,
+  setCellKey: nothing,
+  addReencrypted: nothing,
+  setReencryption: nothing,
+  addRotationFailure: nothing,
   render: () => Promise.resolve(''),
   contentType: 'text/plain; version=0.0.4; charset=utf-8',
 };

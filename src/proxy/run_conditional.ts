@@ -10,9 +10,10 @@ import type { ColumnEntry, TableEntry } from '../schema/index.ts';
 import { native } from '../values/index.ts';
 import { decodeResponsePrefix, decodeResult, Opcode, RowsWriter } from '../wire/index.ts';
 import type { BoundValue, ColumnSpec, Envelope, ResponsePrefixFields } from '../wire/index.ts';
+import { openKnownEpochs } from './epoch_reload.ts';
 import { forwarded, result } from './reply.ts';
 import type { Reply } from './reply.ts';
-import { readCells, tableKeys } from './run_stored.ts';
+import { readCells } from './run_stored.ts';
 import type { Session } from './session.ts';
 
 const APPLIED = '[applied]';
@@ -118,8 +119,6 @@ async function openAnswer(
   });
   const cells = readCells(answer, roles.length, table);
   const hasRowKey = columns.some((column) => column?.kind === 'clustering');
-  const acquired = tableKeys(session, table);
-  const keys = acquired instanceof Promise ? await acquired : acquired;
   const known = {
     partition: conditional.statement.known.partition,
     // Cassandra shows the key in answers to IF EXISTS and to batches; else the row is the one the statement names.
@@ -127,7 +126,7 @@ async function openAnswer(
     restrictions: [],
     storedRestrictions: [],
   };
-  const { queued } = await session.services.ticks.open((batch) =>
+  const queued = await openKnownEpochs(session, table, (batch, keys) =>
     openRows(batch, keys, table, roles, roles.length, known, cells),
   );
   session.services.metrics.addCellsDecrypted(queued.cellCount);

@@ -201,7 +201,15 @@ export async function runTruncate(
   if (table.kind === 'plain') throw plainRefusal(table);
   requireEncrypted(table);
   const stored = new StoredChange(session, request);
-  await stored.run(`TRUNCATE TABLE ${qualified(table.keyspace, table.name)}`);
+  const release = await session.services.holdReencryption(table);
+  try {
+    await stored.run(`TRUNCATE TABLE ${qualified(table.keyspace, table.name)}`);
+  } finally {
+    // A hold that cannot be ended ends by itself.
+    await release().catch((error: unknown) => {
+      session.services.logger.warn({ err: error }, 'a hold on re-encryption could not be ended');
+    });
+  }
   return stored.reply();
 }
 

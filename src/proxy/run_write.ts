@@ -12,6 +12,7 @@ import {
   Opcode,
 } from '../wire/index.ts';
 import type { Envelope } from '../wire/index.ts';
+import { freshCatalog } from './epoch_reload.ts';
 import { CassandraError, forwarded, result } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { runConditional } from './run_conditional.ts';
@@ -98,12 +99,15 @@ async function sealedStatement(
   context: TermContext,
 ): Promise<StoredStatement[]> {
   const bound = bindWrite(plan, context);
+  const stale = freshCatalog(session, [plan.table]);
+  if (stale !== undefined) await stale;
   const acquired = tableKeys(session, plan.table);
   const keys = acquired instanceof Promise ? await acquired : acquired;
   const { batch, queued } = await session.services.ticks.seal((sealing) =>
     sealWrite(sealing, keys, bound),
   );
   session.services.metrics.addCellsEncrypted(queued.cellCount);
+  session.services.onCellsEncrypted(plan.table, queued.cellCount);
   return storedStatements(batch, queued);
 }
 
@@ -112,6 +116,11 @@ async function sealedBatch(
   parts: readonly BatchPart[],
 ): Promise<StoredStatement[][]> {
   const bound = parts.map((part) => bindWrite(part.plan, part.context));
+  const stale = freshCatalog(
+    session,
+    parts.map((part) => part.plan.table),
+  );
+  if (stale !== undefined) await stale;
   const keys = new Map<TableEntry, TableCipherKeys>();
   for (const { plan } of parts) {
     if (!keys.has(plan.table)) keys.set(plan.table, await tableKeys(session, plan.table));
@@ -128,8 +137,10 @@ async function sealedBatch(
       return sealWrite(sealing, tableCipherKeys, write);
     }),
   );
-  const cellCount = queued.reduce((sum, write) => sum + write.cellCount, 0);
-  session.services.metrics.addCellsEncrypted(cellCount);
+  for (const write of queued) {
+    session.services.metrics.addCellsEncrypted(write.cellCount);
+    session.services.onCellsEncrypted(write.bound.plan.table, write.cellCount);
+  }
   return queued.map((write) => storedStatements(batch, write));
 }
 

@@ -2,7 +2,7 @@ import type { CryptoTicks } from '../encryption/index.ts';
 import type { ConnectionLeases } from '../keys/index.ts';
 import type { SivKey } from '../crypto/index.ts';
 import type { Logger, Metrics } from '../observability/index.ts';
-import type { Catalog, SchemaChanges } from '../schema/index.ts';
+import type { Catalog, SchemaChanges, TableEntry } from '../schema/index.ts';
 import type { ProxyIdentity, SystemTables } from '../system/index.ts';
 import type { FunctionContext } from '../values/index.ts';
 import type { QueryOptions } from '../wire/index.ts';
@@ -22,6 +22,12 @@ export interface SharedServices {
   /** Seals paging states; lives as long as the process. */
   readonly pagingKey: SivKey;
   readonly nowMs: () => number;
+  /** A catalog older than this is read again before a value is encrypted by it, milliseconds. */
+  readonly catalogMaxAgeMs: number;
+  /** Told how many cells of a table were encrypted. */
+  readonly onCellsEncrypted: (table: TableEntry, count: number) => void;
+  /** Keeps re-encryption from writing to a table that is being truncated; gives what ends that. */
+  readonly holdReencryption: (table: TableEntry) => Promise<() => Promise<void>>;
   readonly metrics: Metrics;
   readonly logger: Logger;
 }

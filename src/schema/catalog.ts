@@ -34,16 +34,24 @@ export class Catalog {
   #rootVersion: bigint;
   /** The last reading: records whose bytes did not change are not verified again. */
   #records: VerifiedRecords['records'];
+  /** Monotonic time at which the reading began that the snapshot is of. */
+  #readAtMs: number;
   #snapshot: Snapshot;
   #running: Promise<Snapshot> | undefined;
   #queued: Promise<Snapshot> | undefined;
 
-  private constructor(options: CatalogOptions, verified: VerifiedRecords, snapshot: Snapshot) {
+  private constructor(
+    options: CatalogOptions,
+    verified: VerifiedRecords,
+    snapshot: Snapshot,
+    readAtMs: number,
+  ) {
     this.#options = options;
     this.#keys = verified.keys;
     this.#rootVersion = verified.root.version;
     this.#records = verified.records;
     this.#snapshot = snapshot;
+    this.#readAtMs = readAtMs;
   }
 
   /**
@@ -52,10 +60,11 @@ export class Catalog {
    * or KeyUnavailableError when the KMS does not open the catalog key.
    */
   static async open(options: CatalogOptions): Promise<Catalog> {
+    const readAtMs = options.clock.monotonicMs();
     const verified = await readVerifiedRecords(options.store, options.trust, undefined);
     const raw = await options.source.readSchema();
     const { snapshot, agrees } = buildSnapshot(raw, verified, undefined);
-    const catalog = new Catalog(options, verified, snapshot);
+    const catalog = new Catalog(options, verified, snapshot, readAtMs);
     if (!agrees) await catalog.refresh();
     return catalog;
   }
@@ -63,6 +72,11 @@ export class Catalog {
   /** The newest snapshot. */
   snapshot(): Snapshot {
     return this.#snapshot;
+  }
+
+  /** How long ago the reading began that the newest snapshot is of, milliseconds. */
+  ageMs(): number {
+    return this.#options.clock.monotonicMs() - this.#readAtMs;
   }
 
   /** Keys derived from the catalog key: the paging key for paging states, the audit key. They live as long as the catalog. */
@@ -145,8 +159,10 @@ export class Catalog {
   }
 
   async #load(): Promise<Snapshot> {
+    const readAtMs = this.#options.clock.monotonicMs();
     const next = await this.#read();
     this.#snapshot = next;
+    this.#readAtMs = readAtMs;
     for (const listener of this.#listeners) listener(next);
     return next;
   }

@@ -43,6 +43,24 @@ export type {
   TableKeyFactory,
 } from './ports.ts';
 export type { RawColumn, RawSchema, RawTable } from './raw_schema.ts';
+export {
+  cellDekIn,
+  cellDeks,
+  dekCreatedAtMs,
+  LAST_EPOCH,
+  nextCellEpoch,
+  withCellDeksRetired,
+  withPendingActivated,
+  withPendingCellDek,
+} from './cell_deks.ts';
+export type {
+  CellUsage,
+  FinishedReencryption,
+  HoldRecord,
+  ReencryptionRecord,
+  RotationRecord,
+} from './rotation_record.ts';
+export type { VerifiedRecords } from './verified_records.ts';
 export type {
   CatalogRecord,
   DekRecord,

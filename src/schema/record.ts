@@ -1,5 +1,6 @@
 import { MetadataIntegrityError } from '../errors/index.ts';
 import type { ColumnKind, ColumnScheme } from './entries.ts';
+import type { RotationRecord } from './rotation_record.ts';
 
 /** A column as the record keeps it. Bytes are hex. */
 export interface ColumnRecord {
@@ -43,7 +44,12 @@ export interface DekRecord {
   readonly dekId: string;
   readonly tableKeyVersion: number;
   readonly wrapped: string;
-  readonly state: 'active' | 'decrypt_only';
+  /** pending: every proxy may learn of it before the first value is written with it. Cell DEKs only. */
+  readonly state: 'pending' | 'active' | 'decrypt_only';
+  /** When it was made; missing: with the table. */
+  readonly createdAtMs?: number;
+  /** When it began only to decrypt; missing where that is not known. */
+  readonly inactiveSinceMs?: number;
 }
 
 /** All keys of a table. */
@@ -121,12 +127,15 @@ export function isGone(record: CatalogRecord): boolean {
 }
 
 /** The id of a record: `table_id` of its row, hex. */
-export function recordId(record: CatalogRecord): string {
+export function recordId(record: CatalogRecord | RotationRecord): string {
+  if (record.kind === 'rotation') return record.rotationId;
   return record.kind === 'table' ? record.tableId : record.typeId;
 }
 
+const KINDS: ReadonlySet<string> = new Set(['table', 'type', 'rotation']);
+
 /** Bytes of a record. They are made once and kept as they are: MAC and hash are over them. */
-export function serialiseRecord(record: CatalogRecord): Uint8Array {
+export function serialiseRecord(record: CatalogRecord | RotationRecord): Uint8Array {
   return Buffer.from(JSON.stringify(record), 'utf8');
 }
 
@@ -134,12 +143,9 @@ export function serialiseRecord(record: CatalogRecord): Uint8Array {
  * Parses the body of a record whose MAC and hash have been verified.
  * @throws MetadataIntegrityError when a later version of the proxy wrote it.
  */
-export function parseRecord(body: Uint8Array): CatalogRecord {
-  const record = JSON.parse(Buffer.from(body).toString('utf8')) as CatalogRecord;
-  if (
-    (record.format as number) !== 1 ||
-    ((record.kind as string) !== 'table' && (record.kind as string) !== 'type')
-  ) {
+export function parseRecord(body: Uint8Array): CatalogRecord | RotationRecord {
+  const record = JSON.parse(Buffer.from(body).toString('utf8')) as CatalogRecord | RotationRecord;
+  if ((record.format as number) !== 1 || !KINDS.has(record.kind)) {
     throw new MetadataIntegrityError(
       'METADATA_RECORD_FORMAT',
       'a record has a format that this version of the proxy does not know',

@@ -2,6 +2,7 @@ import { recordMac, rootMac } from '../crypto/index.ts';
 import type { RecordChange, RootChange } from './ports.ts';
 import { recordId, serialiseRecord } from './record.ts';
 import type { CatalogRecord } from './record.ts';
+import type { RotationRecord } from './rotation_record.ts';
 import { encodeRoot } from './root.ts';
 import type { PlainTable, Root, RootEntry } from './root.ts';
 import { bodyHash } from './verified_records.ts';
@@ -10,7 +11,7 @@ import type { CatalogKeys, VerifiedRecords } from './verified_records.ts';
 /** What one change of the catalog does. */
 export interface ChangeSet {
   /** Records to insert or replace. */
-  readonly put?: readonly CatalogRecord[];
+  readonly put?: readonly (CatalogRecord | RotationRecord)[];
   /** Ids (hex) of records to remove. */
   readonly remove?: readonly string[];
   /** The new list of plain tables; `undefined` keeps the old one. */

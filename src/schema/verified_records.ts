@@ -12,6 +12,7 @@ import { decodeRoot } from './root.ts';
 import type { Root } from './root.ts';
 import { parseRecord, recordId } from './record.ts';
 import type { CatalogRecord } from './record.ts';
+import type { RotationRecord } from './rotation_record.ts';
 
 /** Keys derived from the catalog key. */
 export type CatalogKeys = ReturnType<typeof deriveCatalogKeys>;
@@ -40,6 +41,8 @@ export interface VerifiedRecords {
   readonly root: Root;
   /** By record id, hex. */
   readonly records: ReadonlyMap<string, VerifiedRecord>;
+  /** Rotation records by the id of their table, hex. */
+  readonly rotations: ReadonlyMap<string, RotationRecord>;
   /** Ids of records that are missing, altered, aged or not in the root. Their tables cannot even be named. */
   readonly damaged: readonly string[];
 }
@@ -162,9 +165,10 @@ function verifyRecords(
   root: Root,
   by: { readonly keys: CatalogKeys; readonly known: KnownRecords['records'] | undefined },
   cluster: ClusterTrust,
-): Pick<VerifiedRecords, 'records' | 'damaged'> {
+): Pick<VerifiedRecords, 'records' | 'rotations' | 'damaged'> {
   const rows = new Map(partition.records.map((row) => [hexOf(row.recordId), row]));
   const records = new Map<string, VerifiedRecord>();
+  const rotations = new Map<string, RotationRecord>();
   const damaged: string[] = [];
   for (const entry of root.entries) {
     const row = rows.get(entry.recordId);
@@ -189,19 +193,14 @@ function verifyRecords(
       continue;
     }
     const record = parseRecord(row.body);
-    if (recordId(record) === entry.recordId) {
-      records.set(entry.recordId, {
-        version: row.version,
-        record,
-        row,
-        hash: entry.hash,
-      });
-    } else {
-      damaged.push(entry.recordId);
+    if (recordId(record) !== entry.recordId) damaged.push(entry.recordId);
+    else if (record.kind === 'rotation') rotations.set(record.tableId, record);
+    else {
+      records.set(entry.recordId, { version: row.version, record, row, hash: entry.hash });
     }
   }
   damaged.push(...rows.keys());
-  return { records, damaged };
+  return { records, rotations, damaged };
 }
 
 function isSameRow(known: StoredRecord, row: StoredRecord): boolean {

@@ -43,7 +43,14 @@ export interface ExecuteOptions {
   readonly prepare?: boolean;
 }
 
+/** One page of an answer. */
+export interface ControlPage extends ControlResult {
+  /** What the next page is asked for with; `undefined` after the last one. */
+  readonly next: string | undefined;
+}
+
 const CONSISTENCY = {
+  all: cassandra.types.consistencies.all,
   one: cassandra.types.consistencies.one,
   quorum: cassandra.types.consistencies.quorum,
   serial: cassandra.types.consistencies.serial,
@@ -103,6 +110,64 @@ export class ControlConnection {
       return { rows: rows ?? [], columns: columns ?? [] };
     } catch (error) {
       throw upstreamError(error, 'a statement of the proxy failed');
+    }
+  }
+
+  /**
+   * Reads one page. Never retried.
+   * @throws InvalidRequestError with Cassandra's code when it refuses; UpstreamError otherwise
+   */
+  async page(
+    query: string,
+    params: readonly unknown[],
+    options: {
+      readonly consistency: keyof typeof CONSISTENCY;
+      readonly fetchSize: number;
+      readonly state: string | undefined;
+    },
+  ): Promise<ControlPage> {
+    try {
+      const result = await this.#client.execute(query, [...params], {
+        prepare: true,
+        consistency: CONSISTENCY[options.consistency],
+        fetchSize: options.fetchSize,
+        retry: new cassandra.policies.retry.FallthroughRetryPolicy(),
+        ...(options.state === undefined ? {} : { pageState: options.state }),
+      });
+      const { rows, columns, pageState } = result as unknown as Partial<ControlResult> & {
+        readonly pageState?: string | null;
+      };
+      return { rows: rows ?? [], columns: columns ?? [], next: pageState ?? undefined };
+    } catch (error) {
+      throw upstreamError(error, 'a read of the proxy failed');
+    }
+  }
+
+  /**
+   * Executes statements of one partition together, with the timestamps they name themselves. Never retried.
+   * @throws InvalidRequestError with Cassandra's code when it refuses; UpstreamError otherwise, an unknown outcome
+   */
+  async executeUnlogged(
+    statements: readonly ControlStatement[],
+    consistency: keyof typeof CONSISTENCY,
+  ): Promise<void> {
+    const options = {
+      prepare: true,
+      consistency: CONSISTENCY[consistency],
+      retry: new cassandra.policies.retry.FallthroughRetryPolicy(),
+    };
+    try {
+      const [only] = statements;
+      if (statements.length === 1 && only !== undefined) {
+        await this.#client.execute(only.query, [...only.params], options);
+        return;
+      }
+      await this.#client.batch(
+        statements.map(({ query, params }) => ({ query, params: [...params] })),
+        { ...options, logged: false },
+      );
+    } catch (error) {
+      throw upstreamError(error, 'a write of the proxy failed');
     }
   }
 

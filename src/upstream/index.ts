@@ -7,6 +7,16 @@
 export { CassandraRecordStore } from './cassandra_record_store.ts';
 export { CassandraSchemaSource } from './cassandra_schema_source.ts';
 export { ControlConnection } from './control_connection.ts';
+export { StoredRows } from './stored_rows.ts';
+export { tokenRanges } from './token_ranges.ts';
+export type { TokenRange } from './token_ranges.ts';
+export type {
+  StoredCell,
+  StoredCellWrite,
+  StoredRowPage,
+  StoredTable,
+  StoredTableRow,
+} from './stored_rows.ts';
 export type {
   ControlConnectionLogger,
   ControlConnectionOptions,

@@ -6,7 +6,13 @@ import { join } from 'node:path';
 import { KmsTableKeys, StateDirectoryTrust } from '../../src/keys/index.ts';
 import { EmbeddedKms, KeyStore, KmsRegistry, loadRootKey } from '../../src/kms/index.ts';
 import { Catalog, initCluster, SchemaChanges } from '../../src/schema/index.ts';
-import type { NewColumn, RawSchema, RecordStore, StoredRecord } from '../../src/schema/index.ts';
+import type {
+  NewColumn,
+  RawSchema,
+  RecordStore,
+  StoredRecord,
+  TableEntry,
+} from '../../src/schema/index.ts';
 import type { Clock } from '../../src/util/index.ts';
 
 /** A proxy on the cluster. */
@@ -46,6 +52,7 @@ export class MemoryCluster {
   columns: Column[] = [];
   types: Type[] = [];
   readonly keyStore: KeyStore;
+  readonly kms: KmsRegistry;
   readonly #clock: Clock;
   readonly #store: RecordStore = memoryStore();
   readonly #trust: StateDirectoryTrust;
@@ -56,7 +63,8 @@ export class MemoryCluster {
     this.#clock = clock;
     const kms = new EmbeddedKms({ store: keyStore });
     this.#trust = new StateDirectoryTrust(keyStore, kms);
-    this.#keys = new KmsTableKeys(new KmsRegistry(kms));
+    this.kms = new KmsRegistry(kms);
+    this.#keys = new KmsTableKeys(this.kms);
   }
 
   /** Makes and initialises one with the keyspace `ks`. */
@@ -95,6 +103,18 @@ export class MemoryCluster {
           return Promise.resolve('created');
         }),
     };
+  }
+
+  /** 16 bytes. */
+  async clusterId(): Promise<Uint8Array> {
+    const trust = await this.#trust.cluster();
+    if (trust === undefined) throw new TypeError('not initialised');
+    return trust.clusterId;
+  }
+
+  /** Opens the keys of a table. */
+  async open(table: TableEntry): ReturnType<KmsTableKeys['open']> {
+    return await this.#keys.open(table, await this.clusterId());
   }
 
   /** As Cassandra: refuses a name that is taken. */

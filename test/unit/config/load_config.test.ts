@@ -25,6 +25,13 @@ describe('loadConfig', () => {
     expect(config.stateDir).toBe('/work/data/state');
     expect(config.rootKey).toEqual({ kind: 'file', path: '/xdg/cqlock/root.key', isDefault: true });
     expect(config.leases).toEqual({ idleMs: 300_000, maxAgeMs: 3_600_000 });
+    expect(config.catalogMaxAgeMs).toBe(120_000);
+    expect(config.rotation).toEqual({
+      maxAgeMs: 31_536_000_000,
+      maxCells: 2 ** 40,
+      rowsPerSecond: 2_000,
+      reencryption: 'on_demand',
+    });
   });
 
   it('reads contact points with and without port, also IPv6', () => {
@@ -55,6 +62,11 @@ describe('loadConfig', () => {
     ['CQLOCK_LEASE_IDLE', '5'],
     ['CQLOCK_LEASE_IDLE', '0s'],
     ['CQLOCK_LEASE_MAX_AGE', '1m'],
+    ['CQLOCK_CATALOG_MAX_AGE', '59s'],
+    ['CQLOCK_CELL_KEY_MAX_AGE', '1w'],
+    ['CQLOCK_CELL_KEY_MAX_CELLS', '70368744177665'],
+    ['CQLOCK_REENCRYPT', 'never'],
+    ['CQLOCK_REENCRYPT_ROWS_PER_SECOND', '0'],
     ['CQLOCK_LISTENN', '127.0.0.1:1'],
     ['CQLOCK_ROOT_KEY_FILE', '/work/data/root.key'],
     ['CQLOCK_STATE_DIR', 'data/cassandra/state'],

@@ -1,0 +1,278 @@
+import { randomUUID } from 'node:crypto';
+import type { Command } from 'commander';
+import type { Config } from '../../config/index.ts';
+import { ConfigError, KeyUnavailableError, ProxyError, SchemaError } from '../../errors/index.ts';
+import { KeyService } from '../../keys/index.ts';
+import type { Logger } from '../../observability/index.ts';
+import {
+  CellCounter,
+  REWRITE_REFUSED,
+  RotationService,
+  rotationStatus,
+} from '../../rotation/index.ts';
+import type { RotationMetrics, TableRotationStatus } from '../../rotation/index.ts';
+import { Catalog } from '../../schema/index.ts';
+import { StoredRows } from '../../upstream/index.ts';
+import { systemClock } from '../../util/index.ts';
+import { openParts } from '../create_proxy.ts';
+import { rotationOptions } from '../key_rotation.ts';
+import { statusLines } from './rotation_table.ts';
+
+const POLL_MS = 1_000;
+
+interface CommandContext {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+type Run = (command: (context: CommandContext) => Promise<void>) => Promise<void>;
+
+interface CellsOptions {
+  readonly all?: true;
+  readonly reencrypt?: true;
+  readonly wait: boolean;
+  readonly json?: true;
+}
+
+const NOT_COUNTED: RotationMetrics = {
+  cellKey: () => undefined,
+  reencrypted: () => undefined,
+  reencryption: () => undefined,
+  rotationFailed: () => undefined,
+};
+
+/** Adds `cqlock rotate cells`, `rotate status` and `rotate --rewrite`. */
+export function addRotateCommands(program: Command, run: Run, say: (line: string) => void): void {
+  const rotate = program
+    .command('rotate')
+    .description('rotate the cell keys of tables, and re-encrypt what older ones encrypted')
+    .option('--rewrite <keyspace.table>', 'a new key for keys and elements too (refused, see why)')
+    .action((options: { readonly rewrite?: string }) => {
+      if (options.rewrite === undefined) {
+        rotate.help();
+        return;
+      }
+      return run(() =>
+        Promise.reject(
+          new SchemaError('SCHEMA_KEY_REWRITE', `${options.rewrite}: ${REWRITE_REFUSED}`),
+        ),
+      );
+    });
+  rotate
+    .command('cells')
+    .description('begin a new cell key, which every proxy uses after CQLOCK_CATALOG_MAX_AGE')
+    .argument('[keyspace.table]', 'the table, as it is spelt in system_schema')
+    .option('--all', 'all encrypted tables')
+    .option('--reencrypt', 're-encrypt all older cells and end their keys')
+    .option('--no-wait', 'leave the rest to the proxies that run')
+    .option('--json', 'print the outcome as JSON')
+    .action((table: string | undefined, options: CellsOptions) =>
+      run((context) => rotateCells(context, table, options, say)),
+    );
+  rotate
+    .command('status')
+    .description('epochs of all tables and re-encryptions under way')
+    .option('--json', 'print JSON')
+    .action((options: { readonly json?: true }) => run((context) => status(context, options, say)));
+}
+
+async function rotateCells(
+  context: CommandContext,
+  table: string | undefined,
+  options: CellsOptions,
+  say: (line: string) => void,
+): Promise<void> {
+  if ((table === undefined) === (options.all === undefined)) {
+    throw new ConfigError('CONFIG_ARGUMENTS', 'name one table as keyspace.table, or give --all');
+  }
+  const reencrypt = options.reencrypt === true;
+  const tell = options.json === true ? (): void => undefined : say;
+  await withRotation(context, async (catalog, rotation) => {
+    const all = rotationStatus(await catalog.readRecords()).map((one) => nameOf(one));
+    const names = table === undefined ? all : [table];
+    const targets = new Map<string, number>();
+    const failed: string[] = [];
+    for (const name of names) {
+      context.signal.throwIfAborted();
+      const [keyspace, plain] = splitName(name);
+      try {
+        const { epoch } = await rotation.rotate(keyspace, plain, reencrypt);
+        targets.set(name, epoch);
+        tell(`${name}: cell key of epoch ${String(epoch)} is made and comes into use`);
+      } catch (error) {
+        // A table whose key is lost keeps no other one waiting.
+        if (!(error instanceof ProxyError) || table !== undefined) throw error;
+        failed.push(`${name}: ${error.message} [${error.code}]`);
+      }
+    }
+    if (options.wait) await untilDone(context, catalog, rotation, targets, reencrypt, tell);
+    const after = rotationStatus(await catalog.readRecords()).filter((one) =>
+      targets.has(nameOf(one)),
+    );
+    if (options.json === true) say(JSON.stringify({ tables: after }, null, 2));
+    else for (const line of statusLines(after)) say(line);
+    if (failed.length > 0) {
+      throw new SchemaError(
+        'SCHEMA_ROTATION_INCOMPLETE',
+        `the cell keys of ${String(failed.length)} tables were not rotated:\n  ${failed.join('\n  ')}`,
+      );
+    }
+    const blocked = after.filter((one) => one.reencryption?.phase === 'blocked').map(nameOf);
+    if (blocked.length > 0) {
+      throw new SchemaError(
+        'SCHEMA_REENCRYPTION_BLOCKED',
+        `cells of ${blocked.join(', ')} fail authentication, so no epoch was retired; the log of the proxy that ran it names column and tokens`,
+      );
+    }
+  });
+}
+
+/** Rounds until every rotation is done; a proxy that runs may do the work as well. */
+async function untilDone(
+  context: CommandContext,
+  catalog: Catalog,
+  rotation: RotationService,
+  targets: ReadonlyMap<string, number>,
+  reencrypt: boolean,
+  tell: (line: string) => void,
+): Promise<void> {
+  const shown = new Map<string, string>();
+  for (;;) {
+    context.signal.throwIfAborted();
+    await rotation.round();
+    const open = rotationStatus(await catalog.readRecords()).filter((one) => {
+      const target = targets.get(nameOf(one));
+      return target !== undefined && !isDone(one, target, reencrypt);
+    });
+    for (const one of open) {
+      const text = progressText(one);
+      // A file of log lines gets a line for each phase, a terminal one for each bit of progress.
+      const key = process.stdout.isTTY ? text : `${nameOf(one)} ${one.reencryption?.phase ?? ''}`;
+      if (shown.get(nameOf(one)) !== key) tell(text);
+      shown.set(nameOf(one), key);
+    }
+    if (open.length === 0) return;
+    await new Promise<void>((resolve) => {
+      setTimeout(resolve, POLL_MS);
+    });
+  }
+}
+
+function isDone(one: TableRotationStatus, target: number, reencrypt: boolean): boolean {
+  const isActive = one.epochs.some(({ epoch, state }) => epoch >= target && state === 'active');
+  if (!reencrypt || !isActive) return isActive;
+  if (one.reencryption?.phase === 'blocked') return true;
+  return one.reencryption === null;
+}
+
+function progressText(one: TableRotationStatus): string {
+  const job = one.reencryption;
+  const name = nameOf(one);
+  if (one.epochs.some(({ state }) => state === 'pending')) {
+    return `${name}: waiting until every proxy knows the new key`;
+  }
+  switch (job?.phase) {
+    case undefined:
+    case 'blocked':
+      return `${name}: waiting`;
+    case 'waiting':
+      return `${name}: waiting until no proxy writes with the old key`;
+    case 'ending':
+      return `${name}: all cells are re-encrypted, the old keys end`;
+    case 'scanning': {
+      const percent = Math.floor((job.done * 100) / job.ranges);
+      const bar = '#'.repeat(percent / 5).padEnd(20, '.');
+      return `${name}: [${bar}] ${String(percent)} %, ${String(job.rows)} rows, ${String(job.cells)} cells`;
+    }
+  }
+}
+
+async function status(
+  context: CommandContext,
+  options: { readonly json?: true },
+  say: (line: string) => void,
+): Promise<void> {
+  await withCatalog(context, async ({ catalog }) => {
+    const tables = rotationStatus(await catalog.readRecords());
+    if (options.json === true) say(JSON.stringify({ tables }, null, 2));
+    else for (const line of statusLines(tables)) say(line);
+  });
+}
+
+type Parts = Awaited<ReturnType<typeof openParts>>;
+
+async function withCatalog(
+  context: CommandContext,
+  use: (opened: { parts: Parts; catalog: Catalog }) => Promise<void>,
+): Promise<void> {
+  const { config, logger } = context;
+  const { contactPoints, embeddedPort } = config.upstream;
+  const parts = await openParts({
+    config,
+    contactPoints:
+      contactPoints.length > 0 ? contactPoints : [{ host: '127.0.0.1', port: embeddedPort }],
+    logger,
+    mayCreateKeyStore: false,
+  });
+  try {
+    const catalog = await Catalog.open({ ...parts, clock: systemClock });
+    await use({ parts, catalog });
+  } finally {
+    await parts.control.close();
+  }
+}
+
+async function withRotation(
+  context: CommandContext,
+  use: (catalog: Catalog, rotation: RotationService) => Promise<void>,
+): Promise<void> {
+  const { config, logger } = context;
+  await withCatalog(context, async ({ parts, catalog }) => {
+    const cluster = await parts.trust.cluster();
+    if (cluster === undefined) {
+      throw new KeyUnavailableError('KEY_LEASE_ENDED', 'the key store lost its cluster');
+    }
+    const keys = new KeyService(
+      {
+        tableKeys: parts.tableKeys,
+        clusterId: cluster.clusterId,
+        clock: systemClock,
+        metrics: { kmsCall: () => undefined, leases: () => undefined },
+      },
+      { idleMs: config.leases.idleMs, maxAgeMs: config.leases.maxAgeMs },
+    );
+    const rotation = new RotationService(
+      {
+        catalog,
+        clock: systemClock,
+        deks: parts.cellDeks,
+        rows: new StoredRows(parts.control),
+        leases: keys.leases(),
+        counter: new CellCounter(),
+        metrics: NOT_COUNTED,
+        logger,
+        owner: randomUUID(),
+      },
+      rotationOptions(config),
+    );
+    try {
+      await use(catalog, rotation);
+    } finally {
+      await rotation.stop();
+      keys.close();
+    }
+  });
+}
+
+function nameOf(one: TableRotationStatus): string {
+  return `${one.keyspace}.${one.table}`;
+}
+
+function splitName(name: string): [string, string] {
+  const [keyspace, table, ...rest] = name.split('.');
+  if (keyspace !== undefined && table !== undefined && table !== '' && rest.length === 0) {
+    return [keyspace, table];
+  }
+  throw new ConfigError('CONFIG_ARGUMENTS', `${name} is no keyspace.table`);
+}

@@ -1,0 +1,67 @@
+import type { Config } from '../config/index.ts';
+import type { Metrics } from '../observability/index.ts';
+import type { RotationMetrics, RotationOptions, RotationService } from '../rotation/index.ts';
+import type { Clock, TimerHandle } from '../util/index.ts';
+
+/** Bounds of rotation as configured. */
+export function rotationOptions(config: Config): RotationOptions {
+  const { maxAgeMs, maxCells, rowsPerSecond, reencryption } = config.rotation;
+  return {
+    maxAgeMs,
+    maxCells,
+    rowsPerSecond,
+    reencryptsAlways: reencryption === 'always',
+    catalogMaxAgeMs: config.catalogMaxAgeMs,
+  };
+}
+
+/** The metrics of the process as rotation counts them. */
+export function toRotationMetrics(metrics: Metrics): RotationMetrics {
+  return {
+    cellKey: (keyspace, table, cells, ageMs) => {
+      metrics.setCellKey(keyspace, table, cells, ageMs);
+    },
+    reencrypted: (rows, cells) => {
+      metrics.addReencrypted(rows, cells);
+    },
+    reencryption: (keyspace, table, fraction) => {
+      metrics.setReencryption(keyspace, table, fraction);
+    },
+    rotationFailed: () => {
+      metrics.addRotationFailure();
+    },
+  };
+}
+
+/**
+ * Rounds of rotation, for ever; they never overlap.
+ * @returns how to stop them; a round that runs is not interrupted.
+ */
+export function startRotation(
+  rotation: Pick<RotationService, 'round'>,
+  clock: Clock,
+  periodMs: number,
+  onFailure: (error: unknown) => void,
+): () => void {
+  let timer: TimerHandle | undefined;
+  let isStopped = false;
+  const round = async (): Promise<void> => {
+    try {
+      await rotation.round();
+    } catch (error) {
+      if (!isStopped) onFailure(error);
+    }
+    next();
+  };
+  const next = (): void => {
+    if (isStopped) return;
+    timer = clock.after(periodMs, () => {
+      void round();
+    });
+  };
+  next();
+  return () => {
+    isStopped = true;
+    timer?.cancel();
+  };
+}

@@ -1,0 +1,85 @@
+import { randomBytes } from 'node:crypto';
+import { constantTimeEqual, tableKeyCommit, wrapDek, zero } from '../crypto/index.ts';
+import { MetadataIntegrityError } from '../errors/index.ts';
+import type { KmsRegistry } from '../kms/index.ts';
+import type { DekRecord, TableKeyRecord, TableRecord } from '../schema/index.ts';
+
+/** Makes further cell DEKs of tables that have keys. */
+export class CellDekFactory {
+  readonly #kms: KmsRegistry;
+
+  constructor(kms: KmsRegistry) {
+    this.#kms = kms;
+  }
+
+  /**
+   * Makes a pending cell DEK, wrapped under the newest table key. The record does not change.
+   * @throws KeyAccessError, KeyUnavailableError from the KMS; MetadataIntegrityError when it opens another key
+   */
+  async newCellDek(
+    record: TableRecord,
+    clusterId: Uint8Array,
+    epoch: number,
+    nowMs: number,
+  ): Promise<DekRecord> {
+    const tableId = Buffer.from(record.tableId, 'hex');
+    const newest = newestTableKey(record);
+    const tableKey = await this.#unwrap(record, newest, tableId);
+    const dekId = randomBytes(16);
+    const dek = randomBytes(32);
+    try {
+      const wrapped = wrapDek(
+        tableKey,
+        { clusterId, tableId, structure: 'cell', epoch, dekId, tableKeyVersion: newest.version },
+        dek,
+      );
+      return {
+        structure: 'cell',
+        epoch,
+        dekId: dekId.toString('hex'),
+        tableKeyVersion: newest.version,
+        wrapped: wrapped.toString('hex'),
+        state: 'pending',
+        createdAtMs: nowMs,
+      };
+    } finally {
+      zero(dek);
+      zero(tableKey);
+    }
+  }
+
+  /**
+   * Asks the KMS for every table key of a record: after a change of the record each process has to.
+   * @throws KeyAccessError, KeyUnavailableError from the KMS
+   */
+  async checkAccess(record: TableRecord): Promise<void> {
+    const tableId = Buffer.from(record.tableId, 'hex');
+    for (const key of record.keys?.tableKeys ?? []) zero(await this.#unwrap(record, key, tableId));
+  }
+
+  async #unwrap(
+    record: TableRecord,
+    wrapped: TableKeyRecord,
+    tableId: Uint8Array,
+  ): Promise<Uint8Array> {
+    const tableKey = await this.#kms
+      .named(wrapped.provider)
+      .decrypt(wrapped.keyArn, Buffer.from(wrapped.blob, 'hex'), wrapped.context);
+    const commit = tableKeyCommit(tableKey, tableId);
+    if (constantTimeEqual(commit, Buffer.from(wrapped.commit, 'hex'))) return tableKey;
+    zero(tableKey);
+    throw new MetadataIntegrityError(
+      'METADATA_TABLE_KEY_COMMITMENT',
+      `the KMS opened another key for table ${record.keyspace}.${record.name} than its record commits to`,
+    );
+  }
+}
+
+function newestTableKey(record: TableRecord): TableKeyRecord {
+  const [newest] = [...(record.keys?.tableKeys ?? [])].sort((a, b) => b.version - a.version);
+  if (newest !== undefined) return newest;
+  throw new MetadataIntegrityError(
+    'METADATA_TABLE_KEYS',
+    `table ${record.keyspace}.${record.name} has no keys`,
+  );
+}

@@ -1,0 +1,293 @@
+import type { TableCipherKeys } from '../crypto/index.ts';
+import { SchemaError, UpstreamError } from '../errors/index.ts';
+import type { ReencryptionRecord, TableEntry, TableRecord } from '../schema/index.ts';
+import { tokenRanges } from '../upstream/index.ts';
+import type { StoredRowPage, StoredTable, StoredTableRow, TokenRange } from '../upstream/index.ts';
+import { JobLostError, saveScan } from './jobs.ts';
+import type { ScanState } from './jobs.ts';
+import type { RotationOptions, RotationPorts } from './ports.ts';
+import { reencryptRows, sameKey, storedTable } from './reencrypt_rows.ts';
+import type { RewrittenCell } from './reencrypt_rows.ts';
+import { liveHolds, PERMIT_MS } from './truncation.ts';
+import { writeBatches } from './write_back.ts';
+
+const FETCH_SIZE = 200;
+/** A page with more bytes makes the next ones smaller. */
+const PAGE_BYTES = 8 * 1024 * 1024;
+const CONCURRENT_BATCHES = 8;
+const SAVE_MS = 5_000;
+const HOLD_POLL_MS = 500;
+/** How often a cell with a time to live is written with a second more before the range is given up for now. */
+const TTL_ATTEMPTS = 8;
+const CLAIM_MS = 60_000;
+
+/** The page must be read again: the permit to write it ran out, or the table was altered. */
+class PageStale extends Error {}
+
+/** One scan of a table by this process: reads token ranges, re-encrypts old cells in place, keeps write times and TTLs. */
+export class TableScan {
+  readonly #ports: RotationPorts;
+  readonly #options: RotationOptions;
+  readonly #record: TableRecord;
+  readonly #job: ReencryptionRecord;
+  readonly #signal: AbortSignal;
+  #state: ScanState;
+  #savedAtMs: number;
+  /** Monotonic time at which a reading of the catalog began that showed no hold. */
+  #permitAtMs = -Infinity;
+  #fetchSize: number;
+
+  constructor(
+    ports: RotationPorts,
+    options: RotationOptions,
+    record: TableRecord,
+    job: ReencryptionRecord,
+    signal: AbortSignal,
+  ) {
+    this.#ports = ports;
+    this.#options = options;
+    this.#record = record;
+    this.#job = job;
+    this.#signal = signal;
+    this.#state = { ...job, scanStartedAtMs: job.scanStartedAtMs ?? ports.clock.nowMs() };
+    this.#savedAtMs = ports.clock.monotonicMs();
+    this.#fetchSize = options.fetchSize ?? FETCH_SIZE;
+  }
+
+  /**
+   * Reads what is left of the table, range by range; each range that is done is durable a few seconds later at most. Resolves
+   * when the end is durable.
+   * @throws JobLostError when another proxy has the job; AbortError; UpstreamError, KeyAccessError, KeyUnavailableError: to be
+   * tried again later, from the last durable range
+   */
+  async run(): Promise<void> {
+    await this.#ports.rows.requireKnownTokens();
+    const ranges = tokenRanges(this.#job.ranges);
+    await this.#save();
+    for (let index = this.#state.done; index < ranges.length; index++) {
+      await this.#range(ranges[index] as TokenRange);
+      this.#state = { ...this.#state, done: index + 1 };
+      this.#report();
+      if (index === ranges.length - 1) break;
+      await this.#saveIfDue();
+    }
+    const { clock } = this.#ports;
+    if (this.#state.damaged === 0) this.#state = { ...this.#state, scanEndedAtMs: clock.nowMs() };
+    await this.#save();
+  }
+
+  async #range(range: TokenRange): Promise<void> {
+    let state: string | undefined;
+    let entry = this.#entry();
+    for (;;) {
+      const startedMs = this.#ports.clock.monotonicMs();
+      await this.#permit();
+      const current = this.#entry();
+      if (current !== entry) {
+        // Altered: the paging state is of another statement.
+        entry = current;
+        state = undefined;
+      }
+      const table = storedTable(entry);
+      if (table.statics.length + table.regulars.length === 0) return;
+      const page = await this.#ports.rows.page(table, range, this.#fetchSize, state);
+      let cells: number;
+      try {
+        cells = await this.#rewrite(entry, table, page, range);
+      } catch (error) {
+        if (!(error instanceof PageStale)) throw error;
+        this.#permitAtMs = -Infinity;
+        this.#fetchSize = Math.max(1, this.#fetchSize >> 1);
+        continue;
+      }
+      this.#sized(page);
+      const rows = page.rows.length;
+      this.#state = {
+        ...this.#state,
+        rows: this.#state.rows + rows,
+        cells: this.#state.cells + cells,
+      };
+      this.#ports.metrics.reencrypted(rows, cells);
+      await this.#throttle(rows, startedMs);
+      await this.#saveIfDue();
+      if (page.next === undefined) return;
+      state = page.next;
+    }
+  }
+
+  /** @returns how many cells were written */
+  async #rewrite(
+    entry: TableEntry,
+    table: StoredTable,
+    page: StoredRowPage,
+    range: TokenRange,
+  ): Promise<number> {
+    const { cells, damaged } = reencryptRows(entry, await this.#keys(entry), page.rows);
+    for (const { column, code } of damaged) {
+      this.#ports.logger.error(
+        { column, code, after_token: String(range.after), up_to_token: String(range.upTo) },
+        'a cell fails authentication and is not re-encrypted; its epoch will not retire',
+      );
+    }
+    this.#state = { ...this.#state, damaged: this.#state.damaged + damaged.length };
+    const lasting = cells.filter(({ cell }) => cell.ttl === null);
+    const batches = writeBatches(lasting, widthOf(table), 0);
+    await Promise.all(
+      Array.from({ length: Math.min(CONCURRENT_BATCHES, batches.length) }, async () => {
+        for (let batch = batches.shift(); batch !== undefined; batch = batches.shift()) {
+          this.#requirePermit();
+          await this.#ports.rows.write(table, batch);
+        }
+      }),
+    );
+    let written = lasting.length;
+    let last: RewrittenCell | undefined;
+    for (const cell of cells) {
+      if (cell.cell.ttl === null) continue;
+      if (last !== undefined && isSameRow(last, cell)) continue;
+      last = cell;
+      written += await this.#rewriteExpiring(entry, table, cell);
+    }
+    return written;
+  }
+
+  /**
+   * Cells with a time to live. Of two cells with one write time Cassandra keeps the one that expires later, so the new one gets
+   * what is left, read a moment before; where it lost against the old one, by the second in which it was written or by
+   * another node's clock, it is written with a second more. So it never ends earlier, and about a second later at most.
+   */
+  async #rewriteExpiring(
+    entry: TableEntry,
+    table: StoredTable,
+    { partition, clustering }: RewrittenCell,
+  ): Promise<number> {
+    let written = 0;
+    for (let attempt = 0; ; attempt++) {
+      await this.#permit();
+      const row = await this.#ports.rows.row(table, partition, clustering);
+      const expiring = (row === undefined ? [] : [only(row, clustering)]).map(withTtl);
+      const { cells } = reencryptRows(entry, await this.#keys(entry), expiring);
+      if (cells.length === 0) return written;
+      if (attempt === TTL_ATTEMPTS) {
+        throw new UpstreamError(
+          'UPSTREAM_REENCRYPTION_TTL',
+          `cells of ${table.keyspace}.${table.name} with a time to live keep their old bytes: the clocks of the nodes differ by seconds`,
+        );
+      }
+      for (const batch of writeBatches(cells, widthOf(table), attempt)) {
+        this.#requirePermit();
+        await this.#ports.rows.write(table, batch);
+      }
+      if (attempt === 0) written = cells.length;
+    }
+  }
+
+  #entry(): TableEntry {
+    const { keyspace, name, tableId } = this.#record;
+    const entry = this.#ports.catalog.snapshot().table(keyspace, name);
+    if (entry?.kind === 'encrypted' && entry.record?.tableId === tableId) return entry;
+    throw (
+      entry?.error ??
+      new SchemaError(
+        'SCHEMA_ROTATION_TABLE',
+        `table ${keyspace}.${name} was dropped meanwhile; its keys are not rotated any more`,
+      )
+    );
+  }
+
+  async #keys(entry: TableEntry): Promise<TableCipherKeys> {
+    return await this.#ports.leases.acquire(entry);
+  }
+
+  /** Waits until this process may read rows in order to write them: it has the job, and nobody truncates the table. */
+  async #permit(): Promise<void> {
+    const { catalog, clock, owner } = this.#ports;
+    for (;;) {
+      this.#signal.throwIfAborted();
+      if (clock.monotonicMs() - this.#permitAtMs < PERMIT_MS / 2) return;
+      const startedMs = clock.monotonicMs();
+      // Nothing is encrypted by a catalog that is too old.
+      if (catalog.ageMs() > this.#options.catalogMaxAgeMs / 2) await catalog.refresh();
+      const view = await catalog.readRecords();
+      const rotation = view.rotations.get(this.#record.tableId);
+      if (rotation?.job?.claim?.owner !== owner) throw new JobLostError(this.#record);
+      if (rotation.job.targetEpoch !== this.#job.targetEpoch) throw new JobLostError(this.#record);
+      if (liveHolds(rotation, clock).length === 0) {
+        this.#permitAtMs = startedMs;
+        return;
+      }
+      await this.#saveIfDue();
+      await catalog.sleep(HOLD_POLL_MS);
+    }
+  }
+
+  #requirePermit(): void {
+    this.#signal.throwIfAborted();
+    if (this.#ports.clock.monotonicMs() - this.#permitAtMs >= PERMIT_MS) throw new PageStale();
+  }
+
+  #sized(page: StoredRowPage): void {
+    let bytes = 0;
+    for (const { statics, regulars } of page.rows) {
+      for (const cell of statics) bytes += cell?.value.length ?? 0;
+      for (const cell of regulars) bytes += cell?.value.length ?? 0;
+    }
+    const largest = this.#options.fetchSize ?? FETCH_SIZE;
+    if (bytes > PAGE_BYTES) this.#fetchSize = Math.max(1, this.#fetchSize >> 1);
+    else if (bytes < PAGE_BYTES / 4)
+      this.#fetchSize = Math.min(largest, Math.ceil(this.#fetchSize * 1.5));
+  }
+
+  async #throttle(rows: number, startedMs: number): Promise<void> {
+    const { catalog, clock } = this.#ports;
+    const dueMs = (rows * 1000) / this.#options.rowsPerSecond;
+    const leftMs = dueMs - (clock.monotonicMs() - startedMs);
+    if (leftMs > 1) await catalog.sleep(leftMs);
+  }
+
+  async #saveIfDue(): Promise<void> {
+    if (this.#ports.clock.monotonicMs() - this.#savedAtMs >= SAVE_MS) await this.#save();
+  }
+
+  async #save(): Promise<void> {
+    await saveScan(
+      this.#ports,
+      this.#record,
+      this.#job,
+      this.#state,
+      this.#options.claimMs ?? CLAIM_MS,
+    );
+    this.#savedAtMs = this.#ports.clock.monotonicMs();
+    this.#report();
+  }
+
+  #report(): void {
+    const { keyspace, name } = this.#record;
+    const { done, rows, cells } = this.#state;
+    const { ranges } = this.#job;
+    this.#ports.metrics.reencryption(keyspace, name, done / ranges);
+    this.#ports.onProgress?.({ keyspace, table: name, done, ranges, rows, cells });
+  }
+}
+
+function widthOf(table: StoredTable): { statics: number; regulars: number } {
+  return { statics: table.statics.length, regulars: table.regulars.length };
+}
+
+function isSameRow(a: RewrittenCell, b: RewrittenCell): boolean {
+  if (!sameKey(a.partition, b.partition)) return false;
+  if (a.clustering === null || b.clustering === null) return a.clustering === b.clustering;
+  return sameKey(a.clustering, b.clustering);
+}
+
+/** The static or the regular cells of a row: reading one by its whole key gives both. */
+function only(row: StoredTableRow, clustering: readonly Buffer[] | null): StoredTableRow {
+  if (clustering !== null) return { ...row, statics: row.statics.map(() => null) };
+  return { ...row, clustering: null, regulars: row.regulars.map(() => null) };
+}
+
+function withTtl(row: StoredTableRow): StoredTableRow {
+  const expiring = (cells: StoredTableRow['regulars']): StoredTableRow['regulars'] =>
+    cells.map((cell) => (cell?.ttl === null ? null : cell));
+  return { ...row, statics: expiring(row.statics), regulars: expiring(row.regulars) };
+}
