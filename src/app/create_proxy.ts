@@ -1,4 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
+import { AuditedServiceKeys } from '../audit/index.ts';
+import type { AuditTrail } from '../audit/index.ts';
 import { formatAddress } from '../config/index.ts';
 import type { Config } from '../config/index.ts';
 import { CryptoTicks } from '../encryption/index.ts';
@@ -10,13 +12,17 @@ import { ProxyServer, StatementCache, StoredStatements } from '../proxy/index.ts
 import type { SharedServices } from '../proxy/index.ts';
 import { Catalog, initCluster, SchemaChanges } from '../schema/index.ts';
 import { SystemTables } from '../system/index.ts';
+import type { EncryptionStatus } from '../system/index.ts';
 import {
   CassandraRecordStore,
   CassandraSchemaSource,
   ControlConnection,
 } from '../upstream/index.ts';
+import { JobRegistry, noopMetrics } from '../observability/index.ts';
+import type { Logger, Metrics } from '../observability/index.ts';
 import { systemClock } from '../util/index.ts';
 import { TimeuuidGenerator } from '../values/index.ts';
+import { beginAudit, newAuditTrail } from './audit_trail.ts';
 import { startCatalogUpkeep } from './catalog_upkeep.ts';
 import { openEmbeddedKms } from './open_kms.ts';
 import type { ProxyFactory } from './proxy_factory.ts';
@@ -28,7 +34,9 @@ const DEFAULT_CQL_VERSION = '3.4.7';
 export async function openParts(options: {
   readonly config: Config;
   readonly contactPoints: readonly { readonly host: string; readonly port: number }[];
-  readonly logger: ConstructorParameters<typeof ControlConnection>[0]['logger'];
+  readonly logger: Logger;
+  /** Counts nothing if not given. */
+  readonly metrics?: Metrics;
   /** Whether a key store may be made where there is none. */
   readonly mayCreateKeyStore: boolean;
 }): Promise<{
@@ -36,10 +44,15 @@ export async function openParts(options: {
   readonly store: CassandraRecordStore;
   readonly source: CassandraSchemaSource;
   readonly trust: StateDirectoryTrust;
+  readonly kms: KmsRegistry;
   readonly tableKeys: KmsTableKeys;
+  readonly audit: AuditTrail;
 }> {
-  const { config, contactPoints, logger } = options;
-  const kms = await openEmbeddedKms(config, options.mayCreateKeyStore);
+  const { config, contactPoints, logger, metrics } = options;
+  const embedded = await openEmbeddedKms(config, options.mayCreateKeyStore);
+  const audit = newAuditTrail(config, logger, metrics ?? noopMetrics);
+  const service = new AuditedServiceKeys(embedded.provider, { sink: audit, clock: systemClock });
+  const kms = new KmsRegistry(service);
   const control = new ControlConnection({
     contactPoints: contactPoints.map(formatAddress),
     username: config.upstream.username,
@@ -52,8 +65,10 @@ export async function openParts(options: {
     control,
     store: new CassandraRecordStore(control),
     source: new CassandraSchemaSource(control, systemClock),
-    trust: new StateDirectoryTrust(kms.store, kms.provider),
-    tableKeys: new KmsTableKeys(new KmsRegistry(kms.provider)),
+    trust: new StateDirectoryTrust(embedded.store, service),
+    kms,
+    tableKeys: new KmsTableKeys(kms),
+    audit,
   };
 }
 
@@ -64,9 +79,10 @@ export const createProxy: ProxyFactory = async (context) => {
     config,
     contactPoints,
     logger,
+    metrics,
     mayCreateKeyStore: context.startedCassandra,
   });
-  const { control, store, source, trust, tableKeys } = parts;
+  const { control, store, source, trust, tableKeys, audit } = parts;
   try {
     if (context.startedCassandra) {
       const { created } = await initCluster({ store, source, trust });
@@ -88,6 +104,8 @@ export const createProxy: ProxyFactory = async (context) => {
         'the key store knows no cluster: run cqlock init',
       );
     }
+    await beginAudit(audit, control, catalog, cluster.clusterId);
+    const jobs = new JobRegistry(() => systemClock.nowMs());
     const changes = new SchemaChanges({ catalog, source, keys: tableKeys, clock: systemClock });
     await changes.recover();
     let leaseCount = 0;
@@ -108,7 +126,11 @@ export const createProxy: ProxyFactory = async (context) => {
       },
       { idleMs: config.leases.idleMs, maxAgeMs: config.leases.maxAgeMs },
     );
-    const services = sharedServices(catalog, changes, metrics, logger);
+    const services = sharedServices(catalog, changes, metrics, logger, {
+      audit: () => audit.recent(),
+      keyUse: () => audit.keyUse(),
+      jobs: () => jobs.list(),
+    });
     const server = new ProxyServer({
       services,
       keys,
@@ -169,10 +191,12 @@ export const createProxy: ProxyFactory = async (context) => {
             }),
         );
         keys.close();
+        await audit.close();
         await control.close();
       },
     };
   } catch (error) {
+    await audit.close();
     await control.close();
     throw error;
   }
@@ -183,6 +207,7 @@ function sharedServices(
   changes: SchemaChanges,
   metrics: SharedServices['metrics'],
   logger: SharedServices['logger'],
+  encryption: EncryptionStatus,
 ): SharedServices {
   const timeuuids = new TimeuuidGenerator({ nowMs: () => Date.now(), randomBytes });
   return {
@@ -191,6 +216,7 @@ function sharedServices(
     system: new SystemTables({
       raw: (keyspace, table) => catalog.snapshot().raw(keyspace, table),
       snapshot: () => catalog.snapshot(),
+      encryption,
     }),
     ticks: new CryptoTicks((callback) => {
       process.nextTick(callback);

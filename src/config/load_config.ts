@@ -73,6 +73,13 @@ const contactPoints = z
 
 const text = z.string().optional();
 
+function flag(defaultValue: boolean): z.ZodType<boolean> {
+  return z
+    .enum(['true', 'false'], 'must be true or false')
+    .transform((value) => value === 'true')
+    .default(defaultValue);
+}
+
 /** Every setting, by the name of its variable. Unknown CQLOCK_ variables are refused: a typo must not pass for a setting. */
 const environmentSchema = z.object({
   CQLOCK_LISTEN: setting(address({ host: '127.0.0.1', port: 9142 })),
@@ -111,6 +118,8 @@ const environmentSchema = z.object({
   CQLOCK_MAX_IN_FLIGHT_REQUESTS: setting(integer(1, 32_768, 2048)),
   CQLOCK_LEASE_IDLE: setting(duration(1, 5 * 60_000)),
   CQLOCK_LEASE_MAX_AGE: setting(duration(1, 60 * 60_000)),
+  CQLOCK_AUDIT_DIR: setting(text),
+  CQLOCK_AUDIT_REQUIRED: setting(flag(true)),
   CQLOCK_CATALOG_REFRESH: setting(duration(100, 30_000)),
   CQLOCK_DRAIN_TIMEOUT: setting(duration(0, 5_000)),
 });
@@ -167,6 +176,13 @@ export function loadConfig(environment: Environment, workingDir: string): Config
       maxInFlightRequests: values.CQLOCK_MAX_IN_FLIGHT_REQUESTS,
     },
     leases: { idleMs: values.CQLOCK_LEASE_IDLE, maxAgeMs: values.CQLOCK_LEASE_MAX_AGE },
+    audit: {
+      dir:
+        values.CQLOCK_AUDIT_DIR === undefined
+          ? join(stateDirectory(values, dataDir, workingDir), 'audit')
+          : resolve(workingDir, values.CQLOCK_AUDIT_DIR),
+      required: values.CQLOCK_AUDIT_REQUIRED,
+    },
     catalogRefreshMs: values.CQLOCK_CATALOG_REFRESH,
     drainTimeoutMs: values.CQLOCK_DRAIN_TIMEOUT,
   };

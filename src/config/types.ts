@@ -55,6 +55,12 @@ export interface Config {
     /** Without an answer of the KMS, keys are used no longer than this, milliseconds. */
     readonly maxAgeMs: number;
   };
+  readonly audit: {
+    /** Directory of the audit log, absolute. */
+    readonly dir: string;
+    /** Whether a call to the KMS fails when its event cannot be written. */
+    readonly required: boolean;
+  };
   /** Mean time between two readings of the catalog, beside those after schema events, milliseconds. */
   readonly catalogRefreshMs: number;
   /** Time between the signal to stop and the end of open connections, milliseconds. */

@@ -25,6 +25,7 @@ describe('loadConfig', () => {
     expect(config.stateDir).toBe('/work/data/state');
     expect(config.rootKey).toEqual({ kind: 'file', path: '/xdg/cqlock/root.key', isDefault: true });
     expect(config.leases).toEqual({ idleMs: 300_000, maxAgeMs: 3_600_000 });
+    expect(config.audit).toEqual({ dir: '/work/data/state/audit', required: true });
   });
 
   it('reads contact points with and without port, also IPv6', () => {
