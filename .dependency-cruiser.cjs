@@ -10,8 +10,9 @@ const MAY_IMPORT = {
   observability: ['errors', 'util'],
   schema: ['values', 'cql', 'crypto', 'errors', 'util'],
   kms: ['crypto', 'errors', 'util'],
+  audit: ['kms', 'crypto', 'errors', 'util'],
   keys: ['kms', 'schema', 'crypto', 'observability', 'errors', 'util'],
-  upstream: ['schema', 'wire', 'values', 'observability', 'errors', 'util'],
+  upstream: ['audit', 'schema', 'wire', 'values', 'observability', 'errors', 'util'],
   system: ['schema', 'cql', 'values', 'wire', 'errors', 'util'],
   encryption: ['schema', 'keys', 'crypto', 'cql', 'values', 'wire', 'errors', 'util'],
   rotation: [
@@ -88,7 +89,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^src/',
-        pathNot: '^src/(net|kms|upstream|app|config)/|^src/system/identity\\.ts$',
+        pathNot: '^src/(net|kms|audit|upstream|app|config)/|^src/system/identity\\.ts$',
       },
       to: { path: IO },
     },

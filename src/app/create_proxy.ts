@@ -1,4 +1,6 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
+import { AuditedServiceKeys } from '../audit/index.ts';
+import type { AuditTrail } from '../audit/index.ts';
 import { formatAddress } from '../config/index.ts';
 import type { Config } from '../config/index.ts';
 import { CryptoTicks } from '../encryption/index.ts';
@@ -11,14 +13,18 @@ import type { SharedServices } from '../proxy/index.ts';
 import { beginTruncation, CellCounter, RotationService } from '../rotation/index.ts';
 import { Catalog, initCluster, SchemaChanges } from '../schema/index.ts';
 import { SystemTables } from '../system/index.ts';
+import type { EncryptionStatus } from '../system/index.ts';
 import {
   CassandraRecordStore,
   CassandraSchemaSource,
   ControlConnection,
   StoredRows,
 } from '../upstream/index.ts';
+import { JobRegistry, noopMetrics } from '../observability/index.ts';
+import type { Logger, Metrics } from '../observability/index.ts';
 import { systemClock } from '../util/index.ts';
 import { TimeuuidGenerator } from '../values/index.ts';
+import { beginAudit, newAuditTrail } from './audit_trail.ts';
 import { startCatalogUpkeep } from './catalog_upkeep.ts';
 import { rotationOptions, startRotation, toRotationMetrics } from './key_rotation.ts';
 import { openEmbeddedKms } from './open_kms.ts';
@@ -31,7 +37,9 @@ const DEFAULT_CQL_VERSION = '3.4.7';
 export async function openParts(options: {
   readonly config: Config;
   readonly contactPoints: readonly { readonly host: string; readonly port: number }[];
-  readonly logger: ConstructorParameters<typeof ControlConnection>[0]['logger'];
+  readonly logger: Logger;
+  /** Counts nothing if not given. */
+  readonly metrics?: Metrics;
   /** Whether a key store may be made where there is none. */
   readonly mayCreateKeyStore: boolean;
 }): Promise<{
@@ -39,11 +47,16 @@ export async function openParts(options: {
   readonly store: CassandraRecordStore;
   readonly source: CassandraSchemaSource;
   readonly trust: StateDirectoryTrust;
+  readonly kms: KmsRegistry;
   readonly tableKeys: KmsTableKeys;
   readonly cellDeks: CellDekFactory;
+  readonly audit: AuditTrail;
 }> {
-  const { config, contactPoints, logger } = options;
-  const kms = await openEmbeddedKms(config, options.mayCreateKeyStore);
+  const { config, contactPoints, logger, metrics } = options;
+  const embedded = await openEmbeddedKms(config, options.mayCreateKeyStore);
+  const audit = newAuditTrail(config, logger, metrics ?? noopMetrics);
+  const service = new AuditedServiceKeys(embedded.provider, { sink: audit, clock: systemClock });
+  const kms = new KmsRegistry(service);
   const control = new ControlConnection({
     contactPoints: contactPoints.map(formatAddress),
     username: config.upstream.username,
@@ -52,14 +65,15 @@ export async function openParts(options: {
     logger,
   });
   await control.connect();
-  const registry = new KmsRegistry(kms.provider);
   return {
     control,
     store: new CassandraRecordStore(control),
     source: new CassandraSchemaSource(control, systemClock),
-    trust: new StateDirectoryTrust(kms.store, kms.provider),
-    tableKeys: new KmsTableKeys(registry),
-    cellDeks: new CellDekFactory(registry),
+    trust: new StateDirectoryTrust(embedded.store, service),
+    kms,
+    tableKeys: new KmsTableKeys(kms),
+    cellDeks: new CellDekFactory(kms),
+    audit,
   };
 }
 
@@ -70,9 +84,10 @@ export const createProxy: ProxyFactory = async (context) => {
     config,
     contactPoints,
     logger,
+    metrics,
     mayCreateKeyStore: context.startedCassandra,
   });
-  const { control, store, source, trust, tableKeys } = parts;
+  const { control, store, source, trust, tableKeys, audit } = parts;
   try {
     if (context.startedCassandra) {
       const { created } = await initCluster({ store, source, trust });
@@ -94,6 +109,8 @@ export const createProxy: ProxyFactory = async (context) => {
         'the key store knows no cluster: run cqlock init',
       );
     }
+    await beginAudit(audit, control, catalog, cluster.clusterId);
+    const jobs = new JobRegistry(() => systemClock.nowMs());
     const changes = new SchemaChanges({ catalog, source, keys: tableKeys, clock: systemClock });
     await changes.recover();
     let leaseCount = 0;
@@ -130,7 +147,11 @@ export const createProxy: ProxyFactory = async (context) => {
       rotationOptions(config),
     );
     const services: SharedServices = {
-      ...sharedServices(catalog, changes, metrics, logger),
+      ...sharedServices(catalog, changes, metrics, logger, {
+        audit: () => audit.recent(),
+        keyUse: () => audit.keyUse(),
+        jobs: () => jobs.list(),
+      }),
       catalogMaxAgeMs: config.catalogMaxAgeMs,
       onCellsEncrypted: (table, count) => {
         counter.add(table, count);
@@ -205,10 +226,12 @@ export const createProxy: ProxyFactory = async (context) => {
           logger.warn({ err: error }, 'key rotation could not be stopped cleanly');
         });
         keys.close();
+        await audit.close();
         await control.close();
       },
     };
   } catch (error) {
+    await audit.close();
     await control.close();
     throw error;
   }
@@ -219,6 +242,7 @@ function sharedServices(
   changes: SchemaChanges,
   metrics: SharedServices['metrics'],
   logger: SharedServices['logger'],
+  encryption: EncryptionStatus,
 ): Omit<SharedServices, 'catalogMaxAgeMs' | 'onCellsEncrypted' | 'holdReencryption'> {
   const timeuuids = new TimeuuidGenerator({ nowMs: () => Date.now(), randomBytes });
   return {
@@ -227,6 +251,7 @@ function sharedServices(
     system: new SystemTables({
       raw: (keyspace, table) => catalog.snapshot().raw(keyspace, table),
       snapshot: () => catalog.snapshot(),
+      encryption,
     }),
     ticks: new CryptoTicks((callback) => {
       process.nextTick(callback);

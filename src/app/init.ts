@@ -1,7 +1,9 @@
 import type { Config } from '../config/index.ts';
 import { ConfigError } from '../errors/index.ts';
 import type { Logger } from '../observability/index.ts';
-import { initCluster } from '../schema/index.ts';
+import { Catalog, initCluster } from '../schema/index.ts';
+import { systemClock } from '../util/index.ts';
+import { beginAudit } from './audit_trail.ts';
 import { openParts } from './create_proxy.ts';
 
 /** What `init` works with. */
@@ -29,6 +31,9 @@ export async function init(context: InitContext): Promise<void> {
   const parts = await openParts({ config, contactPoints, logger, mayCreateKeyStore: true });
   try {
     const { clusterId, created } = await initCluster(parts);
+    // The uses of keys that made the catalog wait for the key of the audit log, which is under the catalog's.
+    const catalog = await Catalog.open({ ...parts, clock: systemClock });
+    await beginAudit(parts.audit, parts.control, catalog, clusterId);
     const id = Buffer.from(clusterId).toString('hex');
     say(
       created
@@ -36,6 +41,7 @@ export async function init(context: InitContext): Promise<void> {
         : `cluster ${id} was prepared before; nothing was changed`,
     );
   } finally {
+    await parts.audit.close();
     await parts.control.close();
   }
 }

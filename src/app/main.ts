@@ -6,6 +6,7 @@ import type { Config } from '../config/index.ts';
 import { ConfigError } from '../errors/index.ts';
 import { createLogger } from '../observability/index.ts';
 import type { Logger } from '../observability/index.ts';
+import { addAuditCommands } from './commands/audit.ts';
 import { createProxy } from './create_proxy.ts';
 import { init } from './init.ts';
 import { runCommand } from './run_command.ts';
@@ -75,5 +76,6 @@ program
   .action(() => run((context) => init({ ...context, say })));
 
 addRotateCommands(program, run, say);
+addAuditCommands(program, run, say);
 
 await program.parseAsync();

@@ -17,5 +17,6 @@ export function describeConfig(config: Config): Record<string, unknown> {
     logLevel: config.logLevel,
     limits: config.limits,
     leases: config.leases,
+    audit: config.audit,
   };
 }

@@ -81,6 +81,13 @@ const contactPoints = z
 
 const text = z.string().optional();
 
+function flag(defaultValue: boolean): z.ZodType<boolean> {
+  return z
+    .enum(['true', 'false'], 'must be true or false')
+    .transform((value) => value === 'true')
+    .default(defaultValue);
+}
+
 /** Every setting, by the name of its variable. Unknown CQLOCK_ variables are refused: a typo must not pass for a setting. */
 const environmentSchema = z.object({
   CQLOCK_LISTEN: setting(address({ host: '127.0.0.1', port: 9142 })),
@@ -119,6 +126,8 @@ const environmentSchema = z.object({
   CQLOCK_MAX_IN_FLIGHT_REQUESTS: setting(integer(1, 32_768, 2048)),
   CQLOCK_LEASE_IDLE: setting(duration(1, 5 * 60_000)),
   CQLOCK_LEASE_MAX_AGE: setting(duration(1, 60 * 60_000)),
+  CQLOCK_AUDIT_DIR: setting(text),
+  CQLOCK_AUDIT_REQUIRED: setting(flag(true)),
   CQLOCK_CATALOG_REFRESH: setting(duration(100, 30_000)),
   CQLOCK_CATALOG_MAX_AGE: setting(duration(1_000, 120_000)),
   CQLOCK_CELL_KEY_MAX_AGE: setting(duration(1_000, 365 * DAY_MS)),
@@ -182,6 +191,13 @@ export function loadConfig(environment: Environment, workingDir: string): Config
       maxInFlightRequests: values.CQLOCK_MAX_IN_FLIGHT_REQUESTS,
     },
     leases: { idleMs: values.CQLOCK_LEASE_IDLE, maxAgeMs: values.CQLOCK_LEASE_MAX_AGE },
+    audit: {
+      dir:
+        values.CQLOCK_AUDIT_DIR === undefined
+          ? join(stateDirectory(values, dataDir, workingDir), 'audit')
+          : resolve(workingDir, values.CQLOCK_AUDIT_DIR),
+      required: values.CQLOCK_AUDIT_REQUIRED,
+    },
     catalogRefreshMs: values.CQLOCK_CATALOG_REFRESH,
     catalogMaxAgeMs: values.CQLOCK_CATALOG_MAX_AGE,
     rotation: {

@@ -55,6 +55,12 @@ export interface Config {
     /** Without an answer of the KMS, keys are used no longer than this, milliseconds. */
     readonly maxAgeMs: number;
   };
+  readonly audit: {
+    /** Directory of the audit log, absolute. */
+    readonly dir: string;
+    /** Whether a call to the KMS fails when its event cannot be written. */
+    readonly required: boolean;
+  };
   /** Mean time between two readings of the catalog, beside those after schema events, milliseconds. */
   readonly catalogRefreshMs: number;
   /** Longest use of one reading of the catalog for encryption; the same at all proxies of a cluster. Milliseconds. */

@@ -9,6 +9,13 @@
  * values and run AES once a round over all of them (siv_queue.ts, siv_chunk.ts, cmac.ts, order.ts). Scratch buffers are
  * shared by the process, so no function here gives up control while it works.
  */
+export {
+  AUDIT_CHAIN_START,
+  auditHeadMac,
+  auditLineMac,
+  auditNextKey,
+  auditStartKey,
+} from './audit_chain.ts';
 export { constantTimeEqual, randomId, randomSecret, zero } from './bytes.ts';
 export { deriveCatalogKeys, recordMac, rootMac } from './catalog_keys.ts';
 export type { CatalogKeys, RecordToAuthenticate } from './catalog_keys.ts';

@@ -6,6 +6,8 @@ import {
   SchemaError,
 } from '../errors/index.ts';
 import type { ProxyError } from '../errors/index.ts';
+import { BACKGROUND_CALLER, clientCaller } from '../kms/index.ts';
+import type { KmsCaller } from '../kms/index.ts';
 import type { TableEntry } from '../schema/index.ts';
 import { SingleFlight } from '../util/index.ts';
 import type { Clock } from '../util/index.ts';
@@ -16,6 +18,8 @@ const REFUSAL_MEMORY_MS = 5000;
 const UNAVAILABLE_RETRY_MS = 10_000;
 const SWEEP_MS = 15_000;
 const GRANT_ATTEMPTS = 3;
+/** As Cassandra names who connects without a login. */
+const ANONYMOUS = 'anonymous';
 
 /** Bounds of leases. */
 export interface KeyServiceOptions {
@@ -37,7 +41,7 @@ export interface KeyMetrics {
 export interface KeyServicePorts {
   /** Opens the keys of a table by the KMS. */
   readonly tableKeys: {
-    open(table: TableEntry, clusterId: Uint8Array): Promise<OpenedTableKeys>;
+    open(table: TableEntry, clusterId: Uint8Array, caller: KmsCaller): Promise<OpenedTableKeys>;
   };
   /** 16 bytes. */
   readonly clusterId: Uint8Array;
@@ -47,6 +51,10 @@ export interface KeyServicePorts {
 
 /** The leases of one client connection. */
 export interface ConnectionLeases {
+  /** Role of the client as Cassandra accepted it; `anonymous` until {@link ConnectionLeases.identify}. For the audit log. */
+  readonly principal: string;
+  /** Names the client's role. */
+  identify(principal: string): void;
   /**
    * The keys of a table. They may be used in the same turn of the event loop only; afterwards acquire again.
    * Without a promise while the lease is valid: one look-up and a few comparisons.
@@ -92,7 +100,7 @@ export class KeyService {
       clock: this.#ports.clock,
       idleMs: this.#idleMs,
       maxAgeMs: this.#maxAgeMs,
-      grant: (table) => this.#grant(table),
+      grant: (table, principal) => this.#grant(table, principal),
       token: (table) => this.#token(table),
       check: (table, material) => {
         this.#checkInBackground(table, material);
@@ -128,7 +136,7 @@ export class KeyService {
     return token;
   }
 
-  async #grant(table: TableEntry): Promise<KeyMaterial> {
+  async #grant(table: TableEntry, principal: string): Promise<KeyMaterial> {
     if (table.kind !== 'encrypted') {
       throw (
         table.error ??
@@ -143,18 +151,20 @@ export class KeyService {
       if (this.#ports.clock.monotonicMs() < refusal.untilMs) throw refusal.error;
       this.#refusals.delete(hexOf(table.tableId));
     }
-    return await this.#calls.run(this.#token(table), () => this.#call(table));
+    return await this.#calls.run(this.#token(table), () =>
+      this.#call(table, clientCaller(principal)),
+    );
   }
 
   /** One KMS call; material with the same keys is kept and counts as confirmed, other material is replaced. */
-  async #call(table: TableEntry): Promise<KeyMaterial> {
+  async #call(table: TableEntry, caller: KmsCaller): Promise<KeyMaterial> {
     const { clock, metrics } = this.#ports;
     const id = hexOf(table.tableId);
     const token = this.#token(table);
     const startedMs = clock.monotonicMs();
     let keys: OpenedTableKeys;
     try {
-      keys = await this.#ports.tableKeys.open(table, this.#ports.clusterId);
+      keys = await this.#ports.tableKeys.open(table, this.#ports.clusterId, caller);
     } catch (error) {
       const isRefused = error instanceof KeyAccessError || error instanceof MetadataIntegrityError;
       metrics.kmsCall(
@@ -187,7 +197,7 @@ export class KeyService {
     if (now < material.nextCheckMs) return;
     material.nextCheckMs = now + UNAVAILABLE_RETRY_MS;
     this.#calls
-      .run(this.#token(table), () => this.#call(table))
+      .run(this.#token(table), () => this.#call(table, BACKGROUND_CALLER))
       .catch((error: unknown) => {
         // A refusal has ended the material in #call; an unavailable KMS leaves it until its maximum age.
         if (!(error instanceof KeyUnavailableError) && !(error instanceof KeyAccessError)) {
@@ -221,7 +231,7 @@ interface LeaseSetPorts {
   readonly clock: Clock;
   readonly idleMs: number;
   readonly maxAgeMs: number;
-  grant(table: TableEntry): Promise<KeyMaterial>;
+  grant(table: TableEntry, principal: string): Promise<KeyMaterial>;
   token(table: TableEntry): string;
   check(table: TableEntry, material: KeyMaterial): void;
   counted(set: LeaseSet, change: number): void;
@@ -233,6 +243,7 @@ class LeaseSet implements ConnectionLeases {
   readonly #byEntry = new Map<TableEntry, Lease>();
   readonly #byTable = new Map<string, Lease>();
   #isReleased = false;
+  #principal = ANONYMOUS;
 
   constructor(ports: LeaseSetPorts) {
     this.#ports = ports;
@@ -240,6 +251,14 @@ class LeaseSet implements ConnectionLeases {
 
   get size(): number {
     return this.#byTable.size;
+  }
+
+  get principal(): string {
+    return this.#principal;
+  }
+
+  identify(principal: string): void {
+    this.#principal = principal;
   }
 
   acquire(table: TableEntry): TableCipherKeys | Promise<TableCipherKeys> {
@@ -283,10 +302,10 @@ class LeaseSet implements ConnectionLeases {
   }
 
   async #grant(table: TableEntry): Promise<TableCipherKeys> {
-    let material = await this.#ports.grant(table);
+    let material = await this.#ports.grant(table, this.#principal);
     for (let attempt = 1; !material.isUsable && attempt < GRANT_ATTEMPTS; attempt += 1) {
       // The answer was shared with a connection that closed first and was the only one to hold a lease until now.
-      material = await this.#ports.grant(table);
+      material = await this.#ports.grant(table, this.#principal);
     }
     if (this.#isReleased || !material.isUsable) {
       throw new KeyUnavailableError(

@@ -10,7 +10,8 @@ import {
 } from '../crypto/index.ts';
 import type { TableCipherKeys } from '../crypto/index.ts';
 import { MetadataIntegrityError } from '../errors/index.ts';
-import type { KmsRegistry } from '../kms/index.ts';
+import { clientCaller } from '../kms/index.ts';
+import type { KmsCaller, KmsRegistry } from '../kms/index.ts';
 import type { TableEntry, TableKeyFactory, TableKeyRecord, TableKeys } from '../schema/index.ts';
 
 const FIRST_EPOCH = 1;
@@ -30,6 +31,11 @@ export class KmsTableKeys implements TableKeyFactory {
     this.#kms = kms;
   }
 
+  /** See {@link TableKeyFactory.onBehalfOf}. */
+  onBehalfOf(principal: string): KmsTableKeys {
+    return new KmsTableKeys(this.#kms.onBehalfOf(clientCaller(principal)));
+  }
+
   /** See {@link TableKeyFactory.newTableKeys}. */
   async newTableKeys(table: {
     readonly clusterId: Uint8Array;
@@ -38,7 +44,8 @@ export class KmsTableKeys implements TableKeyFactory {
     readonly name: string;
   }): Promise<TableKeys> {
     const { clusterId, tableId, keyspace, name } = table;
-    const keyArn = await this.#kms.service.createServiceKey(
+    const { service } = this.#kms.onTable({ keyspace, name });
+    const keyArn = await service.createServiceKey(
       'table',
       `table ${keyspace}.${name}`,
       Buffer.from(tableId).toString('hex'),
@@ -51,7 +58,7 @@ export class KmsTableKeys implements TableKeyFactory {
       'cqlock:keyspace': keyspace,
       'cqlock:table': name,
     };
-    const { plaintext, blob } = await this.#kms.service.generateDataKey(keyArn, context);
+    const { plaintext, blob } = await service.generateDataKey(keyArn, context);
     try {
       const deks = (['key', 'cell'] as const).map((structure) => {
         const dekId = randomBytes(16);
@@ -107,9 +114,14 @@ export class KmsTableKeys implements TableKeyFactory {
 
   /**
    * Asks the KMS for the table key and opens the DEKs.
+   * @param caller who causes the call, for the audit log; the proxy itself if not given
    * @throws KeyAccessError, KeyUnavailableError from the KMS; MetadataIntegrityError when wraps do not belong together.
    */
-  async open(table: TableEntry, clusterId: Uint8Array): Promise<OpenedTableKeys> {
+  async open(
+    table: TableEntry,
+    clusterId: Uint8Array,
+    caller?: KmsCaller,
+  ): Promise<OpenedTableKeys> {
     const keys = table.record?.keys ?? undefined;
     if (keys === undefined) {
       throw new MetadataIntegrityError(
@@ -120,7 +132,7 @@ export class KmsTableKeys implements TableKeyFactory {
     const opened: Opened = { key: undefined, active: undefined, byEpoch: new Map() };
     try {
       for (const tableKey of keys.tableKeys) {
-        const plaintext = await this.#unwrapTableKey(table, tableKey);
+        const plaintext = await this.#unwrapTableKey(table, tableKey, caller);
         try {
           openDeks(table, keys, tableKey, plaintext, clusterId, opened);
         } finally {
@@ -135,8 +147,14 @@ export class KmsTableKeys implements TableKeyFactory {
     }
   }
 
-  async #unwrapTableKey(table: TableEntry, wrapped: TableKeyRecord): Promise<Uint8Array> {
-    const plaintext = await this.#kms
+  async #unwrapTableKey(
+    table: TableEntry,
+    wrapped: TableKeyRecord,
+    caller: KmsCaller | undefined,
+  ): Promise<Uint8Array> {
+    const kms = caller === undefined ? this.#kms : this.#kms.onBehalfOf(caller);
+    const plaintext = await kms
+      .onTable(table)
       .named(wrapped.provider)
       .decrypt(wrapped.keyArn, Buffer.from(wrapped.blob, 'hex'), wrapped.context);
     const commit = tableKeyCommit(plaintext, table.tableId);

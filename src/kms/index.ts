@@ -12,6 +12,8 @@ export { EmbeddedKms } from './embedded_kms.ts';
 export type { EmbeddedKmsOptions } from './embedded_kms.ts';
 export { KeyStore } from './key_store.ts';
 export type { ClusterEntry, KeyStoreOptions, KmsKeyEntry, KmsKeyState } from './key_store.ts';
+export { BACKGROUND_CALLER, clientCaller } from './kms_caller.ts';
+export type { KmsCaller } from './kms_caller.ts';
 export type {
   DataKey,
   EncryptionContext,

@@ -1,3 +1,5 @@
+import type { KmsCaller } from './kms_caller.ts';
+
 /** Name–value pairs bound to a wrapped key as associated data; not secret. The same pairs are needed to unwrap. */
 export type EncryptionContext = Readonly<Record<string, string>>;
 
@@ -44,6 +46,8 @@ export interface GrantRequest {
 export interface KmsProvider {
   /** Name of the provider as records keep it: `embedded`, `aws`, `vault`, `pkcs11`, `kmip`. */
   readonly name: string;
+  /** The same provider for calls that `caller` causes; absent where nobody notes who calls. */
+  onBehalfOf?(caller: KmsCaller): KmsProvider;
   /** Whether an identifier of a user (ARN, alias, URI) has the form of this provider's. Does no I/O. */
   recognises(identifier: string): boolean;
   /** Resolves an identifier of a user to the ARN that records keep; an alias to the key it stands for now. */
@@ -70,6 +74,8 @@ export interface KmsProvider {
 
 /** The service-owned keys of the proxy: always the embedded KMS, whatever the customer managed keys are under. */
 export interface ServiceKeyProvider extends KmsProvider {
+  /** See {@link KmsProvider.onBehalfOf}. */
+  onBehalfOf?(caller: KmsCaller): ServiceKeyProvider;
   /**
    * Makes a service-owned key and returns its ARN; the key is durable when the promise resolves.
    * @param owner what the key is for, e.g. the id of a table in hex; `deleteServiceKeysOf` finds it again

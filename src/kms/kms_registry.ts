@@ -1,4 +1,6 @@
 import { KeyAccessError } from '../errors/index.ts';
+import { BACKGROUND_CALLER } from './kms_caller.ts';
+import type { KmsCaller } from './kms_caller.ts';
 import type { KmsProvider, ServiceKeyProvider } from './kms_provider.ts';
 
 /** The configured key management services: the one of the service-owned keys, and those of customer managed keys. */
@@ -6,10 +8,31 @@ export class KmsRegistry {
   /** Holds the service-owned keys; also one of the providers. */
   readonly service: ServiceKeyProvider;
   readonly #providers: readonly KmsProvider[];
+  readonly #caller: KmsCaller;
 
-  constructor(service: ServiceKeyProvider, others: readonly KmsProvider[] = []) {
+  constructor(
+    service: ServiceKeyProvider,
+    others: readonly KmsProvider[] = [],
+    caller: KmsCaller = BACKGROUND_CALLER,
+  ) {
+    this.#caller = caller;
     this.service = service;
     this.#providers = [service, ...others];
+  }
+
+  /** The same services for calls that `caller` causes; without it they count as the proxy's own. */
+  onBehalfOf(caller: KmsCaller): KmsRegistry {
+    const others = this.#providers.slice(1);
+    return new KmsRegistry(
+      this.service.onBehalfOf?.(caller) ?? this.service,
+      others.map((provider) => provider.onBehalfOf?.(caller) ?? provider),
+      caller,
+    );
+  }
+
+  /** The same services and caller, for calls about one table. */
+  onTable({ keyspace, name }: { readonly keyspace: string; readonly name: string }): KmsRegistry {
+    return this.onBehalfOf({ ...this.#caller, table: { keyspace, name } });
   }
 
   /**

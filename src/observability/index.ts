@@ -8,6 +8,8 @@
 export { createLogger, silentLogger } from './logger.ts';
 export type { Logger, LoggerOptions } from './logger.ts';
 export { createMetrics } from './metrics.ts';
+export { JobRegistry } from './job_registry.ts';
+export type { JobReporter, JobStatus } from './job_registry.ts';
 export { METRIC_NAMES } from './metric_names.ts';
 export { noopMetrics } from './noop_metrics.ts';
 export { errorLogFields } from './error_log_fields.ts';

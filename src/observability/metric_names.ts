@@ -20,6 +20,14 @@ export const METRIC_NAMES = {
     help: 'Calls to the KMS by operation and result (ok, or the code of the error)',
   },
   kmsSeconds: { name: 'cqlock_kms_call_seconds', help: 'Duration of calls to the KMS' },
+  auditEvents: {
+    name: 'cqlock_audit_events_total',
+    help: 'Uses of KMS keys written to the audit log',
+  },
+  auditFailures: {
+    name: 'cqlock_audit_failures_total',
+    help: 'Failed writes to the audit log',
+  },
   connections: { name: 'cqlock_client_connections', help: 'Open connections of clients' },
   connectionsOpened: {
     name: 'cqlock_client_connections_opened_total',

@@ -28,7 +28,15 @@ export function createMetrics(): Metrics {
   const requests = new Map<string, RequestSeries>();
   const kms = new Map<string, KmsSeries>();
   const bytes = { client: { in: 0, out: 0 }, upstream: { in: 0, out: 0 } };
-  const totals = { encrypted: 0, decrypted: 0, leases: 0, connections: 0, opened: 0 };
+  const totals = {
+    encrypted: 0,
+    decrypted: 0,
+    leases: 0,
+    audited: 0,
+    auditFailures: 0,
+    connections: 0,
+    opened: 0,
+  };
 
   const newRequestSeries = (): RequestSeries => ({
     outcomes: new Map(),
@@ -69,6 +77,12 @@ export function createMetrics(): Metrics {
       duration.samples(METRIC_NAMES.kmsSeconds.name, { operation }),
     ),
   );
+  counter(registry, METRIC_NAMES.auditEvents, [], (add) => {
+    add({}, totals.audited);
+  });
+  counter(registry, METRIC_NAMES.auditFailures, [], (add) => {
+    add({}, totals.auditFailures);
+  });
   gauge(registry, METRIC_NAMES.connections, () => totals.connections);
   counter(registry, METRIC_NAMES.connectionsOpened, [], (add) => {
     add({}, totals.opened);
@@ -101,6 +115,12 @@ export function createMetrics(): Metrics {
       const series = entryOf(kms, operation, newKmsSeries);
       entryOf(series.results, result, newCount).count += 1;
       series.duration.observeMs(durationMs);
+    },
+    addAuditEvent: () => {
+      totals.audited += 1;
+    },
+    addAuditFailure: () => {
+      totals.auditFailures += 1;
     },
     addClientConnections: (delta) => {
       totals.connections += delta;

@@ -19,6 +19,10 @@ export interface Metrics {
   addLeases(delta: number): void;
   /** One call to the KMS ended; `result` is `ok` or the code of the error. */
   recordKmsCall(operation: string, result: string, durationMs: number): void;
+  /** A use of a KMS key was written to the audit log. */
+  addAuditEvent(): void;
+  /** A write to the audit log failed. */
+  addAuditFailure(): void;
   /** A client connected (1) or is gone (-1). */
   addClientConnections(delta: 1 | -1): void;
   /** Bytes were received (`in`) or sent (`out`) by the proxy. */

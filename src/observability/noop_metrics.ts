@@ -9,6 +9,8 @@ export const noopMetrics: Metrics = {
   addCellsDecrypted: nothing,
   addLeases: nothing,
   recordKmsCall: nothing,
+  addAuditEvent: nothing,
+  addAuditFailure: nothing,
   addClientConnections: nothing,
   addBytes: nothing,
   setCellKey: nothing,

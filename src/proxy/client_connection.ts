@@ -22,6 +22,7 @@ import {
 } from '../wire/index.ts';
 import type { CompressionAlgorithm, Envelope, SchemaChange } from '../wire/index.ts';
 import { NodeConnection } from './node_connection.ts';
+import { plainUserOf, UNKNOWN_USER } from './plain_user.ts';
 import { errorReply, forwarded, reply } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { runRequest } from './run_request.ts';
@@ -72,6 +73,8 @@ export class ClientConnection {
   #compression: CompressionAlgorithm | undefined;
   #node: NodeConnection | undefined;
   #session: Session | undefined;
+  /** The user of the last AUTH_RESPONSE; it counts once Cassandra has accepted it. */
+  #claimedUser: string | undefined;
   #isRegistered = false;
   #inFlight = 0;
   #inFlightBytes = 0;
@@ -355,11 +358,15 @@ export class ClientConnection {
     if (this.#phase !== 'authenticating' || node === undefined) {
       throw new ProtocolError('PROTOCOL_STATE', 'Unexpected message AUTH_RESPONSE');
     }
+    this.#claimedUser = plainUserOf(body);
     return this.#afterHandshake(await node.request(Opcode.AUTH_RESPONSE, body));
   }
 
   #afterHandshake(answer: Envelope): Reply {
     if (answer.opcode === Opcode.READY || answer.opcode === Opcode.AUTH_SUCCESS) {
+      if (answer.opcode === Opcode.AUTH_SUCCESS) {
+        this.#options.leases.identify(this.#claimedUser ?? UNKNOWN_USER);
+      }
       this.#phase = 'ready';
       this.#session = this.#createSession();
     } else if (answer.opcode === Opcode.AUTHENTICATE || answer.opcode === Opcode.AUTH_CHALLENGE) {

@@ -35,7 +35,12 @@ export type Compiled =
       readonly plans: readonly WritePlan[];
     } & Variables)
   /** A read of a system table, answered by the proxy. Belongs to one connection: it shows the proxy's own address. */
-  | ({ readonly kind: 'virtual'; readonly planned: PlannedSelect } & Variables)
+  | ({
+      readonly kind: 'virtual';
+      readonly planned: PlannedSelect;
+      /** Name of a table that not every role may read; `undefined` for the others. */
+      readonly restricted: string | undefined;
+    } & Variables)
   /** A read that Cassandra answers from its own text: system tables without user data, and plain tables. */
   | {
       readonly kind: 'forward';
@@ -107,6 +112,7 @@ async function compileSelect(
     return {
       kind: 'virtual',
       planned,
+      restricted: virtual.isRestricted === true ? `${name}.${virtual.name}` : undefined,
       variables: planned.variables,
       partitionKeyIndices: planned.partitionKeyIndices,
     };

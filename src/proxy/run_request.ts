@@ -23,6 +23,7 @@ import type { BatchMessage, BoundValue, ColumnSpec, QueryOptions } from '../wire
 import { checkBatch, compile, counterRefusal } from './compile.ts';
 import type { Compiled } from './compile.ts';
 import { result } from './reply.ts';
+import { requireRoleReader } from './role_reader.ts';
 import type { Reply } from './reply.ts';
 import { runSelect } from './run_select.ts';
 import { runStatement } from './run_statement.ts';
@@ -286,13 +287,16 @@ function batchTimestamp(
   return Buffer.from(bytes).readBigInt64BE();
 }
 
-function runVirtual(
+async function runVirtual(
   session: Session,
   request: RequestContext,
   compiled: Extract<Compiled, { kind: 'virtual' }>,
   execution: Execution,
 ): Promise<Reply> {
   const { planned } = compiled;
+  if (compiled.restricted !== undefined) {
+    await requireRoleReader(session, compiled.restricted, request.onUpstreamMs);
+  }
   const values =
     execution.names === undefined
       ? positional(planned.variables, execution.values)
@@ -310,7 +314,7 @@ function runVirtual(
     session.version,
   );
   for (const row of page.rows) for (const cell of row) writer.writeCell(cell);
-  return Promise.resolve(result(writer.finish()));
+  return result(writer.finish());
 }
 
 async function runBatchMessage(session: Session, request: ClientRequest): Promise<Reply> {

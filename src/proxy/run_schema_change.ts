@@ -9,7 +9,7 @@ import {
 } from '../encryption/index.ts';
 import { CqlErrorCode, InternalError, InvalidRequestError, ProxyError } from '../errors/index.ts';
 import { isSystemKeyspace, RECORD_KEYSPACE } from '../schema/index.ts';
-import type { TableEntry } from '../schema/index.ts';
+import type { SchemaChanges, TableEntry } from '../schema/index.ts';
 import {
   decodeError,
   decodeResponsePrefix,
@@ -60,7 +60,7 @@ export async function runSchemaChange(
   statement: SchemaStatement,
   text: string,
 ): Promise<Reply> {
-  const { changes } = session.services;
+  const changes = changesOf(session);
   const stored = new StoredChange(session, request);
   switch (statement.kind) {
     case 'create_keyspace':
@@ -132,13 +132,19 @@ export async function runSchemaChange(
   }
 }
 
+/** Changes under the name of the client's role. */
+function changesOf(session: Session): SchemaChanges {
+  return session.services.changes.onBehalfOf(session.leases.principal);
+}
+
 async function createTable(
   session: Session,
   stored: StoredChange,
   statement: Extract<Statement, { kind: 'create_table' }>,
   text: string,
 ): Promise<Reply> {
-  const { catalog, changes } = session.services;
+  const { catalog } = session.services;
+  const changes = changesOf(session);
   const keyspace = userKeyspace(session, statement.table);
   const snapshot = catalog.snapshot();
   if (snapshot.failure !== undefined) throw snapshot.failure;
@@ -165,7 +171,8 @@ async function alterTable(
   statement: Extract<Statement, { kind: 'alter_table' }>,
   text: string,
 ): Promise<Reply> {
-  const { catalog, changes } = session.services;
+  const { catalog } = session.services;
+  const changes = changesOf(session);
   const keyspace = userKeyspace(session, statement.table);
   const name = statement.table.name.text;
   const snapshot = await catalog.refresh();

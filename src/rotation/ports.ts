@@ -52,7 +52,7 @@ export interface RotationPorts {
   readonly deks: CellDekMaker;
   readonly rows: Pick<StoredRows, 'requireKnownTokens' | 'page' | 'row' | 'write'>;
   /** Keys for the background work; taken anew for each use. */
-  readonly leases: ConnectionLeases;
+  readonly leases: Pick<ConnectionLeases, 'acquire' | 'release'>;
   /** What this process has encrypted. */
   readonly counter: CellCounter;
   readonly metrics: RotationMetrics;

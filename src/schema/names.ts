@@ -8,6 +8,7 @@ const SYSTEM_KEYSPACES: ReadonlySet<string> = new Set([
   'system',
   'system_auth',
   'system_distributed',
+  'system_encryption',
   'system_metrics',
   'system_schema',
   'system_traces',

@@ -109,6 +109,8 @@ export interface CatalogTrust {
 
 /** Makes the keys of new tables. */
 export interface TableKeyFactory {
+  /** The same factory for keys that a client's role asks for; absent where nobody notes who asks. */
+  onBehalfOf?(principal: string): TableKeyFactory;
   /** Makes a service-owned KMS key, a table key under it, and a wrapped key DEK and cell DEK. */
   newTableKeys(table: {
     readonly clusterId: Uint8Array;

@@ -11,6 +11,12 @@
  * select/plan.ts; policy.ts is the table of what happens to each system table.
  */
 export { describeAllowed, transformDescribeRow } from './describe/describe.ts';
+export type {
+  AuditRow,
+  EncryptionStatus,
+  JobRow,
+  KeyUseRow,
+} from './encryption/encryption_status.ts';
 export type { ProxyIdentity } from './identity.ts';
 export { SYSTEM_KEYSPACES } from './policy.ts';
 export { schemaVersionOf } from './schema_version.ts';

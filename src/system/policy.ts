@@ -89,6 +89,7 @@ export const SYSTEM_KEYSPACES: ReadonlySet<string> = new Set([
   'system',
   'system_auth',
   'system_distributed',
+  'system_encryption',
   'system_schema',
   'system_traces',
   'system_views',

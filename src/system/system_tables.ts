@@ -1,6 +1,9 @@
 import { UnsupportedStatementError } from '../errors/index.ts';
 import type { RawTable, Snapshot } from '../schema/index.ts';
 import { assertNever } from '../util/index.ts';
+import type { EncryptionStatus } from './encryption/encryption_status.ts';
+import { ENCRYPTION_KEYSPACE, encryptionTable } from './encryption/encryption_tables.ts';
+import { encryptionSchemaRows } from './encryption/schema_rows.ts';
 import { HIDDEN_KEYSPACE } from './hidden.ts';
 import { inetBytes } from './identity.ts';
 import type { ProxyIdentity } from './identity.ts';
@@ -13,6 +16,8 @@ export interface SystemTablesSource {
   /** The cached contents as the control connection read them; `undefined` when they are not held. */
   raw(keyspace: string, table: string): RawTable | undefined;
   snapshot(): Snapshot;
+  /** What `system_encryption` shows; the keyspace does not exist without it. */
+  readonly encryption?: EncryptionStatus;
 }
 
 /** The system keyspaces as clients see them. */
@@ -38,6 +43,10 @@ export class SystemTables {
     table: string,
     identity: ProxyIdentity,
   ): VirtualTable | 'passthrough' | undefined {
+    const { encryption } = this.#source;
+    if (keyspace === ENCRYPTION_KEYSPACE) {
+      return encryption && encryptionTable(table, () => this.#source.snapshot(), encryption);
+    }
     const rule = systemTableRule(keyspace, table);
     if (keyspace === HIDDEN_KEYSPACE) return undefined;
     const raw = this.#source.raw(keyspace, table);
@@ -55,7 +64,7 @@ export class SystemTables {
           if (keyspace === 'system_virtual_schema') return undefined;
           throw refused(keyspace, table, 'its rows name tables of the proxy');
         }
-        return this.#table(raw, (now) => this.#cached(now, withoutHiddenKeyspace));
+        return this.#table(raw, (now) => this.#cached(now, (held) => this.#filtered(held)));
       case 'empty':
         if (raw === undefined) throw refused(keyspace, table, 'it lists nodes behind the proxy');
         return this.#table(raw, () => []);
@@ -66,6 +75,14 @@ export class SystemTables {
       default:
         return assertNever(rule);
     }
+  }
+
+  /** Cassandra's rows without the hidden ones; in system_virtual_schema with the proxy's own virtual tables. */
+  #filtered(raw: RawTable): VirtualRow[] {
+    const visible = withoutHiddenKeyspace(raw);
+    const isSchema = raw.keyspace === 'system_virtual_schema';
+    if (!isSchema || this.#source.encryption === undefined) return visible;
+    return [...encryptionSchemaRows(raw), ...visible];
   }
 
   #table(planned: RawTable, rowsOf: (now: RawTable) => readonly VirtualRow[]): VirtualTable {

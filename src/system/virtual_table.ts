@@ -24,4 +24,6 @@ export interface VirtualTable {
   rows(): Iterable<VirtualRow>;
   /** Whether Cassandra filters this table without ALLOW FILTERING, as it does with its own virtual tables. */
   readonly filtersFreely?: boolean;
+  /** Whether only roles that may read `system_auth.roles` may read this table. */
+  readonly isRestricted?: boolean;
 }

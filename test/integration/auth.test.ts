@@ -148,7 +148,7 @@ describe('what a refused statement leaves behind', () => {
     };
     const tables = rows(
       await admin.direct.query(
-        "SELECT table_name FROM system_schema.tables WHERE keyspace_name = 'cqlock'",
+        "SELECT table_name FROM system_schema.tables WHERE keyspace_name = 'cqlock' AND table_name = 'records'",
       ),
     );
     const records = async (): Promise<unknown> =>

@@ -75,7 +75,7 @@ export async function startProxy(options: TestProxyOptions): Promise<TestProxy> 
   }
 }
 
-/** Runs a command of `cqlock` to its end, e.g. `init`, with its arguments after spaces. */
+/** Runs a command of `cqlock` to its end, e.g. `init` or `audit verify`. */
 export async function runCqlock(
   command: string,
   options: TestProxyOptions & { readonly dataDir: string },

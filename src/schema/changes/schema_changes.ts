@@ -32,7 +32,7 @@ export interface SchemaChangesOptions {
 export class SchemaChanges {
   readonly #shared: Omit<ChangeContext, 'owner'>;
   /** The end of the last change that was begun, by object; never rejects. */
-  readonly #last = new Map<string, Promise<void>>();
+  #last = new Map<string, Promise<void>>();
 
   constructor(options: SchemaChangesOptions) {
     this.#shared = {
@@ -43,6 +43,15 @@ export class SchemaChanges {
       claimMs: options.claimMs ?? 60_000,
       step: options.step ?? (() => undefined),
     };
+  }
+
+  /** The same coordinator for changes that a client's role asks for: its uses of KMS keys are noted under that name. */
+  onBehalfOf(principal: string): SchemaChanges {
+    const keys = this.#shared.keys.onBehalfOf?.(principal);
+    if (keys === undefined) return this;
+    const same = new SchemaChanges({ ...this.#shared, keys });
+    same.#last = this.#last;
+    return same;
   }
 
   /**

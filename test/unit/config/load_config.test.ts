@@ -32,6 +32,7 @@ describe('loadConfig', () => {
       rowsPerSecond: 2_000,
       reencryption: 'on_demand',
     });
+    expect(config.audit).toEqual({ dir: '/work/data/state/audit', required: true });
   });
 
   it('reads contact points with and without port, also IPv6', () => {

@@ -26,11 +26,13 @@ function environment() {
   const results: string[] = [];
   let leases = 0;
   let calls = 0;
+  const callers: string[] = [];
   let answer: () => Promise<void> = () => Promise.resolve();
   const service = new KeyService({
     tableKeys: {
-      open: async () => {
+      open: async (_table, _cluster, caller) => {
         calls += 1;
+        callers.push(`${caller.origin} ${caller.principal}`);
         await answer();
         const keys = {
           dispose: () => {
@@ -52,6 +54,7 @@ function environment() {
     service,
     disposed,
     results,
+    callers,
     calls: () => calls,
     leases: () => leases,
     answers: (next: () => Promise<void>) => (answer = next),
@@ -65,6 +68,33 @@ function environment() {
 async function settle(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
 }
+
+describe('who asks the KMS', () => {
+  it('is the role of the connection that asked first', async () => {
+    const env = environment();
+    const [first, second] = [env.service.leases(), env.service.leases()];
+    expect(first.principal).toBe('anonymous');
+    first.identify('alice');
+    second.identify('bob');
+    await Promise.all([first.acquire(table('t')), second.acquire(table('t'))]);
+    await env.service.leases().acquire(table('u'));
+    expect(env.callers).toEqual(['client alice', 'client anonymous']);
+  });
+
+  it('of the call in the background is the proxy', async () => {
+    const env = environment();
+    const connection = env.service.leases();
+    connection.identify('alice');
+    const t = table('t');
+    await connection.acquire(t);
+    for (let minute = 0; minute < 6; minute += 1) {
+      env.clock.advance(MINUTE);
+      void connection.acquire(t);
+    }
+    await settle();
+    expect(env.callers).toEqual(['client alice', 'background cqlock']);
+  });
+});
 
 describe('a lease', () => {
   it('is had without a promise while it is valid, and ends after exactly 5 idle minutes', async () => {

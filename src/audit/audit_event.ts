@@ -1,0 +1,64 @@
+import {
+  InvalidRequestError,
+  KeyAccessError,
+  MetadataIntegrityError,
+  toProxyError,
+} from '../errors/index.ts';
+import type { EncryptionContext, KmsCaller } from '../kms/index.ts';
+
+/** What was asked of the KMS; the names of AWS KMS where it has the operation. */
+export type AuditOperation =
+  | 'ResolveKey'
+  | 'GenerateDataKey'
+  | 'Encrypt'
+  | 'Decrypt'
+  | 'ReEncrypt'
+  | 'DescribeKey'
+  | 'CreateGrant'
+  | 'RetireGrant'
+  | 'CreateServiceKey'
+  | 'DeleteServiceKey'
+  | 'DeleteServiceKeysOf';
+
+/** One use of a KMS key. Names are those of the line in the log. */
+export interface AuditEvent {
+  readonly operation: AuditOperation;
+  /** ARN of the key; what the user wrote where it was not resolved; `null` where there is none. */
+  readonly key: string | null;
+  /** ARN of the key that ReEncrypt encrypts under; else `null`. */
+  readonly target_key: string | null;
+  readonly provider: string;
+  readonly context: EncryptionContext;
+  readonly keyspace: string | null;
+  readonly table: string | null;
+  readonly origin: KmsCaller['origin'];
+  readonly principal: string;
+  readonly result: 'ok' | 'refused' | 'unavailable';
+  /** Code of the error, `null` when `ok`. */
+  readonly error: string | null;
+  /** Duration of the call, milliseconds. */
+  readonly duration_ms: number;
+}
+
+/** Where events go. */
+export interface AuditSink {
+  /**
+   * To be asked before a call to the KMS.
+   * @throws KeyUnavailableError KEY_AUDIT_LOG when events must be written and cannot be.
+   */
+  ready(): void;
+  /**
+   * Notes one event; it is durable when the promise resolves.
+   * @throws KeyUnavailableError KEY_AUDIT_LOG when it must be written and was not.
+   */
+  record(event: AuditEvent): Promise<void>;
+}
+
+/** How a call ended: who is refused must not retry, who gets no answer may. */
+export function outcomeOf(error: unknown): Pick<AuditEvent, 'result' | 'error'> {
+  const isRefused =
+    error instanceof KeyAccessError ||
+    error instanceof MetadataIntegrityError ||
+    error instanceof InvalidRequestError;
+  return { result: isRefused ? 'refused' : 'unavailable', error: toProxyError(error).code };
+}
