@@ -4,7 +4,6 @@ import type { Config } from '../config/index.ts';
 import { CryptoTicks } from '../encryption/index.ts';
 import { ConfigError } from '../errors/index.ts';
 import { KeyService, KmsTableKeys, StateDirectoryTrust } from '../keys/index.ts';
-import { KmsRegistry } from '../kms/index.ts';
 import { connectTo, listen } from '../net/index.ts';
 import { ProxyServer, StatementCache, StoredStatements } from '../proxy/index.ts';
 import type { SharedServices } from '../proxy/index.ts';
@@ -18,7 +17,7 @@ import {
 import { systemClock } from '../util/index.ts';
 import { TimeuuidGenerator } from '../values/index.ts';
 import { startCatalogUpkeep } from './catalog_upkeep.ts';
-import { openEmbeddedKms } from './open_kms.ts';
+import { openEmbeddedKms, openKmsRegistry } from './open_kms.ts';
 import type { ProxyFactory } from './proxy_factory.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -40,6 +39,7 @@ export async function openParts(options: {
 }> {
   const { config, contactPoints, logger } = options;
   const kms = await openEmbeddedKms(config, options.mayCreateKeyStore);
+  const registry = await openKmsRegistry(config, kms.provider);
   const control = new ControlConnection({
     contactPoints: contactPoints.map(formatAddress),
     username: config.upstream.username,
@@ -53,7 +53,7 @@ export async function openParts(options: {
     store: new CassandraRecordStore(control),
     source: new CassandraSchemaSource(control, systemClock),
     trust: new StateDirectoryTrust(kms.store, kms.provider),
-    tableKeys: new KmsTableKeys(new KmsRegistry(kms.provider)),
+    tableKeys: new KmsTableKeys(registry),
   };
 }
 

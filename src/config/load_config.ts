@@ -4,40 +4,11 @@ import { z } from 'zod';
 import { ConfigError } from '../errors/index.ts';
 import { parseAddress } from './address.ts';
 import type { Address } from './address.ts';
+import { duration, integer, setting } from './fields.ts';
+import { kmsConfig, kmsFields, kmsProblems } from './kms_settings.ts';
 import type { Config, RootKeySetting } from './types.ts';
 
 const MIB = 1024 * 1024;
-
-/** An empty variable counts as one that is not set, as compose files and shells leave them. */
-function setting<T>(schema: z.ZodType<T>): z.ZodType<T> {
-  return z.preprocess((value) => (value === '' ? undefined : value), schema);
-}
-
-function integer(minimum: number, maximum: number, defaultValue: number): z.ZodType<number> {
-  const range = `must be a whole number from ${String(minimum)} to ${String(maximum)}`;
-  return z
-    .string()
-    .trim()
-    .regex(/^\d{1,15}$/, range)
-    .transform(Number)
-    .refine((value) => value >= minimum && value <= maximum, range)
-    .default(defaultValue);
-}
-
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-
-function duration(minimumMs: number, defaultMs: number): z.ZodType<number> {
-  return z
-    .string()
-    .trim()
-    .regex(/^\d{1,9}(ms|s|m|h)$/, 'must be a duration such as 500ms, 30s, 5m or 1h')
-    .transform((text) => {
-      const [, amount = '', unit = ''] = /^(\d+)(\D+)$/.exec(text) ?? [];
-      return Number(amount) * (UNITS[unit] ?? Number.NaN);
-    })
-    .refine((value) => value >= minimumMs, `must be at least ${String(minimumMs)}ms`)
-    .default(defaultMs);
-}
 
 function address(defaultAddress: Address): z.ZodType<Address> {
   return z
@@ -113,6 +84,7 @@ const environmentSchema = z.object({
   CQLOCK_LEASE_MAX_AGE: setting(duration(1, 60 * 60_000)),
   CQLOCK_CATALOG_REFRESH: setting(duration(100, 30_000)),
   CQLOCK_DRAIN_TIMEOUT: setting(duration(0, 5_000)),
+  ...kmsFields,
 });
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -169,6 +141,7 @@ export function loadConfig(environment: Environment, workingDir: string): Config
     leases: { idleMs: values.CQLOCK_LEASE_IDLE, maxAgeMs: values.CQLOCK_LEASE_MAX_AGE },
     catalogRefreshMs: values.CQLOCK_CATALOG_REFRESH,
     drainTimeoutMs: values.CQLOCK_DRAIN_TIMEOUT,
+    kms: kmsConfig(values, workingDir),
   };
 }
 
@@ -225,6 +198,7 @@ function contradictions(values: Values, workingDir: string, environment: Environ
   if (isInside(stateDirectory(values, dataDir, workingDir), cassandraDir)) {
     problems.push("CQLOCK_STATE_DIR: must lie outside Cassandra's own directory");
   }
+  problems.push(...kmsProblems(values));
   return problems;
 }
 

@@ -7,9 +7,18 @@ export class KmsRegistry {
   readonly service: ServiceKeyProvider;
   readonly #providers: readonly KmsProvider[];
 
-  constructor(service: ServiceKeyProvider, others: readonly KmsProvider[] = []) {
+  /** @param first name of the provider that is asked first whether it recognises an identifier; bare aliases are then its own */
+  constructor(
+    service: ServiceKeyProvider,
+    others: readonly KmsProvider[] = [],
+    first: string = service.name,
+  ) {
     this.service = service;
-    this.#providers = [service, ...others];
+    const all = [service, ...others];
+    this.#providers = [
+      ...all.filter((provider) => provider.name === first),
+      ...all.filter((provider) => provider.name !== first),
+    ];
   }
 
   /**
