@@ -7,4 +7,4 @@
 export { KmipClient } from './kmip_client.ts';
 export { KmipKms } from './kmip_kms.ts';
 export type { KmipKmsOptions } from './kmip_kms.ts';
-export { bytes, enumeration, integer, structure, text } from './ttlv.ts';
+export { enumeration, integer, structure, text } from './ttlv.ts';
