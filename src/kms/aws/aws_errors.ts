@@ -88,7 +88,7 @@ export function awsError(error: unknown, subject: string): ProxyError {
         options,
       );
   }
-  if (CREDENTIALS.has(name) || /^Region is missing/.test(message)) {
+  if (CREDENTIALS.has(name) || message.startsWith('Region is missing')) {
     return new KeyUnavailableError(
       'KEY_KMS_CONFIG',
       `AWS KMS cannot be asked about the key ${subject}: region or credentials of the proxy are missing or not valid (${name})`,
@@ -96,7 +96,12 @@ export function awsError(error: unknown, subject: string): ProxyError {
     );
   }
   // Only what is spelt as AWS KMS spells its errors counts as an answer of AWS KMS.
-  if (fault === 'client' && status === 400 && /Exception$/.test(name) && !UNAVAILABLE.has(name)) {
+  if (
+    fault === 'client' &&
+    status === 400 &&
+    name.endsWith('Exception') &&
+    !UNAVAILABLE.has(name)
+  ) {
     return new KeyUnavailableError(
       'KEY_KMS_CONFIG',
       `AWS KMS does not accept a call about the key ${subject} (${name})`,

@@ -109,7 +109,7 @@ async function readMessage(socket: TLSSocket, request: Buffer): Promise<Buffer> 
         reject(new KeyUnavailableError('KEY_UNAVAILABLE', 'what answers is not a KMIP server'));
       } else if (received === length) resolve(all);
     });
-    socket.once('error', (error) => {
+    socket.once('error', (error: Error) => {
       reject(connectionError(error));
     });
     socket.once('close', () => {
