@@ -1,5 +1,5 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
-import { AuditedServiceKeys } from '../audit/index.ts';
+import { AuditedKms, AuditedServiceKeys } from '../audit/index.ts';
 import type { AuditTrail } from '../audit/index.ts';
 import { formatAddress } from '../config/index.ts';
 import type { Config } from '../config/index.ts';
@@ -27,7 +27,7 @@ import { TimeuuidGenerator } from '../values/index.ts';
 import { beginAudit, newAuditTrail } from './audit_trail.ts';
 import { startCatalogUpkeep } from './catalog_upkeep.ts';
 import { rotationOptions, startRotation, toRotationMetrics } from './key_rotation.ts';
-import { openEmbeddedKms } from './open_kms.ts';
+import { openEmbeddedKms, openKmsProviders } from './open_kms.ts';
 import type { ProxyFactory } from './proxy_factory.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -55,8 +55,14 @@ export async function openParts(options: {
   const { config, contactPoints, logger, metrics } = options;
   const embedded = await openEmbeddedKms(config, options.mayCreateKeyStore);
   const audit = newAuditTrail(config, logger, metrics ?? noopMetrics);
-  const service = new AuditedServiceKeys(embedded.provider, { sink: audit, clock: systemClock });
-  const kms = new KmsRegistry(service);
+  const audited = { sink: audit, clock: systemClock };
+  const service = new AuditedServiceKeys(embedded.provider, audited);
+  const others = await openKmsProviders(config);
+  const kms = new KmsRegistry(
+    service,
+    others.map((provider) => new AuditedKms(provider, audited)),
+    config.kms.bareNames,
+  );
   const control = new ControlConnection({
     contactPoints: contactPoints.map(formatAddress),
     username: config.upstream.username,

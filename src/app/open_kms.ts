@@ -2,7 +2,14 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/index.ts';
 import { ConfigError } from '../errors/index.ts';
-import { createRootKeyFile, EmbeddedKms, KeyStore, loadRootKey } from '../kms/index.ts';
+import {
+  createRootKeyFile,
+  EmbeddedKms,
+  KeyStore,
+  loadRootKey,
+  openKmsProvider,
+} from '../kms/index.ts';
+import type { KmsProvider } from '../kms/index.ts';
 
 /**
  * Opens the embedded KMS in the state directory; makes its key store, and the default root key file, where that is allowed.
@@ -34,4 +41,21 @@ export async function openEmbeddedKms(
   const options = { path, rootKey: loadRootKey(rootKey) };
   const store = exists ? KeyStore.open(options) : await KeyStore.create(options);
   return { store, provider: new EmbeddedKms({ store }) };
+}
+
+/**
+ * The KMSs of the settings beside the embedded one. None of them is called yet.
+ *
+ * @throws ConfigError CONFIG_KMS when a provider cannot be loaded.
+ */
+export async function openKmsProviders(config: Config): Promise<KmsProvider[]> {
+  const { providers, bareNames, callTimeoutMs } = config.kms;
+  return await Promise.all(
+    providers.map((provider) =>
+      openKmsProvider(provider, {
+        callTimeoutMs,
+        takesBareNames: bareNames === provider.kind,
+      }),
+    ),
+  );
 }

@@ -1,4 +1,5 @@
 import { formatAddress } from './address.ts';
+import type { KmsConfig } from './kms_types.ts';
 import type { Config } from './types.ts';
 
 /** The configuration for the log: what is in force, secrets only as set or not set. */
@@ -18,5 +19,26 @@ export function describeConfig(config: Config): Record<string, unknown> {
     limits: config.limits,
     leases: config.leases,
     audit: config.audit,
+    kms: describeKms(config.kms),
+  };
+}
+
+/** Where the KMS providers are and how the proxy comes in; never with what. */
+function describeKms(kms: KmsConfig): Record<string, unknown> {
+  return {
+    bareNames: kms.bareNames,
+    callTimeoutMs: kms.callTimeoutMs,
+    providers: kms.providers.map((provider) => {
+      switch (provider.kind) {
+        case 'aws':
+          return provider;
+        case 'vault':
+          return { ...provider, auth: provider.auth.kind };
+        case 'pkcs11':
+          return { ...provider, pin: provider.pin.kind };
+        case 'kmip':
+          return { ...provider, address: formatAddress(provider.address) };
+      }
+    }),
   };
 }

@@ -4,48 +4,11 @@ import { z } from 'zod';
 import { ConfigError } from '../errors/index.ts';
 import { parseAddress } from './address.ts';
 import type { Address } from './address.ts';
+import { duration, integer, setting } from './fields.ts';
+import { kmsConfig, kmsFields, kmsProblems } from './kms_settings.ts';
 import type { Config, RootKeySetting } from './types.ts';
 
 const MIB = 1024 * 1024;
-
-/** An empty variable counts as one that is not set, as compose files and shells leave them. */
-function setting<T>(schema: z.ZodType<T>): z.ZodType<T> {
-  return z.preprocess((value) => (value === '' ? undefined : value), schema);
-}
-
-function integer(minimum: number, maximum: number, defaultValue: number): z.ZodType<number> {
-  const range = `must be a whole number from ${String(minimum)} to ${String(maximum)}`;
-  return z
-    .string()
-    .trim()
-    .regex(/^\d{1,15}$/, range)
-    .transform(Number)
-    .refine((value) => value >= minimum && value <= maximum, range)
-    .default(defaultValue);
-}
-
-const DAY_MS = 86_400_000;
-
-const UNITS: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
-  d: DAY_MS,
-};
-
-function duration(minimumMs: number, defaultMs: number): z.ZodType<number> {
-  return z
-    .string()
-    .trim()
-    .regex(/^\d{1,9}(ms|s|m|h|d)$/, 'must be a duration such as 500ms, 30s, 5m, 1h or 1d')
-    .transform((text) => {
-      const [, amount = '', unit = ''] = /^(\d+)(\D+)$/.exec(text) ?? [];
-      return Number(amount) * (UNITS[unit] ?? Number.NaN);
-    })
-    .refine((value) => value >= minimumMs, `must be at least ${String(minimumMs)}ms`)
-    .default(defaultMs);
-}
 
 function address(defaultAddress: Address): z.ZodType<Address> {
   return z
@@ -130,13 +93,14 @@ const environmentSchema = z.object({
   CQLOCK_AUDIT_REQUIRED: setting(flag(true)),
   CQLOCK_CATALOG_REFRESH: setting(duration(100, 30_000)),
   CQLOCK_CATALOG_MAX_AGE: setting(duration(1_000, 120_000)),
-  CQLOCK_CELL_KEY_MAX_AGE: setting(duration(1_000, 365 * DAY_MS)),
+  CQLOCK_CELL_KEY_MAX_AGE: setting(duration(1_000, 365 * 86_400_000)),
   CQLOCK_CELL_KEY_MAX_CELLS: setting(integer(1, 2 ** 46, 2 ** 40)),
   CQLOCK_REENCRYPT: setting(
     z.enum(['on_demand', 'always'], 'must be on_demand or always').default('on_demand'),
   ),
   CQLOCK_REENCRYPT_ROWS_PER_SECOND: setting(integer(1, 1_000_000, 2_000)),
   CQLOCK_DRAIN_TIMEOUT: setting(duration(0, 5_000)),
+  ...kmsFields,
 });
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -207,6 +171,7 @@ export function loadConfig(environment: Environment, workingDir: string): Config
       reencryption: values.CQLOCK_REENCRYPT,
     },
     drainTimeoutMs: values.CQLOCK_DRAIN_TIMEOUT,
+    kms: kmsConfig(values, workingDir),
   };
 }
 
@@ -266,6 +231,7 @@ function contradictions(values: Values, workingDir: string, environment: Environ
   if (isInside(stateDirectory(values, dataDir, workingDir), cassandraDir)) {
     problems.push("CQLOCK_STATE_DIR: must lie outside Cassandra's own directory");
   }
+  problems.push(...kmsProblems(values));
   return problems;
 }
 

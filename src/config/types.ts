@@ -1,4 +1,5 @@
 import type { Address } from './address.ts';
+import type { KmsConfig } from './kms_types.ts';
 
 /** Levels of the log, from most to least. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
@@ -77,4 +78,6 @@ export interface Config {
   };
   /** Time between the signal to stop and the end of open connections, milliseconds. */
   readonly drainTimeoutMs: number;
+  /** The KMS providers of customer managed keys. */
+  readonly kms: KmsConfig;
 }

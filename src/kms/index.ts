@@ -6,6 +6,9 @@
  * be trusted and therefore cannot come from Cassandra: the id of the cluster, the KMS key of the catalog and the anchor,
  * which is the highest root version ever seen.
  *
+ * Customer managed keys may lie in other KMSs, a folder each (aws, vault, pkcs11, kmip), loaded only when they are
+ * configured. Calls of remote ones go through remote_calls.ts: time limits, retries, a circuit breaker.
+ *
  * May import: crypto, errors, util. Start reading at kms_provider.ts, then embedded_kms.ts.
  */
 export { EmbeddedKms } from './embedded_kms.ts';
@@ -24,5 +27,7 @@ export type {
   ServiceKeyPurpose,
 } from './kms_provider.ts';
 export { KmsRegistry } from './kms_registry.ts';
+export { openKmsProvider } from './open_provider.ts';
+export type { KmsProviderSettings } from './provider_settings.ts';
 export { createRootKeyFile, defaultRootKeyPath, loadRootKey } from './root_key.ts';
 export type { RootKey, RootKeySource } from './root_key.ts';

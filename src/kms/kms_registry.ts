@@ -10,22 +10,35 @@ export class KmsRegistry {
   readonly #providers: readonly KmsProvider[];
   readonly #caller: KmsCaller;
 
+  readonly #first: string;
+
+  /**
+   * @param first name of the provider that is asked first whether it recognises an identifier; bare aliases are then its own
+   * @param caller who causes the calls
+   */
   constructor(
     service: ServiceKeyProvider,
     others: readonly KmsProvider[] = [],
+    first: string = service.name,
     caller: KmsCaller = BACKGROUND_CALLER,
   ) {
     this.#caller = caller;
+    this.#first = first;
     this.service = service;
-    this.#providers = [service, ...others];
+    const all = [service, ...others];
+    this.#providers = [
+      ...all.filter((provider) => provider.name === first),
+      ...all.filter((provider) => provider.name !== first),
+    ];
   }
 
   /** The same services for calls that `caller` causes; without it they count as the proxy's own. */
   onBehalfOf(caller: KmsCaller): KmsRegistry {
-    const others = this.#providers.slice(1);
+    const others = this.#providers.filter((provider) => provider !== this.service);
     return new KmsRegistry(
       this.service.onBehalfOf?.(caller) ?? this.service,
       others.map((provider) => provider.onBehalfOf?.(caller) ?? provider),
+      this.#first,
       caller,
     );
   }

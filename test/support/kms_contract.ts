@@ -1,6 +1,6 @@
 /** What every KMS provider must do, whatever is behind it. Each provider's test file calls this with its own set-up. */
 import { expect, it } from 'vitest';
-import type { KmsProvider, ServiceKeyProvider } from '../../src/kms/index.ts';
+import type { EncryptionContext, KmsProvider, ServiceKeyProvider } from '../../src/kms/index.ts';
 
 /** A provider, and what only its administrator can do. */
 export interface KmsUnderTest<P extends KmsProvider = KmsProvider> {
@@ -16,10 +16,48 @@ export interface KmsUnderTest<P extends KmsProvider = KmsProvider> {
   passDays(days: number): Promise<void>;
 }
 
+/** What the server behind a provider cannot show, each with the reason; the tests about it are skipped. */
+export type KmsGap =
+  /** Names and values of a context are told apart. */
+  | 'contextFraming'
+  /** A blob of another key, or with a damaged key id, is told from a key that may not be used. */
+  | 'foreignBlobs'
+  /** A key that is disabled cannot be used. */
+  | 'disabledKeys'
+  /** A key can be enabled again. */
+  | 'enablingAgain'
+  /** A deletion waits, and can be taken back. */
+  | 'pendingDeletion'
+  /** The clock of the KMS can be moved. */
+  | 'passingDays'
+  /** Waiting periods other than 7 to 30 days are refused. */
+  | 'waitingPeriods'
+  /** Nothing can be encrypted. */
+  | 'emptyPlaintext'
+  /** A blob can be tried in all ways; each is a call. */
+  | 'manyCalls'
+  /** A grant of a key that is not there can be retired. */
+  | 'absentGrants';
+
+/** Gaps and their reasons. */
+export type KmsGaps = Readonly<Partial<Record<KmsGap, string>>>;
+
+/** Emulators of AWS KMS write the key id at the start of a blob. */
+const KEY_ID_BYTES = 36;
 const CONTEXT = { 'cqlock:cluster': '0a', 'cqlock:table-id': '0b' };
 
 /** Declares the tests of every provider; call it inside a `describe`. */
-export function kmsContract(setUp: () => Promise<KmsUnderTest>): void {
+export function kmsContract(setUp: () => Promise<KmsUnderTest>, gaps: KmsGaps = {}): void {
+  const unless = (gap: KmsGap): typeof it | typeof it.skip =>
+    gaps[gap] === undefined ? it : it.skip;
+  const mismatched = { name: 'MetadataIntegrityError', code: 'METADATA_WRAPPED_KEY' };
+  const foreign =
+    gaps.foreignBlobs === undefined
+      ? mismatched
+      : {
+          code: expect.stringMatching(/^(METADATA_WRAPPED_KEY|KEY_ACCESS_DENIED|KEY_UNAVAILABLE)$/),
+        };
+
   it('gives data keys of 32 bytes that only their blob, key and context bring back', async () => {
     const kms = await setUp();
     const { provider } = kms;
@@ -43,14 +81,18 @@ export function kmsContract(setUp: () => Promise<KmsUnderTest>): void {
     expect(Buffer.from(await provider.decrypt(arn, blob, { b: '2', a: '1' })).toString()).toBe('x');
   });
 
-  it.each([
+  const otherContexts: (readonly [string, EncryptionContext])[] = [
     ['another value', { ...CONTEXT, 'cqlock:cluster': '0c' }],
     ['a pair more', { ...CONTEXT, more: '' }],
     ['a pair less', { 'cqlock:cluster': '0a' }],
     ['none', {}],
-    ['names and values that run together', { 'cqlock:cluster': '0acqlock:table-id0b' }],
     ['names and values exchanged', { '0a': 'cqlock:cluster', '0b': 'cqlock:table-id' }],
-  ])('refuses another context: %s', async (_, context) => {
+  ];
+  if (gaps.contextFraming === undefined) {
+    const joined = { 'cqlock:cluster': '0acqlock:table-id0b' };
+    otherContexts.push(['names and values that run together', joined]);
+  }
+  it.each(otherContexts)('refuses another context: %s', async (_, context) => {
     const kms = await setUp();
     const { provider } = kms;
     const arn = await kms.createCustomerKey();
@@ -67,9 +109,7 @@ export function kmsContract(setUp: () => Promise<KmsUnderTest>): void {
     const arn = await kms.createCustomerKey();
     const other = await kms.createCustomerKey();
     const { blob } = await provider.generateDataKey(arn, CONTEXT);
-    await expect(provider.decrypt(other, blob, CONTEXT)).rejects.toMatchObject({
-      code: 'METADATA_WRAPPED_KEY',
-    });
+    await expect(provider.decrypt(other, blob, CONTEXT)).rejects.toMatchObject(foreign);
   });
 
   it('refuses a blob with any bit changed, and any part of it', async () => {
@@ -77,15 +117,18 @@ export function kmsContract(setUp: () => Promise<KmsUnderTest>): void {
     const { provider } = kms;
     const arn = await kms.createCustomerKey();
     const { blob } = await provider.generateDataKey(arn, CONTEXT);
-    const refused = { name: 'MetadataIntegrityError', code: 'METADATA_WRAPPED_KEY' };
-    for (let bit = 0; bit < blob.length * 8; bit += 1) {
+    // Where a call goes over a network, a bit of every third byte and every 13th part must do.
+    const isQuick = gaps.manyCalls === undefined;
+    for (let bit = 0; bit < blob.length * 8; bit += isQuick ? 1 : 25) {
       const changed = Buffer.from(blob);
       changed[bit >> 3] = (changed[bit >> 3] as number) ^ (1 << (bit & 7));
-      await expect(provider.decrypt(arn, changed, CONTEXT)).rejects.toMatchObject(refused);
+      await expect(provider.decrypt(arn, changed, CONTEXT)).rejects.toMatchObject(
+        bit >> 3 < KEY_ID_BYTES ? foreign : mismatched,
+      );
     }
-    for (let length = 0; length < blob.length; length += 1) {
+    for (let length = 0; length < blob.length; length += isQuick ? 1 : 13) {
       const part = blob.subarray(0, length);
-      await expect(provider.decrypt(arn, part, CONTEXT)).rejects.toMatchObject(refused);
+      await expect(provider.decrypt(arn, part, CONTEXT)).rejects.toMatchObject(mismatched);
     }
   });
 
@@ -101,11 +144,11 @@ export function kmsContract(setUp: () => Promise<KmsUnderTest>): void {
       await expect(provider.decrypt(absent, blob, CONTEXT)).rejects.toMatchObject(refused);
       await expect(provider.describeKey(absent)).rejects.toMatchObject(refused);
       await expect(provider.resolveKey(absent)).rejects.toMatchObject(refused);
-      await provider.retireGrant(absent, 'none');
+      if (gaps.absentGrants === undefined) await provider.retireGrant(absent, 'none');
     }
   });
 
-  it('refuses a disabled key in every use, until it is enabled again', async () => {
+  unless('disabledKeys')('refuses a disabled key in every use', async () => {
     const kms = await setUp();
     const { provider } = kms;
     const arn = await kms.createCustomerKey();
@@ -121,21 +164,42 @@ export function kmsContract(setUp: () => Promise<KmsUnderTest>): void {
       state: 'disabled',
       serviceOwned: false,
     });
+  });
+
+  unless('enablingAgain')('opens the old blobs of a key that is enabled again', async () => {
+    const kms = await setUp();
+    const { provider } = kms;
+    const arn = await kms.createCustomerKey();
+    const { blob, plaintext } = await provider.generateDataKey(arn, CONTEXT);
+    await kms.setKeyEnabled(arn, false);
+    await kms.setKeyEnabled(arn, true);
+    expect((await provider.describeKey(arn)).state).toBe('enabled');
+    expect(Buffer.from(await provider.decrypt(arn, blob, CONTEXT))).toEqual(Buffer.from(plaintext));
+  });
+
+  unless('pendingDeletion')('refuses a key that is to be deleted, and gives it back', async () => {
+    const kms = await setUp();
+    const { provider } = kms;
+    const arn = await kms.createCustomerKey();
+    const { blob, plaintext } = await provider.generateDataKey(arn, CONTEXT);
+    await kms.scheduleDeletion(arn, 7);
+    const pending = { name: 'KeyAccessError', code: 'KEY_PENDING_DELETION' };
+    await expect(provider.decrypt(arn, blob, CONTEXT)).rejects.toMatchObject(pending);
+    await expect(provider.encrypt(arn, plaintext, CONTEXT)).rejects.toMatchObject(pending);
+    await expect(provider.generateDataKey(arn, CONTEXT)).rejects.toMatchObject(pending);
+    const described = await provider.describeKey(arn);
+    expect(described.state).toBe('pending_deletion');
+    expect(described.deletionAtMs).toBeTypeOf('number');
     await kms.setKeyEnabled(arn, true);
     expect(Buffer.from(await provider.decrypt(arn, blob, CONTEXT))).toEqual(Buffer.from(plaintext));
   });
 
-  it('refuses a key that is to be deleted, gives it back, and forgets it after the waiting period', async () => {
+  unless('passingDays')('forgets a key after the waiting period', async () => {
     const kms = await setUp();
     const { provider } = kms;
     const arn = await kms.createCustomerKey();
     const { blob } = await provider.generateDataKey(arn, CONTEXT);
     await kms.scheduleDeletion(arn, 7);
-    const pending = { name: 'KeyAccessError', code: 'KEY_PENDING_DELETION' };
-    await expect(provider.decrypt(arn, blob, CONTEXT)).rejects.toMatchObject(pending);
-    const described = await provider.describeKey(arn);
-    expect(described.state).toBe('pending_deletion');
-    expect(described.deletionAtMs).toBeTypeOf('number');
     await kms.passDays(6);
     await kms.setKeyEnabled(arn, true);
     await provider.decrypt(arn, blob, CONTEXT);
@@ -148,7 +212,8 @@ export function kmsContract(setUp: () => Promise<KmsUnderTest>): void {
     await expect(provider.describeKey(arn)).rejects.toMatchObject(gone);
   });
 
-  it.each([6, 31, 7.5, Number.NaN])('refuses a waiting period of %d days', async (days) => {
+  const periods = gaps.waitingPeriods === undefined ? [6, 31, 7.5, Number.NaN] : [];
+  it.each(periods)('refuses a waiting period of %d days', async (days) => {
     const kms = await setUp();
     const arn = await kms.createCustomerKey();
     await expect(kms.scheduleDeletion(arn, days)).rejects.toMatchObject({
@@ -169,16 +234,17 @@ export function kmsContract(setUp: () => Promise<KmsUnderTest>): void {
       context,
     });
     expect(Buffer.from(await provider.decrypt(to, moved, context))).toEqual(Buffer.from(plaintext));
-    const refused = { code: 'METADATA_WRAPPED_KEY' };
-    await expect(provider.decrypt(from, moved, CONTEXT)).rejects.toMatchObject(refused);
-    await expect(provider.decrypt(to, moved, CONTEXT)).rejects.toMatchObject(refused);
+    await expect(provider.decrypt(from, moved, CONTEXT)).rejects.toMatchObject(foreign);
+    await expect(provider.decrypt(to, moved, CONTEXT)).rejects.toMatchObject({
+      code: 'METADATA_WRAPPED_KEY',
+    });
   });
 
   it('encrypts up to 4,096 bytes', async () => {
     const kms = await setUp();
     const { provider } = kms;
     const arn = await kms.createCustomerKey();
-    for (const length of [0, 1, 4096]) {
+    for (const length of gaps.emptyPlaintext === undefined ? [0, 1, 4096] : [1, 4096]) {
       const plaintext = Buffer.alloc(length, 7);
       const blob = await provider.encrypt(arn, plaintext, CONTEXT);
       expect(Buffer.from(await provider.decrypt(arn, blob, CONTEXT))).toEqual(plaintext);

@@ -115,3 +115,81 @@ describe('parseAddress', () => {
     expect(parseAddress(text)).toEqual(expected);
   });
 });
+
+describe('the settings of KMS providers', () => {
+  it('are off unless asked for', () => {
+    expect(load({}).kms).toEqual({ providers: [], bareNames: 'embedded', callTimeoutMs: 8_000 });
+  });
+
+  it('make one provider each, with paths from the working directory', () => {
+    const { kms } = load({
+      CQLOCK_KMS_PROVIDERS: 'kmip, aws,vault,pkcs11',
+      CQLOCK_KMS_BARE_NAMES: 'aws',
+      CQLOCK_KMS_AWS_REGION: 'eu-west-1',
+      CQLOCK_KMS_VAULT_ADDRESS: 'https://vault:8200',
+      CQLOCK_KMS_VAULT_ROLE_ID: 'r',
+      CQLOCK_KMS_VAULT_SECRET_ID: 's3cret-id',
+      CQLOCK_KMS_PKCS11_LIBRARY: '/lib/hsm.so',
+      CQLOCK_KMS_PKCS11_TOKEN: 'token',
+      CQLOCK_KMS_PKCS11_PIN: 's3cret-pin',
+      CQLOCK_KMS_KMIP_ADDRESS: 'kmip',
+      CQLOCK_KMS_KMIP_CA_FILE: 'ca.pem',
+      CQLOCK_KMS_KMIP_CERTIFICATE_FILE: 'c.pem',
+      CQLOCK_KMS_KMIP_KEY_FILE: '/k.pem',
+    });
+    expect(kms.bareNames).toBe('aws');
+    expect(kms.providers).toEqual([
+      { kind: 'aws', region: 'eu-west-1', endpoint: undefined, granteePrincipal: undefined },
+      {
+        kind: 'vault',
+        address: 'https://vault:8200',
+        namespace: '',
+        mount: 'transit',
+        caFile: undefined,
+        auth: { kind: 'approle', mount: 'approle', roleId: 'r', secretId: 's3cret-id' },
+      },
+      {
+        kind: 'pkcs11',
+        library: '/lib/hsm.so',
+        tokenLabel: 'token',
+        pin: { kind: 'pin', value: 's3cret-pin' },
+      },
+      {
+        kind: 'kmip',
+        address: { host: 'kmip', port: 5696 },
+        caFile: '/work/ca.pem',
+        certificateFile: '/work/c.pem',
+        keyFile: '/k.pem',
+      },
+    ]);
+  });
+
+  it('never show a secret', () => {
+    const config = load({
+      CQLOCK_KMS_PROVIDERS: 'vault,pkcs11',
+      CQLOCK_KMS_VAULT_ADDRESS: 'https://vault:8200',
+      CQLOCK_KMS_VAULT_TOKEN: 's3cret-token',
+      CQLOCK_KMS_PKCS11_LIBRARY: '/lib/hsm.so',
+      CQLOCK_KMS_PKCS11_TOKEN: 'token',
+      CQLOCK_KMS_PKCS11_PIN: 's3cret-pin',
+    });
+    const text = JSON.stringify(describeConfig(config));
+    expect(text).toContain('https://vault:8200');
+    expect(text).not.toContain('s3cret');
+  });
+
+  it.each([
+    [{ CQLOCK_KMS_PROVIDERS: 'gcp' }, 'CQLOCK_KMS_PROVIDERS'],
+    [{ CQLOCK_KMS_PROVIDERS: 'aws,aws' }, 'CQLOCK_KMS_PROVIDERS'],
+    [{ CQLOCK_KMS_PROVIDERS: 'vault' }, 'CQLOCK_KMS_VAULT_ADDRESS'],
+    [{ CQLOCK_KMS_PROVIDERS: 'pkcs11' }, 'CQLOCK_KMS_PKCS11_PIN, CQLOCK_KMS_PKCS11_PIN_FILE'],
+    [{ CQLOCK_KMS_BARE_NAMES: 'aws' }, 'CQLOCK_KMS_BARE_NAMES'],
+    [{ CQLOCK_KMS_AWS_REGION: 'eu-west-1' }, 'CQLOCK_KMS_AWS_REGION'],
+    [{ CQLOCK_KMS_AWS_ENDPOINT: 'http://kms.example' }, 'CQLOCK_KMS_AWS_ENDPOINT'],
+    [{ CQLOCK_KMS_VAULT_ADDRESS: 'https://u:s3cret@vault' }, 'CQLOCK_KMS_VAULT_ADDRESS'],
+  ])('refuse %o', (environment, named) => {
+    const message = problem(environment);
+    expect(message).toContain(`\n  ${named}`);
+    expect(message).not.toContain('s3cret');
+  });
+});

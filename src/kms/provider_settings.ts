@@ -1,0 +1,45 @@
+/** Settings of one KMS provider of customer managed keys, as `config` gives them. Paths are absolute. */
+export type KmsProviderSettings =
+  | {
+      readonly kind: 'aws';
+      readonly region: string | undefined;
+      readonly endpoint: string | undefined;
+      readonly granteePrincipal: string | undefined;
+    }
+  | {
+      readonly kind: 'vault';
+      readonly address: string;
+      readonly namespace: string;
+      readonly mount: string;
+      readonly caFile: string | undefined;
+      readonly auth:
+        | { readonly kind: 'token'; readonly token: string }
+        | { readonly kind: 'token-file'; readonly path: string }
+        | {
+            readonly kind: 'approle';
+            readonly mount: string;
+            readonly roleId: string;
+            readonly secretId: string;
+          }
+        | {
+            readonly kind: 'kubernetes';
+            readonly mount: string;
+            readonly role: string;
+            readonly tokenFile: string;
+          };
+    }
+  | {
+      readonly kind: 'pkcs11';
+      readonly library: string;
+      readonly tokenLabel: string;
+      readonly pin:
+        | { readonly kind: 'pin'; readonly value: string }
+        | { readonly kind: 'file'; readonly path: string };
+    }
+  | {
+      readonly kind: 'kmip';
+      readonly address: { readonly host: string; readonly port: number };
+      readonly caFile: string;
+      readonly certificateFile: string;
+      readonly keyFile: string;
+    };
