@@ -6,6 +6,11 @@ import { copyBlock, double } from './gf128.ts';
 /** Largest piece given to one cipher call: bounds the output Node allocates for it. */
 const CALL_BYTES = 64 * 1024;
 
+/** Results of up to this many blocks are copied: quicker than a view of the output. */
+const SMALL_BLOCKS = 64;
+const smallWords = new Int32Array(SMALL_BLOCKS * 4);
+const smallBytes = Buffer.from(smallWords.buffer);
+
 function rawCipher(mode: 'ecb' | 'cbc', key: Uint8Array): Cipher {
   const cipher = createCipheriv(
     `aes-${String(key.length * 8)}-${mode}`,
@@ -35,11 +40,18 @@ export class BlockKey {
     buffer.set(cipher.update(buffer.subarray(0, blocks * 16)), 0);
   }
 
-  /** Encrypts `blocks` blocks of `buffer` from byte 0; the result is a fresh array of words, `buffer` stays as it is. */
+  /**
+   * Encrypts `blocks` blocks of `buffer` from byte 0, which stays as it is. The words of the result are valid until the next
+   * call.
+   */
   encrypt(buffer: Buffer, blocks: number): Int32Array {
     const cipher = this.#ecb;
     if (cipher === undefined) throw new InternalError('a key was used after its disposal');
     const out = cipher.update(buffer.subarray(0, blocks * 16));
+    if (blocks <= SMALL_BLOCKS) {
+      smallBytes.set(out, 0);
+      return smallWords;
+    }
     // Node gives each output a buffer of its own; words need their alignment.
     const aligned = (out.byteOffset & 3) === 0 ? out : Buffer.from(Uint8Array.from(out).buffer);
     return new Int32Array(aligned.buffer, aligned.byteOffset, blocks * 4);

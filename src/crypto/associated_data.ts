@@ -71,12 +71,12 @@ export class AssociatedData {
   words = 0;
   #closed = false;
   readonly #sources: Uint8Array[] = [];
-  readonly #parts = new Ints(24);
+  readonly #parts = new Ints();
   readonly #partitionKeys: TableCipherKeys[] = [];
-  readonly #partitions = new Ints(20);
-  readonly #rows = new Ints(16);
+  readonly #partitions = new Ints();
+  readonly #rows = new Ints();
   readonly #orderContexts: PreparedContext[] = [];
-  readonly #orders = new Ints(ORDER.size);
+  readonly #orders = new Ints();
   readonly #keyQueues: KeyQueue[] = [];
   readonly #cellQueues: CellQueue[] = [];
 
@@ -294,6 +294,26 @@ export class AssociatedData {
     }
   }
 
+  /** After the run: gives back what it needed. Stored keys stay until {@link releaseKeys}. */
+  release(): void {
+    this.#rows.release();
+    this.#orders.release();
+    for (const { partitions, orders } of this.#keyQueues) {
+      partitions.release();
+      orders.release();
+    }
+    for (const { partitions, rows } of this.#cellQueues) {
+      partitions.release();
+      rows.release();
+    }
+  }
+
+  /** Gives back the stored keys, which nobody asks for any more. */
+  releaseKeys(): void {
+    this.#parts.release();
+    this.#partitions.release();
+  }
+
   #queuePartition(
     key: ChainKey,
     prefix: Uint8Array | undefined,
@@ -362,7 +382,7 @@ export class AssociatedData {
 
   #cellQueue(dek: CellDek): CellQueue {
     for (const queue of this.#cellQueues) if (queue.dek === dek) return queue;
-    const queue = { dek, partitions: new Ints(), rows: new Ints(48), former: new Map() };
+    const queue = { dek, partitions: new Ints(), rows: new Ints(), former: new Map() };
     this.#cellQueues.push(queue);
     return queue;
   }

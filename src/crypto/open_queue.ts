@@ -21,7 +21,7 @@ export class OpenQueue {
   /** Whether the values are cells: their nonce lies before the tag. */
   readonly #withNonce: boolean;
   readonly #contexts: PreparedContext[] = [];
-  readonly #values = new Ints(VALUE.size * 8);
+  readonly #values = new Ints();
 
   constructor(key: SivKey, withNonce: boolean) {
     this.#key = key;
@@ -76,6 +76,11 @@ export class OpenQueue {
     if (failed < 0) return undefined;
     const { context } = this.#contexts[data[failed + VALUE.context] as number] as PreparedContext;
     return { handle: data[failed + VALUE.handle] as number, name: context.name };
+  }
+
+  /** After the run: gives back what it needed. */
+  release(): void {
+    this.#values.release();
   }
 
   /** Adds a value to the pass with its S2V state: the part of the column and that of row or partition are only added. */

@@ -49,7 +49,7 @@ export interface KeyColumn {
 export class OpenQueues {
   readonly ad = new AssociatedData();
   /** Places of the plain texts, by handle. */
-  readonly places = { at: new Ints(64), length: new Ints(64) };
+  readonly places = { at: new Ints(), length: new Ints() };
   readonly #views: DataView[] = [];
   readonly #keyQueues: { readonly dek: KeyDek; readonly queue: OpenQueue }[] = [];
   readonly #cellQueues: { readonly dek: CellDek; readonly queue: OpenQueue }[] = [];
@@ -201,6 +201,9 @@ export class OpenQueues {
       this.#out = out;
     } finally {
       states.fill(0);
+      this.ad.release();
+      this.ad.releaseKeys();
+      for (const { queue } of [...this.#keyQueues, ...this.#cellQueues]) queue.release();
       if (!complete) {
         abandon();
         chunk.reset();

@@ -29,7 +29,7 @@ const SLACK = 16;
  * The bits are secret: {@link clear} zeroes them.
  */
 export class OrderJobs {
-  readonly records = new Ints(JOB.size * 8);
+  readonly records = new Ints();
   bits = new Uint8Array(128);
   #used = 0;
 
@@ -67,6 +67,12 @@ export class OrderJobs {
     this.bits.fill(0, 0, this.#used);
     this.#used = 0;
     this.records.length = 0;
+  }
+
+  /** {@link clear}, for the last time. */
+  release(): void {
+    this.clear();
+    this.records.release();
   }
 
   /** Whether the last value and the one before begin with the same `count` bits. */

@@ -15,7 +15,7 @@ const SLICE_BYTES = 1 << 20;
 export class OrderChecks {
   readonly dek: KeyDek;
   readonly #contexts: ColumnContext[] = [];
-  readonly #checks = new Ints(CHECK.size * 4);
+  readonly #checks = new Ints();
 
   constructor(dek: KeyDek) {
     this.dek = dek;
@@ -82,7 +82,8 @@ export class OrderChecks {
         computed.fill(0);
       }
     } finally {
-      jobs.clear();
+      jobs.release();
+      this.#checks.release();
     }
   }
 

@@ -195,7 +195,8 @@ export class SealBatch {
       this.#out = out;
     } finally {
       states.fill(0);
-      for (const { orders } of this.#keyQueues) orders.clear();
+      for (const { orders } of this.#keyQueues) orders.release();
+      this.#ad.release();
       if (!complete) {
         abandon();
         chunk.reset();

@@ -231,7 +231,7 @@ export class SivChunk {
       const stream = key.encrypt(counterBytes, used);
       if (fromSource) this.#openStream(firstJob, firstBlock, used, stream, words);
       else this.#applyStream(firstJob, firstBlock, used, stream, words);
-      stream.fill(0);
+      stream.fill(0, 0, used * 4);
       counters.fill(0, 0, used * 4);
     }
   }
