@@ -7,6 +7,8 @@
  *
  * May import: kms (ports), schema, crypto, observability, errors, util. Start reading at key_service.ts.
  */
+export { beginCellDek } from './cell_dek.ts';
+export type { TableIds } from './cell_dek.ts';
 export { StateDirectoryTrust } from './catalog_trust.ts';
 export { KeyService } from './key_service.ts';
 export type {

@@ -1,17 +1,16 @@
-import { randomBytes } from 'node:crypto';
 import {
   CellDek,
   constantTimeEqual,
   KeyDek,
   tableKeyCommit,
   unwrapDek,
-  wrapDek,
   zero,
 } from '../crypto/index.ts';
 import type { TableCipherKeys } from '../crypto/index.ts';
 import { MetadataIntegrityError } from '../errors/index.ts';
 import type { KmsRegistry } from '../kms/index.ts';
 import type { TableEntry, TableKeyFactory, TableKeyRecord, TableKeys } from '../schema/index.ts';
+import { newWrappedDek } from './cell_dek.ts';
 
 const FIRST_EPOCH = 1;
 const FIRST_TABLE_KEY_VERSION = 1;
@@ -53,31 +52,12 @@ export class KmsTableKeys implements TableKeyFactory {
     };
     const { plaintext, blob } = await this.#kms.service.generateDataKey(keyArn, context);
     try {
-      const deks = (['key', 'cell'] as const).map((structure) => {
-        const dekId = randomBytes(16);
-        const dek = randomBytes(32);
-        const wrapped = wrapDek(
-          plaintext,
-          {
-            clusterId,
-            tableId,
-            structure,
-            epoch: FIRST_EPOCH,
-            dekId,
-            tableKeyVersion: FIRST_TABLE_KEY_VERSION,
-          },
-          dek,
-        );
-        zero(dek);
-        return {
-          structure,
-          epoch: FIRST_EPOCH,
-          dekId: dekId.toString('hex'),
-          tableKeyVersion: FIRST_TABLE_KEY_VERSION,
-          wrapped: Buffer.from(wrapped).toString('hex'),
-          state: 'active' as const,
-        };
-      });
+      const deks = (['key', 'cell'] as const).map((structure) =>
+        newWrappedDek(structure, FIRST_EPOCH, FIRST_TABLE_KEY_VERSION, plaintext, {
+          clusterId,
+          tableId,
+        }),
+      );
       return {
         provider: this.#kms.service.name,
         keyArn,
