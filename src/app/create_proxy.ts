@@ -96,6 +96,10 @@ export const createProxy: ProxyFactory = async (context) => {
         tableKeys,
         clusterId: cluster.clusterId,
         clock: systemClock,
+        catalog: {
+          table: (keyspace, name) => catalog.snapshot().table(keyspace, name),
+          refresh: () => catalog.refresh(),
+        },
         metrics: {
           kmsCall: (operation, result, durationMs) => {
             metrics.recordKmsCall(operation, result, durationMs);

@@ -64,7 +64,7 @@ export function newWrappedDek(
   try {
     const wrapped = wrapDek(
       plaintextTableKey,
-      { ...ids, structure, epoch, dekId, tableKeyVersion },
+      { clusterId: ids.clusterId, tableId: ids.tableId, structure, epoch, dekId, tableKeyVersion },
       dek,
     );
     return {

@@ -11,10 +11,6 @@ export { beginCellDek } from './cell_dek.ts';
 export type { TableIds } from './cell_dek.ts';
 export { StateDirectoryTrust } from './catalog_trust.ts';
 export { KeyService } from './key_service.ts';
-export type {
-  ConnectionLeases,
-  KeyMetrics,
-  KeyServiceOptions,
-  KeyServicePorts,
-} from './key_service.ts';
+export type { KeyMetrics, KeyServiceOptions, KeyServicePorts } from './key_service.ts';
+export type { ConnectionLeases } from './lease_set.ts';
 export { KmsTableKeys } from './table_keys.ts';

@@ -10,6 +10,7 @@ import { InvalidRequestError } from '../errors/index.ts';
 import { compareValues } from '../values/index.ts';
 import { RowsWriter } from '../wire/index.ts';
 import type { ColumnSpec, ResponsePrefix } from '../wire/index.ts';
+import { openStored } from './open_stored.ts';
 import { openPagingState, pagingBinding, sealPagingState } from './paging_state.ts';
 import type { PagingPosition } from './paging_state.ts';
 import { result } from './reply.ts';
@@ -261,10 +262,7 @@ async function readPage(
   // Merging partitions by ORDER BY may need clustering columns that the client did not select.
   const visible =
     plan.hasPartitionIn && plan.orderBy.length > 0 ? plan.roles.length : plan.columns.length;
-  // The lease may have ended while Cassandra worked: keys are taken anew for each use.
-  const acquired = tableKeys(session, plan.table);
-  const keys = acquired instanceof Promise ? await acquired : acquired;
-  const { queued } = await session.services.ticks.open((batch) =>
+  const queued = await openStored(session, plan.table, (batch, keys) =>
     openRows(batch, keys, plan.table, plan.roles, visible, read.known, cells),
   );
   session.services.metrics.addCellsDecrypted(queued.cellCount);

@@ -15,6 +15,7 @@ import {
   RowsWriter,
 } from '../wire/index.ts';
 import type { ColumnSpec, Envelope } from '../wire/index.ts';
+import { openStored } from './open_stored.ts';
 import { CassandraError, forwarded, result } from './reply.ts';
 import type { Reply } from './reply.ts';
 import {
@@ -246,15 +247,13 @@ async function conditionalReply(
     return { ...spec, type: entry.type };
   });
   const rows = readRows(answer, roles.length, table);
-  const acquired = tableKeys(session, table);
-  const keys = acquired instanceof Promise ? await acquired : acquired;
   const known = {
     partition: statement.known.partition,
     clustering: undefined,
     restrictions: [],
     storedRestrictions: [],
   };
-  const { queued } = await session.services.ticks.open((batch) =>
+  const queued = await openStored(session, table, (batch, keys) =>
     openRows(batch, keys, table, roles, roles.length, known, rows),
   );
   session.services.metrics.addCellsDecrypted(queued.cellCount);

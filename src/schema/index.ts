@@ -18,6 +18,7 @@ export type { SchemaChangesOptions } from './changes/schema_changes.ts';
 export type {
   AlterTableChange,
   CreateTableDefinition,
+  EncryptionChoice,
   NewColumn,
   RunStored,
 } from './changes/change_types.ts';
@@ -32,8 +33,13 @@ export type {
   TableStatus,
 } from './entries.ts';
 export type {
+  BackupKeys,
   CatalogTrust,
   ClusterTrust,
+  KeyedTable,
+  KeyNotices,
+  KeyRefusal,
+  KeyTarget,
   RecordChange,
   RecordPartition,
   RecordStore,
@@ -45,7 +51,11 @@ export type {
 export type { RawColumn, RawSchema, RawTable } from './raw_schema.ts';
 export type {
   CatalogRecord,
+  CustomProperties,
   DekRecord,
+  GrantRecord,
+  KeyspaceRecord,
+  KmsKeyUse,
   TableKeyRecord,
   TableKeys,
   TableRecord,
