@@ -31,6 +31,8 @@ export { planWrite } from './write_plan.ts';
 export type { WritePlan } from './write_plan.ts';
 export { bindWrite, sealWrite, storedStatements } from './write_seal.ts';
 export type { BoundWrite, SealedWrite, StoredStatement } from './write_seal.ts';
+export { planKeyspaceKey } from './keyspace_plan.ts';
+export type { KeyspaceKeyPlan } from './keyspace_plan.ts';
 export {
   checkTypeUnused,
   planAlterTable,

@@ -12,6 +12,7 @@
  */
 export { describeAllowed, transformDescribeRow } from './describe/describe.ts';
 export type { ProxyIdentity } from './identity.ts';
+export { MCS_KEYSPACE } from './mcs_tables.ts';
 export { SYSTEM_KEYSPACES } from './policy.ts';
 export { schemaVersionOf } from './schema_version.ts';
 export { planVirtualSelect } from './select/plan.ts';

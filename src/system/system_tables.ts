@@ -4,6 +4,7 @@ import { assertNever } from '../util/index.ts';
 import { HIDDEN_KEYSPACE } from './hidden.ts';
 import { inetBytes } from './identity.ts';
 import type { ProxyIdentity } from './identity.ts';
+import { MCS_KEYSPACE, mcsColumns, mcsRows, mcsSource } from './mcs_tables.ts';
 import { systemTableRule } from './policy.ts';
 import { logicalSchemaRows, withoutHiddenKeyspace } from './schema_rows.ts';
 import type { VirtualRow, VirtualTable } from './virtual_table.ts';
@@ -38,6 +39,7 @@ export class SystemTables {
     table: string,
     identity: ProxyIdentity,
   ): VirtualTable | 'passthrough' | undefined {
+    if (keyspace === MCS_KEYSPACE) return this.#mcsTable(table);
     const rule = systemTableRule(keyspace, table);
     if (keyspace === HIDDEN_KEYSPACE) return undefined;
     const raw = this.#source.raw(keyspace, table);
@@ -66,6 +68,24 @@ export class SystemTables {
       default:
         return assertNever(rule);
     }
+  }
+
+  /** A table of system_schema_mcs, made of one of system_schema. */
+  #mcsTable(name: string): VirtualTable | undefined {
+    const source = mcsSource(name);
+    const planned = source === undefined ? undefined : this.#source.raw('system_schema', source);
+    if (planned === undefined) return undefined;
+    return {
+      keyspace: MCS_KEYSPACE,
+      name,
+      columns: mcsColumns(planned),
+      filtersFreely: false,
+      rows: () => {
+        const now = this.#source.raw('system_schema', planned.name) ?? planned;
+        // An upgrade of Cassandra may change the columns: then the statement is planned again next time.
+        return mcsRows(sameColumns(now, planned) ? now : planned, this.#source.snapshot());
+      },
+    };
   }
 
   #table(planned: RawTable, rowsOf: (now: RawTable) => readonly VirtualRow[]): VirtualTable {

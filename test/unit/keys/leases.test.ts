@@ -275,7 +275,9 @@ describe('keys that another proxy changed', () => {
     env.changes(after);
     env.answers(refusing('before'));
     const connections = [env.service.leases(), env.service.leases()];
-    const [first, second] = await Promise.all(connections.map(async (one) => await one.acquire(before)));
+    const [first, second] = await Promise.all(
+      connections.map(async (one) => await one.acquire(before)),
+    );
     expect(first).toBe(second);
     expect(env.refreshes()).toBe(1);
     // The old entry of a statement in flight, and the new one: both without a call.
