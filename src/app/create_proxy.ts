@@ -9,6 +9,7 @@ import { connectTo, listen } from '../net/index.ts';
 import { ProxyServer, StatementCache, StoredStatements } from '../proxy/index.ts';
 import type { SharedServices } from '../proxy/index.ts';
 import { Catalog, initCluster, SchemaChanges } from '../schema/index.ts';
+import type { KeyNotices } from '../schema/index.ts';
 import { SystemTables } from '../system/index.ts';
 import {
   CassandraRecordStore,
@@ -88,7 +89,13 @@ export const createProxy: ProxyFactory = async (context) => {
         'the key store knows no cluster: run cqlock init',
       );
     }
-    const changes = new SchemaChanges({ catalog, source, keys: tableKeys, clock: systemClock });
+    const changes = new SchemaChanges({
+      catalog,
+      source,
+      keys: tableKeys,
+      clock: systemClock,
+      notices: logKeyNotices(logger),
+    });
     await changes.recover();
     let leaseCount = 0;
     const keys = new KeyService(
@@ -181,6 +188,18 @@ export const createProxy: ProxyFactory = async (context) => {
     throw error;
   }
 };
+
+/** Refused keys in the log, under names that the log does not redact. */
+function logKeyNotices(logger: SharedServices['logger']): KeyNotices {
+  return {
+    keyRefused: ({ keyspace, table, keyArn, error }) => {
+      logger.warn(
+        { keyspace, table: table ?? '', key_arn: keyArn, err: error },
+        'a customer managed key that a statement names cannot be used',
+      );
+    },
+  };
+}
 
 function sharedServices(
   catalog: Catalog,

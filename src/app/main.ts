@@ -6,6 +6,8 @@ import type { Config } from '../config/index.ts';
 import { ConfigError } from '../errors/index.ts';
 import { createLogger } from '../observability/index.ts';
 import type { Logger } from '../observability/index.ts';
+import { addCatalogCommands } from './commands/catalog.ts';
+import { addTablesCommands } from './commands/tables.ts';
 import { createProxy } from './create_proxy.ts';
 import { init } from './init.ts';
 import { runCommand } from './run_command.ts';
@@ -72,5 +74,8 @@ program
   .command('init')
   .description('prepare the cluster at the contact points: keyspace cqlock, catalog and keys; once')
   .action(() => run((context) => init({ ...context, say })));
+
+addTablesCommands(program, run, say);
+addCatalogCommands(program, run, say);
 
 await program.parseAsync();

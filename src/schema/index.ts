@@ -13,6 +13,7 @@ export { Catalog } from './catalog.ts';
 export type { CatalogOptions } from './catalog.ts';
 export { adoptTables, initCluster } from './init_cluster.ts';
 export type { InitOptions } from './init_cluster.ts';
+export { readRolledBack } from './verified_records.ts';
 export { SchemaChanges } from './changes/schema_changes.ts';
 export type { SchemaChangesOptions } from './changes/schema_changes.ts';
 export type {

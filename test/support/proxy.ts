@@ -75,7 +75,7 @@ export async function startProxy(options: TestProxyOptions): Promise<TestProxy> 
   }
 }
 
-/** Runs a command of `cqlock` to its end, e.g. `init`. */
+/** Runs a command of `cqlock` to its end, e.g. `init` or `tables list`; its words stand apart by spaces. */
 export async function runCqlock(
   command: string,
   options: TestProxyOptions & { readonly dataDir: string },
@@ -121,7 +121,7 @@ async function spawnCqlock(
 ): Promise<{ readonly child: ChildProcess; readonly output: () => string }> {
   const main = await builtProduct();
   const { username, password } = options;
-  const child = spawn(process.execPath, [...NODE_OPTIONS, main, command], {
+  const child = spawn(process.execPath, [...NODE_OPTIONS, main, ...command.split(' ')], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: process.env['PATH'],
