@@ -1,123 +1,31 @@
 /**
  * Customer managed keys named in CQL, on two proxies in front of one Cassandra: what clients see of them, changes of key
- * under load, keys that are disabled and enabled again, records and keys put back by hand, and processes that are killed
- * at each step of a change.
+ * under load, keys that are disabled and enabled again, and records and keys put back by hand.
  */
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { EmbeddedKms, KeyStore, loadRootKey } from '../../src/kms/index.ts';
-import type { TableRecord } from '../../src/schema/index.ts';
-import { builtProduct } from '../support/built_product.ts';
-import { startCassandra } from '../support/cassandra.ts';
-import type { TestCassandra } from '../support/cassandra.ts';
-import { connectKeys, openCatalog } from '../support/key_environment.ts';
-import { runCqlock, startProxy } from '../support/proxy.ts';
-import type { TestProxy } from '../support/proxy.ts';
-import { RawClient } from '../support/raw_client.ts';
+import type { RawClient } from '../support/raw_client.ts';
+import { customer, IDLE_MS, KeyCluster, OWNED, value } from './support/key_cluster.ts';
 import { int, prepared, REPLICATION, rowsOf, run, succeeded, text } from './support/pair.ts';
 
-const CHILD = fileURLToPath(new URL('../support/crash_child.mjs', import.meta.url));
-const IDLE_MS = 2000;
-
-let cassandra: TestCassandra;
-let home: string;
-let proxies: TestProxy[] = [];
-let store: KeyStore;
-let kms: EmbeddedKms;
+let cluster: KeyCluster;
 /** On the first and the second proxy. */
 let a: RawClient;
 let b: RawClient;
-const clients: RawClient[] = [];
-
-const dataDir = (): string => join(home, 'data');
-const storePath = (): string => join(dataDir(), 'state', 'keystore.cqlock');
-const rootKeyPath = (): string => join(`${dataDir()}-config`, 'cqlock', 'root.key');
-const storeOptions = () => ({
-  path: storePath(),
-  rootKey: loadRootKey({ kind: 'file', path: rootKeyPath() }),
-});
 
 beforeAll(async () => {
-  cassandra = await startCassandra();
-  home = await mkdtemp(join(tmpdir(), 'cqlock-key-change-'));
-  await startProxies();
-  store = KeyStore.open(storeOptions());
-  kms = new EmbeddedKms({ store });
-  await run(a, `CREATE KEYSPACE ks WITH replication = ${REPLICATION}`);
+  cluster = await KeyCluster.start();
+  [a, b] = [await cluster.client(0), await cluster.client(1)];
 });
 
-afterAll(async () => {
-  await stopProxies();
-  await cassandra?.stop();
-  await rm(home, { recursive: true, force: true });
-});
-
-async function startProxies(): Promise<void> {
-  const options = {
-    contactPoints: [`${cassandra.host}:${String(cassandra.port)}`],
-    dataDir: dataDir(),
-    env: { CQLOCK_LEASE_IDLE: `${String(IDLE_MS)}ms`, CQLOCK_CATALOG_REFRESH: '500ms' },
-  };
-  proxies = [await startProxy(options)];
-  proxies.push(await startProxy({ ...options, init: false }));
-  [a, b] = [await client(0), await client(1)];
-}
-
-async function stopProxies(): Promise<void> {
-  for (const open of clients.splice(0)) open.close();
-  for (const proxy of proxies.splice(0)) await proxy.stop();
-}
-
-async function client(index: number): Promise<RawClient> {
-  const proxy = proxies[index];
-  if (proxy === undefined) throw new TypeError('no proxy');
-  const connected = await RawClient.connect({ host: proxy.host, port: proxy.port });
-  clients.push(connected);
-  return connected;
-}
-
-function customer(keyArn: string): string {
-  return `CUSTOM_PROPERTIES = {'encryption_specification': {'encryption_type': 'CUSTOMER_MANAGED_KMS_KEY', 'kms_key_identifier': '${keyArn}'}}`;
-}
-
-const OWNED =
-  "CUSTOM_PROPERTIES = {'encryption_specification': {'encryption_type': 'AWS_OWNED_KMS_KEY'}}";
-
-/** The record of a table as stored; nothing is verified. */
-async function recordRow(name: string): Promise<Record<string, Buffer>> {
-  const direct = await RawClient.connect({ host: cassandra.host, port: cassandra.port });
-  const rows = rowsOf(
-    await run(direct, 'SELECT cluster, table_id, version, body, mac FROM cqlock.records'),
-  );
-  direct.close();
-  for (const [cluster, id, version, body, mac] of rows) {
-    if (!cluster || !id || !version || !body || !mac) continue;
-    const record = JSON.parse(body.toString('utf8')) as TableRecord;
-    if (record.name === name) return { cluster, id, version, body, mac };
-  }
-  throw new TypeError(`no record of ${name}`);
-}
-
-async function record(name: string): Promise<TableRecord> {
-  const { body } = await recordRow(name);
-  return JSON.parse(body?.toString('utf8') ?? '') as TableRecord;
-}
-
-function tableServiceKeys(tableId: string): string[] {
-  return Object.values(store.read().keys)
-    .filter((key) => key.owner === tableId)
-    .map((key) => key.arn);
-}
+afterAll(() => cluster?.stop());
 
 /** SHA-256 of the data files of a table, by name. */
 async function dataFiles(name: string): Promise<Record<string, string>> {
-  const keyspace = join(cassandra.dataDir, 'data', 'ks');
+  const keyspace = join(cluster.cassandra.dataDir, 'data', 'ks');
   const files: Record<string, string> = {};
   for (const directory of await readdir(keyspace)) {
     if (!directory.startsWith(`${name}-`)) continue;
@@ -130,16 +38,12 @@ async function dataFiles(name: string): Promise<Record<string, string>> {
   return files;
 }
 
-async function value(client: RawClient, cql: string): Promise<string | undefined> {
-  return rowsOf(await run(client, cql))[0]?.[0]?.toString('utf8');
-}
-
 describe('CUSTOM_PROPERTIES', () => {
   const shown = (table: string): string =>
     `SELECT JSON custom_properties FROM system_schema_mcs.tables WHERE keyspace_name = 'ks' AND table_name = '${table}'`;
 
   it('names the key of a new table, is shown, and never reaches Cassandra', async () => {
-    const arn = await kms.createCustomerKey('shown');
+    const arn = await cluster.kms.createCustomerKey('shown');
     const answer = await run(
       a,
       `CREATE TABLE ks.shown (pk int PRIMARY KEY, v text) WITH comment = 'c' AND ${customer(arn)}`,
@@ -162,13 +66,13 @@ describe('CUSTOM_PROPERTIES', () => {
     expect(statement).toContain(customer(arn));
     // What DESCRIBE prints can be run.
     await run(a, statement.replace('ks.shown', 'ks.again'));
-    expect((await record('again')).keys?.keyArn).toBe(arn);
-    const direct = await RawClient.connect({ host: cassandra.host, port: cassandra.port });
+    expect((await cluster.record('again')).keys?.keyArn).toBe(arn);
+    const direct = await cluster.direct();
     const stored = rowsOf(await run(direct, 'DESCRIBE TABLE ks.shown'))[0]?.at(-1);
     direct.close();
     expect(stored?.toString('utf8')).toContain("comment = 'c'");
     expect(stored?.toString('utf8')).not.toContain(arn);
-    expect(tableServiceKeys((await record('shown')).tableId)).toEqual([]);
+    expect(cluster.serviceKeys((await cluster.record('shown')).tableId)).toEqual([]);
   });
 
   it('is the service-owned key where nothing is said', async () => {
@@ -184,8 +88,8 @@ describe('CUSTOM_PROPERTIES', () => {
   });
 
   it('with a key that cannot be used is refused, with its name and why; nothing is left', async () => {
-    const arn = await kms.createCustomerKey('off');
-    await kms.setKeyEnabled(arn, false);
+    const arn = await cluster.kms.createCustomerKey('off');
+    await cluster.kms.setKeyEnabled(arn, false);
     const unknown = `${arn}0`;
     const foreign = 'arn:aws:kms:eu-west-1:111122223333:key/x';
     for (const [key, why] of [
@@ -206,31 +110,31 @@ describe('CUSTOM_PROPERTIES', () => {
         expect(answer.message).toContain(why);
       }
     }
-    await expect(record('never')).rejects.toThrow('no record');
-    expect(await record('silent')).toMatchObject({ state: 'ACTIVE', claim: null });
+    await expect(cluster.record('never')).rejects.toThrow('no record');
+    expect(await cluster.record('silent')).toMatchObject({ state: 'ACTIVE', claim: null });
     const keyspaces = rowsOf(await run(a, 'SELECT keyspace_name FROM system_schema.keyspaces'));
     expect(keyspaces.map(([name]) => name?.toString('utf8'))).not.toContain('never');
     // The name is free at once.
     await run(a, 'CREATE TABLE ks.never (pk int PRIMARY KEY)');
-    expect(proxies[0]?.output()).toContain(arn);
+    expect(cluster.proxy(0).output()).toContain(arn);
   });
 
   it('of a keyspace holds for its new tables', async () => {
-    const arn = await kms.createCustomerKey('default');
-    const other = await kms.createCustomerKey('other default');
+    const arn = await cluster.kms.createCustomerKey('default');
+    const other = await cluster.kms.createCustomerKey('other default');
     await run(a, `CREATE KEYSPACE kd WITH ${customer(arn)} AND replication = ${REPLICATION}`);
     await run(b, 'CREATE TABLE kd.one (pk int PRIMARY KEY)');
-    expect((await record('one')).keys?.keyArn).toBe(arn);
+    expect((await cluster.record('one')).keys?.keyArn).toBe(arn);
     const altered = await run(a, `ALTER KEYSPACE kd WITH ${customer(other)}`);
     expect(altered.kind).toBe('schema_change');
     await run(b, 'CREATE TABLE kd.two (pk int PRIMARY KEY)');
-    expect((await record('two')).keys?.keyArn).toBe(other);
+    expect((await cluster.record('two')).keys?.keyArn).toBe(other);
     const [described] = rowsOf(await run(b, 'DESCRIBE KEYSPACE kd'));
     expect(described?.at(-1)?.toString('utf8')).toContain(customer(other));
     await run(a, `ALTER KEYSPACE kd WITH ${OWNED}`);
     await run(b, 'CREATE TABLE kd.three (pk int PRIMARY KEY)');
-    expect((await record('three')).keys?.serviceOwned).toBe(true);
-    expect((await record('one')).keys?.keyArn).toBe(arn);
+    expect((await cluster.record('three')).keys?.serviceOwned).toBe(true);
+    expect((await cluster.record('one')).keys?.keyArn).toBe(arn);
     await run(a, 'DROP KEYSPACE kd');
   });
 
@@ -251,17 +155,20 @@ describe('CUSTOM_PROPERTIES', () => {
 
 describe('a change of key under load', () => {
   it('fails no statement, rewrites no data, and leaves nothing of the old key', async () => {
-    const [one, two] = [await kms.createCustomerKey('one'), await kms.createCustomerKey('two')];
+    const [one, two] = [
+      await cluster.kms.createCustomerKey('one'),
+      await cluster.kms.createCustomerKey('two'),
+    ];
     await run(a, 'CREATE TABLE ks.load (pk int, ck int, v text, PRIMARY KEY (pk, ck))');
     await run(a, 'CREATE TABLE ks.quiet (pk int, ck int, v text, PRIMARY KEY (pk, ck))');
     for (let i = 0; i < 200; i++) {
       await run(a, `INSERT INTO ks.quiet (pk, ck, v) VALUES (${String(i % 7)}, ${String(i)}, 'q')`);
     }
-    await cassandra.nodetool('flush', 'ks', 'quiet');
+    await cluster.cassandra.nodetool('flush', 'ks', 'quiet');
     const filesBefore = await dataFiles('quiet');
     expect(Object.keys(filesBefore).filter((file) => file.endsWith('-Data.db'))).toHaveLength(1);
-    const first = await record('load');
-    const quiet = await record('quiet');
+    const first = await cluster.record('load');
+    const quiet = await cluster.record('quiet');
 
     let isOver = false;
     const counts = { writes: 0, reads: 0, literal: 0 };
@@ -269,7 +176,7 @@ describe('a change of key under load', () => {
     const INSERT = 'INSERT INTO ks.load (pk, ck, v) VALUES (?, ?, ?)';
     const written = new Map<number, number>();
     const worker = async (index: number): Promise<void> => {
-      const connection = await client(index % 2);
+      const connection = await cluster.client(index % 2);
       const insert = await prepared(connection, INSERT);
       const select = await prepared(connection, 'SELECT v FROM ks.load WHERE pk = ? AND ck = ?');
       for (let ck = 0; !isOver; ck++) {
@@ -311,7 +218,7 @@ describe('a change of key under load', () => {
     expect(Math.min(...Object.values(counts))).toBeGreaterThan(50);
     console.info(`statements during four changes of key: ${JSON.stringify(counts)}`);
 
-    const after = await record('load');
+    const after = await cluster.record('load');
     expect(after).toMatchObject({ state: 'ACTIVE', claim: null });
     expect(after.release).toBeUndefined();
     expect(after.keys?.tableKeys.map(({ version, keyArn }) => [version, keyArn])).toEqual([
@@ -323,7 +230,7 @@ describe('a change of key under load', () => {
     expect(after.keys?.deks.map((dek) => dek.dekId).slice(0, 2)).toEqual(
       first.keys?.deks.map((dek) => dek.dekId),
     );
-    for (const { tableId } of [first, quiet]) expect(tableServiceKeys(tableId)).toEqual([]);
+    for (const { tableId } of [first, quiet]) expect(cluster.serviceKeys(tableId)).toEqual([]);
 
     for (const index of [0, 1, 2, 3]) {
       const rows = rowsOf(await run(b, `SELECT ck, v FROM ks.load WHERE pk = ${String(index)}`));
@@ -333,23 +240,26 @@ describe('a change of key under load', () => {
       }
     }
     expect(rowsOf(await run(a, 'SELECT v FROM ks.quiet'))).toHaveLength(200);
-    await cassandra.nodetool('flush', 'ks', 'quiet');
+    await cluster.cassandra.nodetool('flush', 'ks', 'quiet');
     expect(await dataFiles('quiet')).toEqual(filesBefore);
   });
 
   it('of many clients at once, on both proxies, ends under one of the keys', async () => {
-    const arns = [await kms.createCustomerKey('x'), await kms.createCustomerKey('y')];
+    const arns = [
+      await cluster.kms.createCustomerKey('x'),
+      await cluster.kms.createCustomerKey('y'),
+    ];
     await run(a, 'CREATE TABLE ks.raced (pk int PRIMARY KEY, v text)');
     await run(a, "INSERT INTO ks.raced (pk, v) VALUES (1, 'x')");
-    const connections = await Promise.all([0, 1, 0, 1].map((index) => client(index)));
+    const connections = await Promise.all([0, 1, 0, 1].map((index) => cluster.client(index)));
     const answers = await Promise.all(
       connections.map((one, i) =>
         one.query(`ALTER TABLE ks.raced WITH ${customer(arns[i % 2] ?? '')}`),
       ),
     );
     expect(answers.filter((answer) => answer.kind === 'error')).toEqual([]);
-    expect(arns).toContain((await record('raced')).keys?.keyArn);
-    expect(await record('raced')).toMatchObject({ state: 'ACTIVE', claim: null });
+    expect(arns).toContain((await cluster.record('raced')).keys?.keyArn);
+    expect(await cluster.record('raced')).toMatchObject({ state: 'ACTIVE', claim: null });
     for (const one of connections) expect(await value(one, 'SELECT v FROM ks.raced')).toBe('x');
   });
 });
@@ -358,19 +268,19 @@ describe('a customer managed key that is disabled', () => {
   const READ = 'SELECT v FROM ks.locked WHERE pk = 1';
 
   it('ends reads and writes of its table, no others; they work again when it is enabled', async () => {
-    const arn = await kms.createCustomerKey('locked');
+    const arn = await cluster.kms.createCustomerKey('locked');
     await run(a, `CREATE TABLE ks.locked (pk int PRIMARY KEY, v text) WITH ${customer(arn)}`);
     await run(a, 'CREATE TABLE ks.free (pk int PRIMARY KEY, v text)');
     for (const table of ['locked', 'free']) {
       await run(a, `INSERT INTO ks.${table} (pk, v) VALUES (1, 'x')`);
     }
-    const [busy, idle] = [await client(0), await client(1)];
+    const [busy, idle] = [await cluster.client(0), await cluster.client(1)];
     for (const one of [busy, idle]) expect(await value(one, READ)).toBe('x');
-    await kms.setKeyEnabled(arn, false);
+    await cluster.kms.setKeyEnabled(arn, false);
     const disabledAt = Date.now();
     // A connection that was there, with keys that were confirmed just now, goes on until its next call.
     expect(await value(busy, READ)).toBe('x');
-    const fresh = await client(1);
+    const fresh = await cluster.client(1);
     expect(await fresh.query(READ)).toMatchObject({ kind: 'error', code: 0x2100 });
     let busyUntil = 0;
     while (busyUntil === 0 && Date.now() - disabledAt < 4 * IDLE_MS) {
@@ -392,10 +302,10 @@ describe('a customer managed key that is disabled', () => {
     }
     const away = await a.query(`ALTER TABLE ks.locked WITH ${OWNED}`);
     expect(away).toMatchObject({ kind: 'error', code: 0x2200 });
-    await kms.setKeyEnabled(arn, true);
+    await cluster.kms.setKeyEnabled(arn, true);
     // A refusal is remembered for five seconds.
     await sleep(5200);
-    for (const one of [busy, idle, fresh, await client(0)])
+    for (const one of [busy, idle, fresh, await cluster.client(0)])
       expect(await value(one, READ)).toBe('x');
     expect(rowsOf(await run(a, 'SELECT v FROM ks.locked'))).toHaveLength(1);
   });
@@ -405,18 +315,21 @@ describe('after a change of key', () => {
   it('the old record and the old KMS key put back are refused', async () => {
     await run(a, 'CREATE TABLE ks.back (pk int PRIMARY KEY, v text)');
     await run(a, "INSERT INTO ks.back (pk, v) VALUES (1, 'x')");
-    const old = await recordRow('back');
-    const oldArn = (await record('back')).keys?.keyArn ?? '';
-    const oldKey = store.read().keys[oldArn];
+    const old = await cluster.recordRow('back');
+    const oldArn = (await cluster.record('back')).keys?.keyArn ?? '';
+    const oldKey = cluster.store.read().keys[oldArn];
     if (oldKey === undefined) throw new TypeError('no key');
-    const arn = await kms.createCustomerKey('back');
+    const arn = await cluster.kms.createCustomerKey('back');
     await run(a, `ALTER TABLE ks.back WITH ${customer(arn)}`);
     await run(a, "INSERT INTO ks.back (pk, v) VALUES (2, 'y')");
-    expect(store.read().keys[oldArn]).toBeUndefined();
-    const present = await recordRow('back');
+    expect(cluster.store.read().keys[oldArn]).toBeUndefined();
+    const present = await cluster.recordRow('back');
 
-    await store.update((state) => ({ ...state, keys: { ...state.keys, [oldArn]: oldKey } }));
-    const direct = await RawClient.connect({ host: cassandra.host, port: cassandra.port });
+    await cluster.store.update((state) => ({
+      ...state,
+      keys: { ...state.keys, [oldArn]: oldKey },
+    }));
+    const direct = await cluster.direct();
     const update = await prepared(
       direct,
       'UPDATE cqlock.records SET version = ?, body = ?, mac = ? WHERE cluster = ? AND table_id = ?',
@@ -427,7 +340,7 @@ describe('after a change of key', () => {
       await sleep(1500);
     };
     await put(old);
-    for (const one of [a, b, await client(0)]) {
+    for (const one of [a, b, await cluster.client(0)]) {
       const answer = await one.query('SELECT v FROM ks.back WHERE pk = 1');
       expect(answer).toMatchObject({ kind: 'error', code: 0 });
       if (answer.kind === 'error') expect(answer.message).toMatch(/record/);
@@ -436,29 +349,24 @@ describe('after a change of key', () => {
     }
     await put(present);
     expect(rowsOf(await run(b, 'SELECT v FROM ks.back'))).toHaveLength(2);
-    await kms.deleteServiceKey(oldArn);
+    await cluster.kms.deleteServiceKey(oldArn);
     direct.close();
   });
 });
-
-async function cqlock(command: string): Promise<{ code: number | null; output: string }> {
-  const contactPoints = [`${cassandra.host}:${String(cassandra.port)}`];
-  return await runCqlock(command, { contactPoints, dataDir: dataDir() });
-}
 
 describe('cqlock tables', () => {
   const json = (output: string): unknown =>
     JSON.parse(output.split('\n').find((line) => /^[[{]"|^\[\{"/.test(line)) ?? 'null');
 
   it('lists and shows states, keys and epochs, and adopts a table made around the proxy', async () => {
-    const direct = await RawClient.connect({ host: cassandra.host, port: cassandra.port });
+    const direct = await cluster.direct();
     await run(direct, 'CREATE TABLE ks.around (pk int PRIMARY KEY, v text)');
     await run(direct, "INSERT INTO ks.around (pk, v) VALUES (1, 'plain')");
     direct.close();
-    const arn = await kms.createCustomerKey('listed');
+    const arn = await cluster.kms.createCustomerKey('listed');
     await run(a, 'CREATE TABLE ks.listed (pk int PRIMARY KEY, v text)');
     await run(a, `ALTER TABLE ks.listed WITH ${customer(arn)}`);
-    const listed = json((await cqlock('tables list --json')).output) as { table: string }[];
+    const listed = json((await cluster.cqlock('tables list --json')).output) as { table: string }[];
     const lineOf = (name: string) => listed.find((line) => line.table === name);
     expect(lineOf('listed')).toEqual({
       keyspace: 'ks',
@@ -469,144 +377,24 @@ describe('cqlock tables', () => {
       epochs: '2 (of 2)',
     });
     expect(lineOf('around')).toMatchObject({ state: 'unknown', key: '-' });
-    const people = (await cqlock('tables list')).output;
+    const people = (await cluster.cqlock('tables list')).output;
     expect(people).toMatch(/KEYSPACE +TABLE +STATE +KEY +PROVIDER +EPOCH/);
     expect(people).toMatch(new RegExp(`ks +listed +ACTIVE +${arn} +embedded +2 \\(of 2\\)`));
-    expect(json((await cqlock('tables show ks.listed --json')).output)).toMatchObject({
+    expect(json((await cluster.cqlock('tables show ks.listed --json')).output)).toMatchObject({
       keyArn: arn,
       tableKeyVersions: [2],
       deks: ['key 1 active', 'cell 1 decrypt_only', 'cell 2 active'],
     });
-    expect((await cqlock('tables show ks.around')).output).toContain('SCHEMA_UNKNOWN_TABLE');
+    expect((await cluster.cqlock('tables show ks.around')).output).toContain(
+      'SCHEMA_UNKNOWN_TABLE',
+    );
 
     expect((await a.query('SELECT v FROM ks.around')).kind).toBe('error');
-    expect((await cqlock('tables adopt ks.listed')).code).toBe(1);
-    expect((await cqlock('tables adopt ks.none')).code).toBe(1);
-    expect(await cqlock('tables adopt ks.around')).toMatchObject({ code: 0 });
+    expect((await cluster.cqlock('tables adopt ks.listed')).code).toBe(1);
+    expect((await cluster.cqlock('tables adopt ks.none')).code).toBe(1);
+    expect(await cluster.cqlock('tables adopt ks.around')).toMatchObject({ code: 0 });
     await sleep(1500);
     expect(await value(b, 'SELECT v FROM ks.around')).toBe('plain');
     expect((await a.query("INSERT INTO ks.around (pk, v) VALUES (2, 'x')")).kind).toBe('error');
-  });
-});
-
-describe('a process killed in a change of key', () => {
-  const STEPS = [
-    ['key_change.claim', false],
-    ['key_store.rename', false],
-    ['key_change.keys', false],
-    ['key_change.switch', false],
-    ['key_change.refresh', true],
-    ['release.claim', true],
-    ['release.keys', true],
-    ['release.done', true],
-  ] as const;
-
-  beforeAll(stopProxies);
-
-  it.each(
-    (['to customer', 'to service-owned'] as const).flatMap((direction) =>
-      STEPS.map(([at, isDone]) => [direction, at, isDone] as const),
-    ),
-  )('%s, at %s: the next one finishes or undoes it', async (direction, at, isDone) => {
-    const dist = join(dirname(await builtProduct()), '..');
-    const name = `crash_${direction.replaceAll(/\W/g, '_')}_${at.replace('.', '_')}`;
-    const arn = await kms.createCustomerKey(name);
-    const keys = await connectKeys('', cassandra.port, storeOptions());
-    try {
-      const before = await openCatalog(keys);
-      const stored = `CREATE TABLE ks.${name} (pk blob PRIMARY KEY, v blob) WITH ID = `;
-      await before.changes.createTable(
-        {
-          keyspace: 'ks',
-          name,
-          columns: [
-            { name: 'pk', type: 'int', kind: 'partition', position: 0 },
-            { name: 'v', type: 'text', kind: 'regular', position: 0 },
-          ],
-          encryption: direction === 'to customer' ? 'service-owned' : { identifier: arn },
-        },
-        async ({ tableId }) => {
-          await keys.connection.execute(`${stored}${tableId}`, [], { prepare: false });
-          return 'created';
-        },
-      );
-      const choice = direction === 'to customer' ? { identifier: arn } : 'service-owned';
-      const change = { kind: 'changeKey', keyspace: 'ks', name, choice };
-      const child = {
-        dist,
-        port: cassandra.port,
-        change,
-        at,
-        nth: 1,
-        store: { keyStore: storePath(), rootKey: rootKeyPath() },
-      };
-      const end = await new Promise((resolve) => {
-        execFile(process.execPath, [CHILD, JSON.stringify(child)], (error, stdout, stderr) => {
-          resolve(error?.signal === 'SIGKILL' ? 'killed' : `${stdout}${stderr}`);
-        });
-      });
-      expect(end).toBe('killed');
-
-      const { catalog, changes } = await openCatalog(keys);
-      await changes.recover();
-      const table = (await catalog.refresh()).table('ks', name);
-      if (table?.record?.keys === undefined || table.record.keys === null) {
-        throw new TypeError('no keys');
-      }
-      const { record: settled } = table;
-      const { keys: present } = table.record;
-      expect(settled).toMatchObject({ state: 'ACTIVE', claim: null });
-      expect(settled.release).toBeUndefined();
-      expect(present.serviceOwned).toBe(isDone === (direction === 'to service-owned'));
-      expect(present.deks.filter((dek) => dek.structure === 'cell')).toHaveLength(isDone ? 2 : 1);
-      expect(tableServiceKeys(settled.tableId)).toEqual(
-        present.serviceOwned ? [present.keyArn] : [],
-      );
-      const { clusterId } = await catalog.readRecords();
-      (await keys.tableKeys.open(table, clusterId)).dispose();
-      // And it can be changed after all.
-      await changes.changeTableKey(table, choice);
-      const after = catalog.snapshot().table('ks', name)?.record;
-      expect(after?.keys?.serviceOwned).toBe(direction === 'to service-owned');
-      expect(after?.release).toBeUndefined();
-    } finally {
-      await keys.connection.close();
-    }
-  });
-});
-
-describe('cqlock catalog accept', () => {
-  const COLUMNS = 'cluster, table_id, version, body, mac, root, root_version, root_mac';
-
-  it('takes a catalog that was rolled back, once it is confirmed', async () => {
-    const nothing = await cqlock('catalog accept --yes');
-    expect(nothing).toMatchObject({ code: 0 });
-    expect(nothing.output).toContain('not rolled back');
-    const direct = await RawClient.connect({ host: cassandra.host, port: cassandra.port });
-    const rows = rowsOf(await run(direct, `SELECT ${COLUMNS} FROM cqlock.records`));
-    const keys = await connectKeys('', cassandra.port, storeOptions());
-    const { catalog, changes } = await openCatalog(keys);
-    const table = catalog.snapshot().table('ks', 'silent');
-    if (table === undefined) throw new TypeError('no table');
-    await changes.setCustomProperties(table, { ttl: { status: 'enabled' } });
-    await keys.connection.close();
-    const insert = await prepared(
-      direct,
-      `INSERT INTO cqlock.records (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-    );
-    for (const row of rows) succeeded(await direct.execute(insert, { values: row }), 'put back');
-    direct.close();
-
-    const refused = await cqlock('tables list');
-    expect(refused.code).toBe(1);
-    expect(refused.output).toContain('METADATA_ROLLED_BACK');
-    const asked = await cqlock('catalog accept');
-    expect(asked.code).toBe(2);
-    expect(asked.output).toContain('CONFIG_NOT_CONFIRMED');
-    expect((await cqlock('tables list')).code).toBe(1);
-    expect(await cqlock('catalog accept --yes')).toMatchObject({ code: 0 });
-    expect((await cqlock('tables list')).code).toBe(0);
-    await startProxies();
-    expect(rowsOf(await run(a, 'SELECT v FROM ks.quiet'))).toHaveLength(200);
   });
 });
