@@ -140,7 +140,7 @@ describe('CUSTOM_PROPERTIES', () => {
 
   it('of other kinds are kept and shown, or refused by name', async () => {
     await run(a, "ALTER TABLE ks.silent WITH CUSTOM_PROPERTIES = {'ttl': {'status': 'enabled'}}");
-    expect(JSON.parse((await value(b, shown('silent'))) ?? '')).toEqual({
+    expect(JSON.parse((await value(a, shown('silent'))) ?? '')).toEqual({
       custom_properties: {
         encryption_specification: { encryption_type: 'AWS_OWNED_KMS_KEY' },
         ttl: { status: 'enabled' },
@@ -355,8 +355,9 @@ describe('after a change of key', () => {
 });
 
 describe('cqlock tables', () => {
+  /** The answer among the lines of the log. */
   const json = (output: string): unknown =>
-    JSON.parse(output.split('\n').find((line) => /^[[{]"|^\[\{"/.test(line)) ?? 'null');
+    JSON.parse(output.split('\n').find((line) => /^\[?\{"keyspace"/.test(line)) ?? 'null');
 
   it('lists and shows states, keys and epochs, and adopts a table made around the proxy', async () => {
     const direct = await cluster.direct();
