@@ -67,7 +67,9 @@ export class LeaseSet implements ConnectionLeases {
 
   acquire(table: TableEntry): TableCipherKeys | Promise<TableCipherKeys> {
     const lease = this.#byEntry.get(table) ?? this.#moved(table);
-    return lease === undefined || !this.#isLive(lease) ? this.#grant(table) : this.#use(lease);
+    const now = this.#ports.clock.monotonicMs();
+    if (lease === undefined || !this.#isLive(lease, now)) return this.#grant(table);
+    return this.#use(lease, now);
   }
 
   async newer(table: TableEntry, known: TableCipherKeys): Promise<TableCipherKeys | undefined> {
@@ -81,17 +83,14 @@ export class LeaseSet implements ConnectionLeases {
     return undefined;
   }
 
-  #isLive({ material, lastUseMs }: Lease): boolean {
-    const { clock, idleMs, maxAgeMs } = this.#ports;
-    const now = clock.monotonicMs();
+  #isLive({ material, lastUseMs }: Lease, now: number): boolean {
+    const { idleMs, maxAgeMs } = this.#ports;
     return material.isUsable && now - lastUseMs < idleMs && now - material.confirmedAtMs < maxAgeMs;
   }
 
-  #use(lease: Lease): TableCipherKeys {
-    const { clock, idleMs } = this.#ports;
-    const now = clock.monotonicMs();
+  #use(lease: Lease, now: number): TableCipherKeys {
     lease.lastUseMs = now;
-    if (now - lease.material.confirmedAtMs >= idleMs) {
+    if (now - lease.material.confirmedAtMs >= this.#ports.idleMs) {
       this.#ports.check(lease.table, lease.material);
     }
     return lease.material.keys;
@@ -141,9 +140,10 @@ export class LeaseSet implements ConnectionLeases {
     } catch (error) {
       const older = this.#byTable.get(hexOf(table.tableId));
       if (!(error instanceof KeyUnavailableError) || older === undefined) throw error;
-      if (!this.#isLive(older) || older.recordVersion >= table.recordVersion) throw error;
-      older.newerAfterMs = this.#ports.clock.monotonicMs() + NEWER_RETRY_MS;
-      return this.#use(older);
+      const now = this.#ports.clock.monotonicMs();
+      if (!this.#isLive(older, now) || older.recordVersion >= table.recordVersion) throw error;
+      older.newerAfterMs = now + NEWER_RETRY_MS;
+      return this.#use(older, now);
     }
     if (this.#isReleased || !material.isUsable) {
       throw new KeyUnavailableError(
@@ -151,23 +151,24 @@ export class LeaseSet implements ConnectionLeases {
         `the keys of table ${table.keyspace}.${table.name} were released meanwhile; try again`,
       );
     }
+    const now = this.#ports.clock.monotonicMs();
     const old = this.#byTable.get(material.tableId);
     if (
       old !== undefined &&
       old.material !== material &&
       old.recordVersion > table.recordVersion &&
-      this.#isLive(old)
+      this.#isLive(old, now)
     ) {
       // Meanwhile another request of the connection was given newer keys.
       material.endIfUnused();
-      return this.#use(old);
+      return this.#use(old, now);
     }
     material.retain();
     if (old !== undefined) this.#end(old);
     const lease: Lease = {
       material,
       table,
-      lastUseMs: this.#ports.clock.monotonicMs(),
+      lastUseMs: now,
       recordVersion: table.recordVersion,
       newerAfterMs: 0,
     };
