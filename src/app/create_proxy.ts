@@ -12,6 +12,7 @@ import { ProxyServer, StatementCache, StoredStatements } from '../proxy/index.ts
 import type { SharedServices } from '../proxy/index.ts';
 import { beginTruncation, CellCounter, RotationService } from '../rotation/index.ts';
 import { Catalog, initCluster, SchemaChanges } from '../schema/index.ts';
+import type { KeyNotices } from '../schema/index.ts';
 import { SystemTables } from '../system/index.ts';
 import type { EncryptionStatus } from '../system/index.ts';
 import {
@@ -117,7 +118,13 @@ export const createProxy: ProxyFactory = async (context) => {
     }
     await beginAudit(audit, control, catalog, cluster.clusterId);
     const jobs = new JobRegistry(() => systemClock.nowMs());
-    const changes = new SchemaChanges({ catalog, source, keys: tableKeys, clock: systemClock });
+    const changes = new SchemaChanges({
+      catalog,
+      source,
+      keys: tableKeys,
+      clock: systemClock,
+      notices: logKeyNotices(logger),
+    });
     await changes.recover();
     let leaseCount = 0;
     const keys = new KeyService(
@@ -125,6 +132,10 @@ export const createProxy: ProxyFactory = async (context) => {
         tableKeys,
         clusterId: cluster.clusterId,
         clock: systemClock,
+        catalog: {
+          table: (keyspace, name) => catalog.snapshot().table(keyspace, name),
+          refresh: () => catalog.refresh(),
+        },
         metrics: {
           kmsCall: (operation, result, durationMs) => {
             metrics.recordKmsCall(operation, result, durationMs);
@@ -242,6 +253,18 @@ export const createProxy: ProxyFactory = async (context) => {
     throw error;
   }
 };
+
+/** Refused keys in the log, under names that the log does not redact. */
+function logKeyNotices(logger: SharedServices['logger']): KeyNotices {
+  return {
+    keyRefused: ({ keyspace, table, keyArn, error }) => {
+      logger.warn(
+        { keyspace, table: table ?? '', key_arn: keyArn, err: error },
+        'a customer managed key that a statement names cannot be used',
+      );
+    },
+  };
+}
 
 function sharedServices(
   catalog: Catalog,

@@ -7,6 +7,8 @@ import { ConfigError } from '../errors/index.ts';
 import { createLogger } from '../observability/index.ts';
 import type { Logger } from '../observability/index.ts';
 import { addAuditCommands } from './commands/audit.ts';
+import { addCatalogCommands } from './commands/catalog.ts';
+import { addTablesCommands } from './commands/tables.ts';
 import { createProxy } from './create_proxy.ts';
 import { init } from './init.ts';
 import { runCommand } from './run_command.ts';
@@ -77,5 +79,7 @@ program
 
 addRotateCommands(program, run, say);
 addAuditCommands(program, run, say);
+addTablesCommands(program, run, say);
+addCatalogCommands(program, run, say);
 
 await program.parseAsync();

@@ -24,6 +24,8 @@ import {
   udtNames,
 } from '../values/index.ts';
 import type { CqlType } from '../values/index.ts';
+import { customProperty, planProperties } from './custom_properties.ts';
+import type { PlannedProperties } from './custom_properties.ts';
 import { HIDDEN_PREFIX } from './table_columns.ts';
 import { typeResolver } from './type_resolver.ts';
 
@@ -46,6 +48,11 @@ export interface CreateTablePlan {
 export interface AlterTablePlan {
   readonly change: AlterTableChange;
   readonly storedText: string;
+  /** CUSTOM_PROPERTIES: then nothing is executed on Cassandra but the probe, which asks whether the client may. */
+  readonly custom: PlannedProperties | undefined;
+  readonly probeText: string;
+  /** Name by which the expected refusal of the probe is known. */
+  readonly probeColumn: string;
 }
 
 /** A logical field of a user type. */
@@ -79,6 +86,8 @@ export function planCreateTable(
     throw new UnsupportedStatementError(`COMPACT STORAGE is not supported by the proxy (${label})`);
   }
   checkProperties(statement.properties, label);
+  const property = customProperty(statement.properties);
+  const custom = property && planProperties(property, label);
   const keys = statement.primaryKeys[0];
   const isKey = (column: string): boolean =>
     keys !== undefined &&
@@ -102,7 +111,14 @@ export function planCreateTable(
   const hasWith = statement.properties.length > 0 || statement.clusteringOrder.length > 0;
   const target = `${quoteIdentifier(keyspace)}.${quoteIdentifier(name)}`;
   return {
-    definition: { keyspace, name, columns },
+    definition: {
+      keyspace,
+      name,
+      columns,
+      encryption: custom?.encryption,
+      customProperties:
+        custom === undefined || Object.keys(custom.others).length === 0 ? undefined : custom.others,
+    },
     hasValidKey:
       keys !== undefined &&
       statement.primaryKeys.length === 1 &&
@@ -116,9 +132,13 @@ export function planCreateTable(
       editText(text, [
         { span: statement.table.span, replacement: target },
         ...statement.columns.map((column) => ({ span: column.type.span, replacement: 'blob' })),
+        // Custom properties are the proxy's: the id takes their place.
+        ...(property === undefined
+          ? []
+          : [{ span: property.span, replacement: `ID = ${tableId}` }]),
         {
           span: { start: statement.span.end, end: text.length },
-          replacement: ` ${hasWith ? 'AND' : 'WITH'} ID = ${tableId}`,
+          replacement: property === undefined ? ` ${hasWith ? 'AND' : 'WITH'} ID = ${tableId}` : '',
         },
       ]),
   };
@@ -185,11 +205,6 @@ function checkProperties(properties: readonly Property[], label: string): void {
         `WITH ID (${label}) is not supported by the proxy, which chooses the id of a table itself`,
       );
     }
-    if (name === 'custom_properties') {
-      throw new UnsupportedStatementError(
-        `CUSTOM_PROPERTIES (${label}) is not supported by the proxy yet; every table is encrypted under a service-owned key`,
-      );
-    }
   }
 }
 
@@ -209,6 +224,7 @@ export function planAlterTable(
     },
   ];
   let change: AlterTableChange = { kind: 'with' };
+  let custom: PlannedProperties | undefined;
   switch (action.kind) {
     case 'add': {
       const resolve = typeResolver(snapshot, table.keyspace);
@@ -247,6 +263,7 @@ export function planAlterTable(
     }
     case 'with':
       checkProperties(action.properties, label);
+      custom = alteredProperties(action.properties, label);
       break;
     case 'alter_type':
       edits.push({ span: action.type.span, replacement: 'blob' });
@@ -258,7 +275,31 @@ export function planAlterTable(
     case 'drop_compact_storage':
       break;
   }
-  return { change, storedText: editText(text, edits) };
+  const target = `${quoteIdentifier(table.keyspace)}.${quoteIdentifier(table.name)}`;
+  return {
+    change,
+    storedText: editText(text, edits),
+    custom,
+    probeText: `ALTER TABLE ${target} DROP ${PROBE_COLUMN}`,
+    probeColumn: PROBE_COLUMN,
+  };
+}
+
+/** One custom property at a time and nothing else, as Amazon Keyspaces has it: so the change is whole or not made. */
+function alteredProperties(
+  properties: readonly Property[],
+  label: string,
+): PlannedProperties | undefined {
+  const property = customProperty(properties);
+  if (property === undefined) return undefined;
+  const custom = planProperties(property, label);
+  const count = Object.keys(custom.others).length + (custom.encryption === undefined ? 0 : 1);
+  if (properties.length > 1 || count !== 1) {
+    throw new InvalidRequestError(
+      `ALTER TABLE ${label} changes one custom property at a time, and no other property with it`,
+    );
+  }
+  return custom;
 }
 
 /** Plans CREATE TYPE: the stored type has a blob for each field. @throws InvalidRequestError for unknown types. */

@@ -92,6 +92,22 @@ export class StateDirectoryTrust implements CatalogTrust {
       return { ...state, cluster: { ...state.cluster, rootVersion: rootVersion.toString() } };
     });
   }
+
+  /**
+   * Lowers the anchor to a root version that a person has accepted. Not part of what the catalog may do.
+   * @throws MetadataIntegrityError before `init`.
+   */
+  async acceptRollback(rootVersion: bigint): Promise<void> {
+    await this.#store.update((state) => {
+      if (state.cluster === null) {
+        throw new MetadataIntegrityError(
+          'METADATA_KEY_STORE_CLUSTER',
+          'this key store knows no cluster',
+        );
+      }
+      return { ...state, cluster: { ...state.cluster, rootVersion: rootVersion.toString() } };
+    });
+  }
 }
 
 function catalogContext(clusterId: Uint8Array): EncryptionContext {

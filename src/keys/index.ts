@@ -7,13 +7,11 @@
  *
  * May import: kms (ports), schema, crypto, observability, errors, util. Start reading at key_service.ts.
  */
+export { beginCellDek } from './cell_dek.ts';
+export type { TableIds } from './cell_dek.ts';
 export { StateDirectoryTrust } from './catalog_trust.ts';
 export { KeyService } from './key_service.ts';
-export type {
-  ConnectionLeases,
-  KeyMetrics,
-  KeyServiceOptions,
-  KeyServicePorts,
-} from './key_service.ts';
+export type { KeyMetrics, KeyServiceOptions, KeyServicePorts } from './key_service.ts';
+export type { ConnectionLeases } from './lease_set.ts';
 export { KmsTableKeys } from './table_keys.ts';
 export { CellDekFactory } from './cell_dek_factory.ts';

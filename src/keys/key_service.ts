@@ -1,4 +1,3 @@
-import type { TableCipherKeys } from '../crypto/index.ts';
 import {
   KeyAccessError,
   KeyUnavailableError,
@@ -12,14 +11,15 @@ import type { TableEntry } from '../schema/index.ts';
 import { SingleFlight } from '../util/index.ts';
 import type { Clock } from '../util/index.ts';
 import { KeyMaterial } from './key_material.ts';
+import { LeaseSet } from './lease_set.ts';
+import type { ConnectionLeases } from './lease_set.ts';
+import { NewestKeys } from './newest_keys.ts';
+import type { NewestTables } from './newest_keys.ts';
 import type { OpenedTableKeys } from './table_keys.ts';
 
 const REFUSAL_MEMORY_MS = 5000;
 const UNAVAILABLE_RETRY_MS = 10_000;
 const SWEEP_MS = 15_000;
-const GRANT_ATTEMPTS = 3;
-/** As Cassandra names who connects without a login. */
-const ANONYMOUS = 'anonymous';
 
 /** Bounds of leases. */
 export interface KeyServiceOptions {
@@ -47,28 +47,8 @@ export interface KeyServicePorts {
   readonly clusterId: Uint8Array;
   readonly clock: Clock;
   readonly metrics: KeyMetrics;
-}
-
-/** The leases of one client connection. */
-export interface ConnectionLeases {
-  /** Role of the client as Cassandra accepted it; `anonymous` until {@link ConnectionLeases.identify}. For the audit log. */
-  readonly principal: string;
-  /** Names the client's role. */
-  identify(principal: string): void;
-  /**
-   * The keys of a table. They may be used in the same turn of the event loop only; afterwards acquire again.
-   * Without a promise while the lease is valid: one look-up and a few comparisons.
-   * @throws the table's own error when it is unknown or broken (as a rejection when the KMS is asked).
-   */
-  acquire(table: TableEntry): TableCipherKeys | Promise<TableCipherKeys>;
-  /** Ends all leases; to be called when the connection closes. */
-  release(): void;
-}
-
-interface Lease {
-  material: KeyMaterial;
-  table: TableEntry;
-  lastUseMs: number;
+  /** Where newer keys of a table are found: another proxy may have changed them. Default: nowhere. */
+  readonly catalog?: NewestTables;
 }
 
 /**
@@ -81,7 +61,9 @@ export class KeyService {
   readonly #maxAgeMs: number;
   /** By table id; a table has several while its wrapped keys change. */
   readonly #materials = new Map<string, Set<KeyMaterial>>();
+  /** By token. */
   readonly #refusals = new Map<string, { readonly error: ProxyError; readonly untilMs: number }>();
+  readonly #newest: NewestKeys;
   readonly #calls = new SingleFlight<string, KeyMaterial>();
   readonly #connections = new Set<LeaseSet>();
   readonly #tokens = new WeakMap<TableEntry, string>();
@@ -90,6 +72,7 @@ export class KeyService {
 
   constructor(ports: KeyServicePorts, options: KeyServiceOptions = {}) {
     this.#ports = ports;
+    this.#newest = new NewestKeys(ports.catalog, ports.clock);
     this.#idleMs = options.idleMs ?? 300_000;
     this.#maxAgeMs = options.maxAgeMs ?? 3_600_000;
   }
@@ -100,7 +83,8 @@ export class KeyService {
       clock: this.#ports.clock,
       idleMs: this.#idleMs,
       maxAgeMs: this.#maxAgeMs,
-      grant: (table, principal) => this.#grant(table, principal),
+      grant: (table, principal) => this.#grant(table, clientCaller(principal)),
+      newest: (table) => this.#newest.entry(table),
       token: (table) => this.#token(table),
       check: (table, material) => {
         this.#checkInBackground(table, material);
@@ -136,7 +120,7 @@ export class KeyService {
     return token;
   }
 
-  async #grant(table: TableEntry, principal: string): Promise<KeyMaterial> {
+  async #grant(table: TableEntry, caller: KmsCaller): Promise<KeyMaterial> {
     if (table.kind !== 'encrypted') {
       throw (
         table.error ??
@@ -146,14 +130,13 @@ export class KeyService {
         )
       );
     }
-    const refusal = this.#refusals.get(hexOf(table.tableId));
+    const token = this.#token(table);
+    const refusal = this.#refusals.get(token);
     if (refusal !== undefined) {
       if (this.#ports.clock.monotonicMs() < refusal.untilMs) throw refusal.error;
-      this.#refusals.delete(hexOf(table.tableId));
+      this.#refusals.delete(token);
     }
-    return await this.#calls.run(this.#token(table), () =>
-      this.#call(table, clientCaller(principal)),
-    );
+    return await this.#calls.run(token, () => this.#call(table, caller));
   }
 
   /** One KMS call; material with the same keys is kept and counts as confirmed, other material is replaced. */
@@ -173,7 +156,11 @@ export class KeyService {
         clock.monotonicMs() - startedMs,
       );
       if (isRefused) {
-        this.#refusals.set(id, { error, untilMs: clock.monotonicMs() + REFUSAL_MEMORY_MS });
+        // A key that the table has left is refused by right: then the answer of its present key counts.
+        const newest = await this.#newest.entry(table);
+        if (newest !== undefined && this.#token(newest) !== token)
+          return await this.#grant(newest, caller);
+        this.#refuse(token, error);
         this.#endAll(id);
       }
       throw error;
@@ -190,6 +177,14 @@ export class KeyService {
     this.#materials.set(id, new Set([...usable, material]));
     material.endIfUnused();
     return material;
+  }
+
+  #refuse(token: string, error: ProxyError): void {
+    const now = this.#ports.clock.monotonicMs();
+    for (const [known, { untilMs }] of this.#refusals) {
+      if (untilMs <= now) this.#refusals.delete(known);
+    }
+    this.#refusals.set(token, { error, untilMs: now + REFUSAL_MEMORY_MS });
   }
 
   #checkInBackground(table: TableEntry, material: KeyMaterial): void {
@@ -224,110 +219,6 @@ export class KeyService {
       for (const set of [...this.#connections]) set.endIdle(now);
       this.#sweepLater();
     });
-  }
-}
-
-interface LeaseSetPorts {
-  readonly clock: Clock;
-  readonly idleMs: number;
-  readonly maxAgeMs: number;
-  grant(table: TableEntry, principal: string): Promise<KeyMaterial>;
-  token(table: TableEntry): string;
-  check(table: TableEntry, material: KeyMaterial): void;
-  counted(set: LeaseSet, change: number): void;
-}
-
-class LeaseSet implements ConnectionLeases {
-  readonly #ports: LeaseSetPorts;
-  /** By entry object, so that the hot path needs no string; one lease for each table. */
-  readonly #byEntry = new Map<TableEntry, Lease>();
-  readonly #byTable = new Map<string, Lease>();
-  #isReleased = false;
-  #principal = ANONYMOUS;
-
-  constructor(ports: LeaseSetPorts) {
-    this.#ports = ports;
-  }
-
-  get size(): number {
-    return this.#byTable.size;
-  }
-
-  get principal(): string {
-    return this.#principal;
-  }
-
-  identify(principal: string): void {
-    this.#principal = principal;
-  }
-
-  acquire(table: TableEntry): TableCipherKeys | Promise<TableCipherKeys> {
-    const lease = this.#byEntry.get(table) ?? this.#moved(table);
-    if (lease?.material.isUsable !== true) return this.#grant(table);
-    const { clock, idleMs, maxAgeMs } = this.#ports;
-    const now = clock.monotonicMs();
-    const { material } = lease;
-    const ageMs = now - material.confirmedAtMs;
-    if (now - lease.lastUseMs >= idleMs || ageMs >= maxAgeMs) return this.#grant(table);
-    lease.lastUseMs = now;
-    if (ageMs >= idleMs) this.#ports.check(table, material);
-    return material.keys;
-  }
-
-  release(): void {
-    this.#isReleased = true;
-    for (const lease of [...this.#byTable.values()]) this.#end(lease);
-  }
-
-  /** Ends the leases that were not used for the idle time, or whose keys are past their maximum age. */
-  endIdle(nowMs: number): void {
-    const { idleMs, maxAgeMs } = this.#ports;
-    for (const lease of [...this.#byTable.values()]) {
-      const { material, lastUseMs } = lease;
-      const isOver = nowMs - lastUseMs >= idleMs || nowMs - material.confirmedAtMs >= maxAgeMs;
-      if (isOver || !material.isUsable) this.#end(lease);
-    }
-  }
-
-  /** The lease of a table whose entry is new but whose keys are the same (its columns changed). */
-  #moved(table: TableEntry): Lease | undefined {
-    const lease = this.#byTable.get(hexOf(table.tableId));
-    if (lease?.material.token !== this.#ports.token(table)) return undefined;
-    // A table that no longer verifies keeps its keys out of reach.
-    if (table.kind !== 'encrypted') return undefined;
-    this.#byEntry.delete(lease.table);
-    lease.table = table;
-    this.#byEntry.set(table, lease);
-    return lease;
-  }
-
-  async #grant(table: TableEntry): Promise<TableCipherKeys> {
-    let material = await this.#ports.grant(table, this.#principal);
-    for (let attempt = 1; !material.isUsable && attempt < GRANT_ATTEMPTS; attempt += 1) {
-      // The answer was shared with a connection that closed first and was the only one to hold a lease until now.
-      material = await this.#ports.grant(table, this.#principal);
-    }
-    if (this.#isReleased || !material.isUsable) {
-      throw new KeyUnavailableError(
-        'KEY_LEASE_ENDED',
-        `the keys of table ${table.keyspace}.${table.name} were released meanwhile; try again`,
-      );
-    }
-    const old = this.#byTable.get(material.tableId);
-    material.retain();
-    if (old !== undefined) this.#end(old);
-    const lease: Lease = { material, table, lastUseMs: this.#ports.clock.monotonicMs() };
-    this.#byEntry.set(table, lease);
-    this.#byTable.set(material.tableId, lease);
-    this.#ports.counted(this, 1);
-    return material.keys;
-  }
-
-  #end(lease: Lease): void {
-    this.#byEntry.delete(lease.table);
-    this.#byTable.delete(lease.material.tableId);
-    lease.material.release();
-    this.#ports.counted(this, -1);
   }
 }
 

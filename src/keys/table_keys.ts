@@ -1,18 +1,29 @@
-import { randomBytes } from 'node:crypto';
 import {
   CellDek,
   constantTimeEqual,
   KeyDek,
   tableKeyCommit,
   unwrapDek,
-  wrapDek,
   zero,
 } from '../crypto/index.ts';
 import type { TableCipherKeys } from '../crypto/index.ts';
-import { MetadataIntegrityError } from '../errors/index.ts';
+import { KeyAccessError, MetadataIntegrityError } from '../errors/index.ts';
 import { clientCaller } from '../kms/index.ts';
 import type { KmsCaller, KmsRegistry } from '../kms/index.ts';
-import type { TableEntry, TableKeyFactory, TableKeyRecord, TableKeys } from '../schema/index.ts';
+import type {
+  KeyedTable,
+  KeyTarget,
+  KmsKeyUse,
+  TableEntry,
+  TableKeyFactory,
+  TableKeyRecord,
+  TableKeys,
+} from '../schema/index.ts';
+import { systemClock } from '../util/index.ts';
+import type { Clock } from '../util/index.ts';
+import { beginCellDek, newestTableKeyVersion, newWrappedDek } from './cell_dek.ts';
+import { createGrants, retireGrants } from './grants.ts';
+import { rewrapDeks } from './rewrap_deks.ts';
 
 const FIRST_EPOCH = 1;
 const FIRST_TABLE_KEY_VERSION = 1;
@@ -26,84 +37,148 @@ export interface OpenedTableKeys extends TableCipherKeys {
 /** Makes and opens the table keys and DEKs that records hold. */
 export class KmsTableKeys implements TableKeyFactory {
   readonly #kms: KmsRegistry;
+  readonly #clock: Pick<Clock, 'nowMs'>;
 
-  constructor(kms: KmsRegistry) {
+  constructor(kms: KmsRegistry, clock: Pick<Clock, 'nowMs'> = systemClock) {
     this.#kms = kms;
+    this.#clock = clock;
   }
 
   /** See {@link TableKeyFactory.onBehalfOf}. */
   onBehalfOf(principal: string): KmsTableKeys {
-    return new KmsTableKeys(this.#kms.onBehalfOf(clientCaller(principal)));
+    return new KmsTableKeys(this.#kms.onBehalfOf(clientCaller(principal)), this.#clock);
+  }
+
+  /** See {@link TableKeyFactory.resolveKey}. */
+  async resolveKey(identifier: string): Promise<{ provider: string; keyArn: string }> {
+    const provider = this.#kms.forIdentifier(identifier);
+    const keyArn = await provider.resolveKey(identifier);
+    // Service-owned keys do not exist for users.
+    if ((await provider.describeKey(keyArn)).serviceOwned) {
+      throw new KeyAccessError('KEY_NOT_FOUND', `the KMS has no key ${identifier}`);
+    }
+    return { provider: provider.name, keyArn };
+  }
+
+  /** See {@link TableKeyFactory.tryKey}. */
+  async tryKey(target: { readonly provider: string; readonly keyArn: string }): Promise<void> {
+    const context = { 'cqlock:purpose': 'key-check', 'cqlock:version': '1' };
+    const { plaintext } = await this.#kms
+      .named(target.provider)
+      .generateDataKey(target.keyArn, context);
+    zero(plaintext);
   }
 
   /** See {@link TableKeyFactory.newTableKeys}. */
-  async newTableKeys(table: {
-    readonly clusterId: Uint8Array;
-    readonly tableId: Uint8Array;
-    readonly keyspace: string;
-    readonly name: string;
-  }): Promise<TableKeys> {
-    const { clusterId, tableId, keyspace, name } = table;
-    const { service } = this.#kms.onTable({ keyspace, name });
-    const keyArn = await service.createServiceKey(
-      'table',
-      `table ${keyspace}.${name}`,
-      Buffer.from(tableId).toString('hex'),
-    );
-    const context = {
-      'cqlock:cluster': Buffer.from(clusterId).toString('hex'),
-      'cqlock:table-id': Buffer.from(tableId).toString('hex'),
-      'cqlock:purpose': 'table-key',
-      'cqlock:version': String(FIRST_TABLE_KEY_VERSION),
-      'cqlock:keyspace': keyspace,
-      'cqlock:table': name,
-    };
-    const { plaintext, blob } = await service.generateDataKey(keyArn, context);
+  async newTableKeys(table: KeyedTable, target: KeyTarget = 'service-owned'): Promise<TableKeys> {
+    const made = await this.#newTableKey(table, target, FIRST_TABLE_KEY_VERSION);
     try {
-      const deks = (['key', 'cell'] as const).map((structure) => {
-        const dekId = randomBytes(16);
-        const dek = randomBytes(32);
-        const wrapped = wrapDek(
-          plaintext,
-          {
-            clusterId,
-            tableId,
-            structure,
-            epoch: FIRST_EPOCH,
-            dekId,
-            tableKeyVersion: FIRST_TABLE_KEY_VERSION,
-          },
-          dek,
-        );
-        zero(dek);
-        return {
-          structure,
-          epoch: FIRST_EPOCH,
-          dekId: dekId.toString('hex'),
-          tableKeyVersion: FIRST_TABLE_KEY_VERSION,
-          wrapped: Buffer.from(wrapped).toString('hex'),
-          state: 'active' as const,
-        };
-      });
       return {
-        provider: this.#kms.service.name,
-        keyArn,
-        serviceOwned: true,
-        tableKeys: [
-          {
-            version: FIRST_TABLE_KEY_VERSION,
-            provider: this.#kms.service.name,
-            keyArn,
-            context,
-            blob: Buffer.from(blob).toString('hex'),
-            commit: Buffer.from(tableKeyCommit(plaintext, tableId)).toString('hex'),
-          },
-        ],
-        deks,
+        ...made.keys,
+        deks: (['key', 'cell'] as const).map((structure) =>
+          newWrappedDek(
+            structure,
+            FIRST_EPOCH,
+            FIRST_TABLE_KEY_VERSION,
+            made.plaintext,
+            table,
+            this.#clock.nowMs(),
+          ),
+        ),
         minEpoch: FIRST_EPOCH,
       };
     } finally {
+      zero(made.plaintext);
+    }
+  }
+
+  /** See {@link TableKeyFactory.changedTableKeys}. */
+  async changedTableKeys(
+    table: KeyedTable,
+    keys: TableKeys,
+    target: KeyTarget,
+    asking: (keyArn: string) => void,
+  ): Promise<TableKeys> {
+    const version = newestTableKeyVersion(keys) + 1;
+    const old = new Map<number, Uint8Array>();
+    try {
+      asking(keys.keyArn);
+      for (const tableKey of keys.tableKeys) {
+        old.set(tableKey.version, await this.#unwrapTableKey(table, tableKey));
+      }
+      if (target !== 'service-owned') asking(target.keyArn);
+      const made = await this.#newTableKey(table, target, version);
+      try {
+        const deks = rewrapDeks(keys.deks, old, { plaintext: made.plaintext, version }, table);
+        const moved = { ...made.keys, deks, minEpoch: keys.minEpoch };
+        return beginCellDek(moved, made.plaintext, table, this.#clock.nowMs());
+      } finally {
+        zero(made.plaintext);
+      }
+    } finally {
+      for (const plaintext of old.values()) zero(plaintext);
+    }
+  }
+
+  /** See {@link TableKeyFactory.releaseKey}. */
+  async releaseKey(tableId: Uint8Array, use: KmsKeyUse, kept: readonly string[]): Promise<void> {
+    if (!use.serviceOwned) {
+      await retireGrants(this.#kms.named(use.provider), use, tableId);
+    } else if (use.keyArn !== '') {
+      await this.#kms.service.deleteServiceKey(use.keyArn);
+    } else {
+      const owner = Buffer.from(tableId).toString('hex');
+      await this.#kms.service.deleteServiceKeysOf('table', owner, kept);
+    }
+  }
+
+  async #newTableKey(
+    table: KeyedTable,
+    target: KeyTarget,
+    version: number,
+  ): Promise<{
+    readonly plaintext: Uint8Array;
+    readonly keys: Omit<TableKeys, 'deks' | 'minEpoch'>;
+  }> {
+    const { clusterId, tableId, keyspace, name } = table;
+    const tableHex = Buffer.from(tableId).toString('hex');
+    const serviceOwned = target === 'service-owned';
+    const provider = serviceOwned ? this.#kms.service : this.#kms.named(target.provider);
+    const keyArn = serviceOwned
+      ? await this.#kms.service.createServiceKey('table', `table ${keyspace}.${name}`, tableHex)
+      : target.keyArn;
+    const context = {
+      'cqlock:cluster': Buffer.from(clusterId).toString('hex'),
+      'cqlock:table-id': tableHex,
+      'cqlock:purpose': 'table-key',
+      'cqlock:version': String(version),
+      'cqlock:keyspace': keyspace,
+      'cqlock:table': name,
+    };
+    const { plaintext, blob } = await provider.generateDataKey(keyArn, context);
+    try {
+      const grants = serviceOwned ? [] : await createGrants(provider, keyArn, tableId);
+      const wrapped: TableKeyRecord = {
+        version,
+        provider: provider.name,
+        keyArn,
+        context,
+        blob: Buffer.from(blob).toString('hex'),
+        commit: Buffer.from(tableKeyCommit(plaintext, tableId)).toString('hex'),
+      };
+      return {
+        plaintext,
+        keys: {
+          provider: provider.name,
+          keyArn,
+          serviceOwned,
+          tableKeys: [wrapped],
+          ...(grants.length === 0 ? {} : { grants }),
+        },
+      };
+    } catch (error) {
       zero(plaintext);
+      throw error;
     }
   }
 
@@ -148,9 +223,9 @@ export class KmsTableKeys implements TableKeyFactory {
   }
 
   async #unwrapTableKey(
-    table: TableEntry,
+    table: Pick<TableEntry, 'tableId' | 'keyspace' | 'name'>,
     wrapped: TableKeyRecord,
-    caller: KmsCaller | undefined,
+    caller?: KmsCaller,
   ): Promise<Uint8Array> {
     const kms = caller === undefined ? this.#kms : this.#kms.onBehalfOf(caller);
     const plaintext = await kms

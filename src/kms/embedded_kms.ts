@@ -151,9 +151,16 @@ export class EmbeddedKms implements ServiceKeyProvider {
   }
 
   /** See {@link ServiceKeyProvider.deleteServiceKeysOf}. */
-  async deleteServiceKeysOf(purpose: ServiceKeyPurpose, owner: string): Promise<void> {
+  async deleteServiceKeysOf(
+    purpose: ServiceKeyPurpose,
+    owner: string,
+    except: readonly string[] = [],
+  ): Promise<void> {
     const isTheirs = (key: KmsKeyEntry): boolean =>
-      key.serviceOwned && key.purpose === purpose && key.owner === owner;
+      key.serviceOwned &&
+      key.purpose === purpose &&
+      key.owner === owner &&
+      !except.includes(key.arn);
     await this.#store.update((state) =>
       Object.values(state.keys).some(isTheirs)
         ? { ...state, keys: kept(state.keys, (key) => !isTheirs(key)) }

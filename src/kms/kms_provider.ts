@@ -83,6 +83,13 @@ export interface ServiceKeyProvider extends KmsProvider {
   createServiceKey(purpose: ServiceKeyPurpose, description: string, owner: string): Promise<string>;
   /** Destroys a service-owned key at once. Does nothing when there is no such key. */
   deleteServiceKey(keyArn: string): Promise<void>;
-  /** Destroys all service-owned keys made for `purpose` and `owner` at once, also ones whose ARN nobody noted. */
-  deleteServiceKeysOf(purpose: ServiceKeyPurpose, owner: string): Promise<void>;
+  /**
+   * Destroys all service-owned keys made for `purpose` and `owner` at once, also ones whose ARN nobody noted.
+   * @param except ARNs of keys that stay
+   */
+  deleteServiceKeysOf(
+    purpose: ServiceKeyPurpose,
+    owner: string,
+    except?: readonly string[],
+  ): Promise<void>;
 }

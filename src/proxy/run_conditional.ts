@@ -10,7 +10,7 @@ import type { ColumnEntry, TableEntry } from '../schema/index.ts';
 import { native } from '../values/index.ts';
 import { decodeResponsePrefix, decodeResult, Opcode, RowsWriter } from '../wire/index.ts';
 import type { BoundValue, ColumnSpec, Envelope, ResponsePrefixFields } from '../wire/index.ts';
-import { openKnownEpochs } from './epoch_reload.ts';
+import { openStored } from './open_stored.ts';
 import { forwarded, result } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { readCells } from './run_stored.ts';
@@ -126,7 +126,7 @@ async function openAnswer(
     restrictions: [],
     storedRestrictions: [],
   };
-  const queued = await openKnownEpochs(session, table, (batch, keys) =>
+  const queued = await openStored(session, table, (batch, keys) =>
     openRows(batch, keys, table, roles, roles.length, known, cells),
   );
   session.services.metrics.addCellsDecrypted(queued.cellCount);

@@ -6,15 +6,19 @@ import {
   planAlterType,
   planCreateTable,
   planCreateType,
+  planKeyspaceKey,
 } from '../encryption/index.ts';
+import type { KeyspaceKeyPlan } from '../encryption/index.ts';
 import { CqlErrorCode, InternalError, InvalidRequestError, ProxyError } from '../errors/index.ts';
 import { isSystemKeyspace, RECORD_KEYSPACE } from '../schema/index.ts';
 import type { SchemaChanges, TableEntry } from '../schema/index.ts';
+import { MCS_KEYSPACE } from '../system/index.ts';
 import {
   decodeError,
   decodeResponsePrefix,
   decodeResult,
   encodeQuery,
+  encodeSchemaChangeResult,
   encodeVoidResult,
   Opcode,
   Writer,
@@ -67,11 +71,8 @@ export async function runSchemaChange(
     case 'alter_keyspace': {
       const keyspace = statement.keyspace.text;
       refuseReserved(keyspace, statement.kind === 'create_keyspace');
-      if (statement.properties.some((p) => p.name.text.toLowerCase() === 'custom_properties')) {
-        throw new InvalidRequestError(
-          'CUSTOM_PROPERTIES of a keyspace are not supported by the proxy yet',
-        );
-      }
+      const plan = planKeyspaceKey(text, statement);
+      if (plan !== undefined) return keyspaceKey(session, stored, statement, plan);
       await changes.passThrough(() => stored.run(text));
       return stored.reply();
     }
@@ -137,6 +138,37 @@ function changesOf(session: Session): SchemaChanges {
   return session.services.changes.onBehalfOf(session.leases.principal);
 }
 
+/** CREATE or ALTER KEYSPACE with a default key for new tables. */
+async function keyspaceKey(
+  session: Session,
+  stored: StoredChange,
+  statement: Extract<Statement, { kind: 'create_keyspace' | 'alter_keyspace' }>,
+  plan: KeyspaceKeyPlan,
+): Promise<Reply> {
+  const { catalog } = session.services;
+  const changes = changesOf(session);
+  const { storedText, encryption } = plan;
+  const keyspace = statement.keyspace.text;
+  const { failure } = catalog.snapshot();
+  if (failure !== undefined) throw failure;
+  const authorize = async (): Promise<void> => {
+    await stored.probe(plan.probeText, plan.probeProperty);
+  };
+  if (storedText !== undefined) {
+    await changes.createKeyspace(keyspace, encryption, () => stored.run(storedText), authorize);
+    return stored.reply();
+  }
+  if (statement.kind === 'alter_keyspace' && statement.ifExists) {
+    if ((await catalog.refresh()).keyspace(keyspace) === undefined) {
+      await authorize();
+      return result(encodeVoidResult());
+    }
+  }
+  await changes.alterKeyspaceKey(keyspace, encryption, authorize);
+  const change = { change: 'UPDATED', target: 'KEYSPACE', keyspace } as const;
+  return result(encodeSchemaChangeResult(change, session.version));
+}
+
 async function createTable(
   session: Session,
   stored: StoredChange,
@@ -185,6 +217,15 @@ async function alterTable(
   if (snapshot.failure !== undefined) throw snapshot.failure;
   requireEncrypted(table);
   const plan = planAlterTable(text, statement, table, snapshot);
+  if (plan.custom !== undefined) {
+    const { encryption, others } = plan.custom;
+    // Permission is Cassandra's to judge, before the KMS is asked.
+    await stored.probe(plan.probeText, plan.probeColumn);
+    if (encryption === undefined) await changes.setCustomProperties(table, others);
+    else await changes.changeTableKey(table, encryption);
+    const change = { change: 'UPDATED', target: 'TABLE', keyspace, name } as const;
+    return result(encodeSchemaChangeResult(change, session.version));
+  }
   await changes.alterTable(table, plan.change, () => stored.run(plan.storedText));
   return stored.hasRun ? stored.reply() : result(encodeVoidResult());
 }
@@ -252,19 +293,19 @@ class StoredChange {
     return decodeResult(body, version).kind === 'void' ? 'exists' : 'created';
   }
 
-  /** Runs a statement that is made to fail on `column`; any other failure is the client's answer. */
-  async probe(text: string, column: string): Promise<'allowed' | 'exists'> {
+  /** Runs a statement that is made to fail on `name`; any other failure is the client's answer. */
+  async probe(text: string, name: string): Promise<'allowed' | 'exists'> {
     try {
       if ((await this.run(text)) === 'exists') return 'exists';
     } catch (error) {
       const isExpected =
         error instanceof CassandraError &&
-        error.cqlCode === CqlErrorCode.INVALID &&
-        error.message.includes(column);
+        (error.cqlCode === CqlErrorCode.INVALID || error.cqlCode === CqlErrorCode.SYNTAX_ERROR) &&
+        error.message.includes(name);
       if (isExpected) return 'allowed';
       throw error;
     }
-    throw new InternalError('Cassandra made a table without its key column');
+    throw new InternalError('Cassandra executed a statement that was made to fail');
   }
 
   reply(): Reply {
@@ -283,7 +324,7 @@ function userKeyspace(session: Session, name: Parameters<typeof requireKeyspace>
 }
 
 function refuseReserved(keyspace: string, isCreate: boolean): void {
-  if (keyspace !== RECORD_KEYSPACE) return;
+  if (keyspace !== RECORD_KEYSPACE && keyspace !== MCS_KEYSPACE) return;
   throw new InvalidRequestError(
     isCreate
       ? `the keyspace name ${keyspace} is reserved by the proxy`

@@ -18,7 +18,7 @@ import { InvalidRequestError } from '../errors/index.ts';
 import { compareValues } from '../values/index.ts';
 import { RowsWriter } from '../wire/index.ts';
 import type { ColumnSpec, ResponsePrefix } from '../wire/index.ts';
-import { openKnownEpochs } from './epoch_reload.ts';
+import { openStored } from './open_stored.ts';
 import { openPagingState, pagingBinding, sealPagingState } from './paging_state.ts';
 import type { PagingPosition } from './paging_state.ts';
 import { result } from './reply.ts';
@@ -287,7 +287,7 @@ async function readPage(job: ReadJob, read: StoredRead, page: PageRequest): Prom
   // Merging partitions by ORDER BY may need clustering columns that the client did not select.
   const visible =
     plan.hasPartitionIn && plan.orderBy.length > 0 ? plan.roles.length : plan.columns.length;
-  const queued = await openKnownEpochs(session, plan.table, (batch, keys) =>
+  const queued = await openStored(session, plan.table, (batch, keys) =>
     openRows(batch, keys, plan.table, plan.roles, visible, read.known, cells),
   );
   session.services.metrics.addCellsDecrypted(queued.cellCount);

@@ -12,7 +12,7 @@ import {
   Opcode,
 } from '../wire/index.ts';
 import type { Envelope } from '../wire/index.ts';
-import { freshCatalog } from './epoch_reload.ts';
+import { freshCatalog } from './fresh_catalog.ts';
 import { CassandraError, forwarded, result } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { runConditional } from './run_conditional.ts';

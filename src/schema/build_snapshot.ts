@@ -42,6 +42,7 @@ export function buildSnapshot(
       : undefined);
   const tableRecords = new Map<string, { version: bigint; record: TableRecord }[]>();
   const typeRecords = new Map<string, { version: bigint; record: TypeRecord }[]>();
+  const defaultKeys = new Map<string, string>();
   for (const { version, record } of records?.records.values() ?? []) {
     if (record.kind === 'table') {
       if (isGone(record)) continue;
@@ -49,6 +50,8 @@ export function buildSnapshot(
       const list = tableRecords.get(name) ?? [];
       list.push({ version, record });
       tableRecords.set(name, list);
+    } else if (record.kind === 'keyspace') {
+      defaultKeys.set(record.keyspace, record.defaultKey.keyArn);
     } else {
       const list = typeRecords.get(record.keyspace) ?? [];
       list.push({ version, record });
@@ -93,6 +96,7 @@ export function buildSnapshot(
       isSystem,
       tables: entries,
       types: udts,
+      defaultKeyArn: defaultKeys.get(stored.name),
     });
     agrees &&= resolved.broken.size + resolved.stored.size === 0;
     agrees &&= [...entries.values()].every((e) => e.kind !== 'unknown' && e.kind !== 'broken');

@@ -80,6 +80,8 @@ export interface KeyspaceEntry {
   readonly isSystem: boolean;
   readonly tables: ReadonlyMap<string, TableEntry>;
   readonly types: ReadonlyMap<string, UdtType>;
+  /** ARN of the customer managed key of new tables that name none. */
+  readonly defaultKeyArn?: string | undefined;
 }
 
 /** The schema at one moment. Immutable. The keyspace `cqlock` is not in it, nor are the tables of system keyspaces. */

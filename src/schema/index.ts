@@ -13,11 +13,13 @@ export { Catalog } from './catalog.ts';
 export type { CatalogOptions } from './catalog.ts';
 export { adoptTables, initCluster } from './init_cluster.ts';
 export type { InitOptions } from './init_cluster.ts';
+export { readRolledBack } from './verified_records.ts';
 export { SchemaChanges } from './changes/schema_changes.ts';
 export type { SchemaChangesOptions } from './changes/schema_changes.ts';
 export type {
   AlterTableChange,
   CreateTableDefinition,
+  EncryptionChoice,
   NewColumn,
   RunStored,
 } from './changes/change_types.ts';
@@ -32,8 +34,13 @@ export type {
   TableStatus,
 } from './entries.ts';
 export type {
+  BackupKeys,
   CatalogTrust,
   ClusterTrust,
+  KeyedTable,
+  KeyNotices,
+  KeyRefusal,
+  KeyTarget,
   RecordChange,
   RecordPartition,
   RecordStore,
@@ -63,7 +70,11 @@ export type {
 export type { VerifiedRecords } from './verified_records.ts';
 export type {
   CatalogRecord,
+  CustomProperties,
   DekRecord,
+  GrantRecord,
+  KeyspaceRecord,
+  KmsKeyUse,
   TableKeyRecord,
   TableKeys,
   TableRecord,

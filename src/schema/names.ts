@@ -11,6 +11,8 @@ const SYSTEM_KEYSPACES: ReadonlySet<string> = new Set([
   'system_encryption',
   'system_metrics',
   'system_schema',
+  // Made by the proxy; Cassandra has none of that name.
+  'system_schema_mcs',
   'system_traces',
   'system_views',
   'system_virtual_schema',

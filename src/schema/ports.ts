@@ -1,5 +1,6 @@
 import type { RawSchema } from './raw_schema.ts';
-import type { TableKeys } from './record.ts';
+import type { ProxyError } from '../errors/index.ts';
+import type { KmsKeyUse, TableKeys } from './record.ts';
 
 /** A record's row. */
 export interface StoredRecord {
@@ -107,20 +108,87 @@ export interface CatalogTrust {
   advanceAnchor(rootVersion: bigint): Promise<void>;
 }
 
-/** Makes the keys of new tables. */
+/** A table, as far as its keys are bound to it. */
+export interface KeyedTable {
+  /** 16 bytes. */
+  readonly clusterId: Uint8Array;
+  /** 16 bytes. */
+  readonly tableId: Uint8Array;
+  readonly keyspace: string;
+  readonly name: string;
+}
+
+/** The KMS key that a table is to be under. */
+export type KeyTarget = 'service-owned' | { readonly provider: string; readonly keyArn: string };
+
+/** Makes, changes and gives back the keys of tables. */
 export interface TableKeyFactory {
   /** The same factory for keys that a client's role asks for; absent where nobody notes who asks. */
   onBehalfOf?(principal: string): TableKeyFactory;
-  /** Makes a service-owned KMS key, a table key under it, and a wrapped key DEK and cell DEK. */
-  newTableKeys(table: {
-    readonly clusterId: Uint8Array;
-    readonly tableId: Uint8Array;
-    readonly keyspace: string;
-    readonly name: string;
-  }): Promise<TableKeys>;
+  /**
+   * The customer managed key that a user's identifier names: an ARN, or an alias, which is resolved here once.
+   * @throws KeyAccessError, KeyUnavailableError when there is no such key, or it is no customer managed key.
+   */
+  resolveKey(identifier: string): Promise<Exclude<KeyTarget, 'service-owned'>>;
+  /**
+   * Makes sure that data keys can be made under a customer managed key; for a default that no table has yet.
+   * @throws KeyAccessError, KeyUnavailableError
+   */
+  tryKey(target: Exclude<KeyTarget, 'service-owned'>): Promise<void>;
+  /**
+   * Makes a table key under the target (for a service-owned one the KMS key too), the grants, and a wrapped key DEK and
+   * cell DEK.
+   * @throws KeyAccessError with no grant left behind; KeyUnavailableError when that is not known.
+   */
+  newTableKeys(table: KeyedTable, target?: KeyTarget): Promise<TableKeys>;
+  /**
+   * The keys of a table under another KMS key: a new table key, all DEKs wrapped under it alone, and a new cell DEK.
+   * @param asking told each KMS key before it is used, so that a failure can name it
+   * @throws KeyAccessError of the old or the new key with no grant left behind; KeyUnavailableError when that is not known.
+   */
+  changedTableKeys(
+    table: KeyedTable,
+    keys: TableKeys,
+    target: KeyTarget,
+    asking: (keyArn: string) => void,
+  ): Promise<TableKeys>;
+  /**
+   * Gives back a KMS key that a table leaves: retires its grants, destroys it if it is service-owned. Can be repeated.
+   * @param kept ARNs of the table's KMS keys that stay
+   * @throws KeyAccessError, KeyUnavailableError when that is not possible now.
+   */
+  releaseKey(tableId: Uint8Array, use: KmsKeyUse, kept: readonly string[]): Promise<void>;
   /**
    * Destroys every service-owned key that was made for a table id, known to a record or not. Does nothing when there is
    * none, so it can be repeated.
    */
   discardTableKeys(tableId: Uint8Array): Promise<void>;
+}
+
+/** Backups, as far as the KMS keys of tables concern them. */
+export interface BackupKeys {
+  /**
+   * Moves what backups of the table have wrapped under a KMS key that it left to its present one, and tells whether any
+   * backup needs the old key still; then the old key stays, and this is asked again later. Can be repeated.
+   */
+  stillNeed(
+    table: { readonly tableId: string; readonly keyspace: string; readonly name: string },
+    left: KmsKeyUse,
+    present: TableKeys | null,
+  ): Promise<boolean>;
+}
+
+/** A KMS key that could not be used where a user named it. */
+export interface KeyRefusal {
+  readonly keyspace: string;
+  /** `undefined` for the default of a keyspace. */
+  readonly table: string | undefined;
+  /** The ARN; what the user wrote when that could not be resolved. */
+  readonly keyArn: string;
+  readonly error: ProxyError;
+}
+
+/** Tells the owners of keys. Must not throw. */
+export interface KeyNotices {
+  keyRefused(refusal: KeyRefusal): void;
 }

@@ -52,6 +52,15 @@ export interface DekRecord {
   readonly inactiveSinceMs?: number;
 }
 
+/** What a grant on a customer managed key is for: the table itself, or the backups the system makes of it. */
+export type GrantUse = 'working' | 'backup';
+
+/** A grant on a customer managed key. */
+export interface GrantRecord {
+  readonly use: GrantUse;
+  readonly id: string;
+}
+
 /** All keys of a table. */
 export interface TableKeys {
   readonly provider: string;
@@ -62,7 +71,22 @@ export interface TableKeys {
   readonly deks: readonly DekRecord[];
   /** Cells of a lower epoch are refused. */
   readonly minEpoch: number;
+  /** Grants on `keyArn`; absent for service-owned keys and where the KMS knows none. */
+  readonly grants?: readonly GrantRecord[];
 }
+
+/** A KMS key that a table may have been given, or has left: what is held of it is to be given back. */
+export interface KmsKeyUse {
+  readonly provider: string;
+  /** Empty for a service-owned key that was about to be made: every one that the record does not name is meant. */
+  readonly keyArn: string;
+  readonly serviceOwned: boolean;
+  /** `null` when it is not known whether the grants were made. */
+  readonly grants: readonly GrantRecord[] | null;
+}
+
+/** Settings of Amazon Keyspaces without effect here, kept as they were given: property, setting, value. */
+export type CustomProperties = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 /** Who works on a change, and until when others leave it alone. */
 export interface ClaimRecord {
@@ -95,6 +119,10 @@ export interface TableRecord extends TableForm {
   readonly claim: ClaimRecord | null;
   readonly createdAtMs: number;
   readonly droppedAtMs: number | null;
+  /** Custom properties beside the encryption specification, which `keys` says. */
+  readonly customProperties?: CustomProperties;
+  /** KMS keys to be given back once no change is under way. What `keys` uses is never given back. */
+  readonly release?: readonly KmsKeyUse[];
 }
 
 /** A field of a type record. */
@@ -118,8 +146,26 @@ export interface TypeRecord {
   readonly claim: ClaimRecord | null;
 }
 
+/** Body of the record of a keyspace: there is one only where the keyspace has a default key. */
+export interface KeyspaceRecord {
+  readonly format: 1;
+  readonly kind: 'keyspace';
+  readonly state: 'CREATING' | 'ACTIVE' | 'DROPPING';
+  readonly keyspace: string;
+  /** 16 bytes, hex. */
+  readonly keyspaceId: string;
+  /** Customer managed key of new tables that name none. */
+  readonly defaultKey: { readonly provider: string; readonly keyArn: string };
+  readonly claim: ClaimRecord | null;
+}
+
 /** Any record. */
-export type CatalogRecord = TableRecord | TypeRecord;
+export type CatalogRecord = TableRecord | TypeRecord | KeyspaceRecord;
+
+/** What a record is about, for messages. */
+export function recordLabel(record: CatalogRecord): string {
+  return record.kind === 'keyspace' ? record.keyspace : `${record.keyspace}.${record.name}`;
+}
 
 /** True for a record whose table is gone: it holds nothing but keys. */
 export function isGone(record: CatalogRecord): boolean {
@@ -128,11 +174,19 @@ export function isGone(record: CatalogRecord): boolean {
 
 /** The id of a record: `table_id` of its row, hex. */
 export function recordId(record: CatalogRecord | RotationRecord): string {
-  if (record.kind === 'rotation') return record.rotationId;
-  return record.kind === 'table' ? record.tableId : record.typeId;
+  switch (record.kind) {
+    case 'table':
+      return record.tableId;
+    case 'type':
+      return record.typeId;
+    case 'keyspace':
+      return record.keyspaceId;
+    case 'rotation':
+      return record.rotationId;
+  }
 }
 
-const KINDS: ReadonlySet<string> = new Set(['table', 'type', 'rotation']);
+const KINDS: ReadonlySet<string> = new Set(['table', 'type', 'keyspace', 'rotation']);
 
 /** Bytes of a record. They are made once and kept as they are: MAC and hash are over them. */
 export function serialiseRecord(record: CatalogRecord | RotationRecord): Uint8Array {

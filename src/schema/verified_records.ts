@@ -63,17 +63,39 @@ export async function readVerifiedRecords(
   known: KnownRecords | undefined,
 ): Promise<VerifiedRecords> {
   const cluster = await trust.cluster();
-  if (cluster === undefined) {
-    throw new ConfigError(
-      'CONFIG_NOT_INITIALISED',
-      'this key store knows no cluster; run `cqlock init` once for a new cluster, or use the key store the cluster was initialised with',
-    );
-  }
+  if (cluster === undefined) throw notInitialised();
   let verified = await readOnce(store, trust, cluster, known);
   // A partition of several pages is not read atomically: only damage that is still there after a second reading counts.
   if (verified.damaged.length > 0) verified = await readOnce(store, trust, cluster, known);
   await trust.advanceAnchor(verified.root.version);
   return verified;
+}
+
+/**
+ * Reads the root that is there, whatever version was seen before, and verifies it under the catalog key; the anchor stays.
+ * @returns its version, the anchor, and how many records do not verify
+ * @throws as {@link readVerifiedRecords}, but not for a rollback.
+ */
+export async function readRolledBack(
+  store: RecordStore,
+  trust: CatalogTrust,
+): Promise<{ readonly version: bigint; readonly seen: bigint; readonly damaged: number }> {
+  const cluster = await trust.cluster();
+  if (cluster === undefined) throw notInitialised();
+  const { root, damaged } = await readOnce(
+    store,
+    trust,
+    { ...cluster, rootVersion: 0n },
+    undefined,
+  );
+  return { version: root.version, seen: cluster.rootVersion, damaged: damaged.length };
+}
+
+function notInitialised(): ConfigError {
+  return new ConfigError(
+    'CONFIG_NOT_INITIALISED',
+    'this key store knows no cluster; run `cqlock init` once for a new cluster, or use the key store the cluster was initialised with',
+  );
 }
 
 async function readOnce(

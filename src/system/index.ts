@@ -18,6 +18,7 @@ export type {
   KeyUseRow,
 } from './encryption/encryption_status.ts';
 export type { ProxyIdentity } from './identity.ts';
+export { MCS_KEYSPACE } from './mcs_tables.ts';
 export { SYSTEM_KEYSPACES } from './policy.ts';
 export { schemaVersionOf } from './schema_version.ts';
 export { planVirtualSelect } from './select/plan.ts';

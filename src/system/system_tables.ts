@@ -7,6 +7,7 @@ import { encryptionSchemaRows } from './encryption/schema_rows.ts';
 import { HIDDEN_KEYSPACE } from './hidden.ts';
 import { inetBytes } from './identity.ts';
 import type { ProxyIdentity } from './identity.ts';
+import { MCS_KEYSPACE, mcsColumns, mcsRows, mcsSource } from './mcs_tables.ts';
 import { systemTableRule } from './policy.ts';
 import { logicalSchemaRows, withoutHiddenKeyspace } from './schema_rows.ts';
 import type { VirtualRow, VirtualTable } from './virtual_table.ts';
@@ -47,6 +48,7 @@ export class SystemTables {
     if (keyspace === ENCRYPTION_KEYSPACE) {
       return encryption && encryptionTable(table, () => this.#source.snapshot(), encryption);
     }
+    if (keyspace === MCS_KEYSPACE) return this.#mcsTable(table);
     const rule = systemTableRule(keyspace, table);
     if (keyspace === HIDDEN_KEYSPACE) return undefined;
     const raw = this.#source.raw(keyspace, table);
@@ -83,6 +85,24 @@ export class SystemTables {
     const isSchema = raw.keyspace === 'system_virtual_schema';
     if (!isSchema || this.#source.encryption === undefined) return visible;
     return [...encryptionSchemaRows(raw), ...visible];
+  }
+
+  /** A table of system_schema_mcs, made of one of system_schema. */
+  #mcsTable(name: string): VirtualTable | undefined {
+    const source = mcsSource(name);
+    const planned = source === undefined ? undefined : this.#source.raw('system_schema', source);
+    if (planned === undefined) return undefined;
+    return {
+      keyspace: MCS_KEYSPACE,
+      name,
+      columns: mcsColumns(planned),
+      filtersFreely: false,
+      rows: () => {
+        const now = this.#source.raw('system_schema', planned.name) ?? planned;
+        // An upgrade of Cassandra may change the columns: then the statement is planned again next time.
+        return mcsRows(sameColumns(now, planned) ? now : planned, this.#source.snapshot());
+      },
+    };
   }
 
   #table(planned: RawTable, rowsOf: (now: RawTable) => readonly VirtualRow[]): VirtualTable {

@@ -3,7 +3,7 @@
 // With a step that never comes it ends by itself, prints the steps it went through, and was not killed.
 import { join } from 'node:path';
 
-const { dist, directory, port, change, at, nth } = JSON.parse(process.argv[2]);
+const { dist, directory, port, change, at, nth, store: paths } = JSON.parse(process.argv[2]);
 const load = (folder) => import(join(dist, folder, 'index.js'));
 const [keys, kms, schema, upstream, util] = await Promise.all(
   ['keys', 'kms', 'schema', 'upstream', 'util'].map(load),
@@ -25,8 +25,8 @@ const connection = new upstream.ControlConnection({
 await connection.connect();
 let isArmed = false;
 const store = kms.KeyStore.open({
-  path: join(directory, 'keystore'),
-  rootKey: kms.loadRootKey({ kind: 'file', path: join(directory, 'root.key') }),
+  path: paths?.keyStore ?? join(directory, 'keystore'),
+  rootKey: kms.loadRootKey({ kind: 'file', path: paths?.rootKey ?? join(directory, 'root.key') }),
   step: (name) => {
     if (isArmed) step(name);
   },
@@ -62,6 +62,7 @@ const RUNS = {
       run(stored.replace('$ID', tableId))(),
     ),
   alterTable: () => changes.alterTable(table(), change.alter, run(stored)),
+  changeKey: () => changes.changeTableKey(table(), change.choice),
   dropTable: () => changes.dropTable(table(), run(stored)),
   dropKeyspace: () => changes.dropKeyspace(keyspace, run(stored)),
   createType: () => changes.createType({ keyspace, name, fields: change.fields }, run(stored)),

@@ -38,13 +38,17 @@ export function storeOptions(directory: string) {
 }
 
 /** Everything but the catalog, connected. */
-export async function connectKeys(directory: string, port: number) {
+export async function connectKeys(
+  directory: string,
+  port: number,
+  options: ReturnType<typeof storeOptions> = storeOptions(directory),
+) {
   const connection = new ControlConnection({
     contactPoints: [`127.0.0.1:${port}`],
     logger: SILENT,
   });
   await connection.connect();
-  const keyStore = KeyStore.open(storeOptions(directory));
+  const keyStore = KeyStore.open(options);
   const kms = new EmbeddedKms({ store: keyStore });
   return {
     connection,

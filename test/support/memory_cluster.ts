@@ -5,8 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KmsTableKeys, StateDirectoryTrust } from '../../src/keys/index.ts';
 import { EmbeddedKms, KeyStore, KmsRegistry, loadRootKey } from '../../src/kms/index.ts';
+import type { KmsProvider } from '../../src/kms/index.ts';
 import { Catalog, initCluster, SchemaChanges } from '../../src/schema/index.ts';
 import type {
+  BackupKeys,
+  EncryptionChoice,
+  KeyNotices,
   NewColumn,
   RawSchema,
   RecordStore,
@@ -20,13 +24,19 @@ export interface MemoryProxy {
   readonly catalog: Catalog;
   readonly changes: SchemaChanges;
   /** CREATE TABLE of a table with these columns. */
-  create(name: string, columns?: readonly NewColumn[]): Promise<'created' | 'exists'>;
+  create(
+    name: string,
+    columns?: readonly NewColumn[],
+    encryption?: EncryptionChoice,
+  ): Promise<'created' | 'exists'>;
 }
 
 /** What a proxy is given beside the cluster. */
 export interface MemoryProxyOptions {
   readonly step?: (name: string) => void | Promise<void>;
   readonly clock?: Clock;
+  readonly notices?: KeyNotices;
+  readonly backups?: BackupKeys;
   /** Called before the schema is read, with what will be answered if it returns nothing. */
   readonly onReadSchema?: () => Promise<RawSchema | undefined>;
 }
@@ -51,28 +61,31 @@ export class MemoryCluster {
   tables: Table[] = [];
   columns: Column[] = [];
   types: Type[] = [];
+  keyspaces: readonly string[] = ['ks'];
   readonly keyStore: KeyStore;
   readonly kms: KmsRegistry;
+  readonly embedded: EmbeddedKms;
+  /** Opens the keys of tables as a proxy does. */
+  readonly tableKeys: KmsTableKeys;
   readonly #clock: Clock;
   readonly #store: RecordStore = memoryStore();
   readonly #trust: StateDirectoryTrust;
-  readonly #keys: KmsTableKeys;
 
-  private constructor(keyStore: KeyStore, clock: Clock) {
+  private constructor(keyStore: KeyStore, clock: Clock, others: readonly KmsProvider[]) {
     this.keyStore = keyStore;
     this.#clock = clock;
-    const kms = new EmbeddedKms({ store: keyStore });
-    this.#trust = new StateDirectoryTrust(keyStore, kms);
-    this.kms = new KmsRegistry(kms);
-    this.#keys = new KmsTableKeys(this.kms);
+    this.embedded = new EmbeddedKms({ store: keyStore });
+    this.#trust = new StateDirectoryTrust(keyStore, this.embedded);
+    this.kms = new KmsRegistry(this.embedded, others);
+    this.tableKeys = new KmsTableKeys(this.kms, clock);
   }
 
   /** Makes and initialises one with the keyspace `ks`. */
-  static async start(clock: Clock): Promise<MemoryCluster> {
+  static async start(clock: Clock, others: readonly KmsProvider[] = []): Promise<MemoryCluster> {
     const path = join(mkdtempSync(join(tmpdir(), 'cqlock-memory-')), 'keystore');
     const value = Buffer.alloc(32, 5).toString('base64');
     const rootKey = loadRootKey({ kind: 'base64', value });
-    const cluster = new MemoryCluster(await KeyStore.create({ path, rootKey }), clock);
+    const cluster = new MemoryCluster(await KeyStore.create({ path, rootKey }), clock, others);
     await initCluster({
       store: cluster.#store,
       source: cluster.#source({}),
@@ -86,19 +99,21 @@ export class MemoryCluster {
     const clock = options.clock ?? this.#clock;
     const source = this.#source(options);
     const catalog = await Catalog.open({ store: this.#store, source, trust: this.#trust, clock });
-    const { step } = options;
+    const { step, notices, backups } = options;
     const changes = new SchemaChanges({
       catalog,
       source,
-      keys: this.#keys,
+      keys: this.tableKeys,
       clock,
+      ...(notices === undefined ? {} : { notices }),
+      ...(backups === undefined ? {} : { backups }),
       ...(step === undefined ? {} : { step }),
     });
     return {
       catalog,
       changes,
-      create: (name, columns = TWO_COLUMNS) =>
-        changes.createTable({ keyspace: 'ks', name, columns }, ({ tableId }) => {
+      create: (name, columns = TWO_COLUMNS, encryption) =>
+        changes.createTable({ keyspace: 'ks', name, columns, encryption }, ({ tableId }) => {
           this.createTable(name, tableId, columns);
           return Promise.resolve('created');
         }),
@@ -114,7 +129,7 @@ export class MemoryCluster {
 
   /** Opens the keys of a table. */
   async open(table: TableEntry): ReturnType<KmsTableKeys['open']> {
-    return await this.#keys.open(table, await this.clusterId());
+    return await this.tableKeys.open(table, await this.clusterId());
   }
 
   /** As Cassandra: refuses a name that is taken. */
@@ -148,7 +163,7 @@ export class MemoryCluster {
   schema(): RawSchema {
     return {
       schemaVersion: '',
-      keyspaces: [{ name: 'ks', durableWrites: true, replication: {} }],
+      keyspaces: this.keyspaces.map((name) => ({ name, durableWrites: true, replication: {} })),
       tables: this.tables,
       columns: this.columns,
       types: this.types,

@@ -75,7 +75,7 @@ export async function startProxy(options: TestProxyOptions): Promise<TestProxy> 
   }
 }
 
-/** Runs a command of `cqlock` to its end, e.g. `init` or `audit verify`. */
+/** Runs a command of `cqlock` to its end, e.g. `init` or `tables list`; its words stand apart by spaces. */
 export async function runCqlock(
   command: string,
   options: TestProxyOptions & { readonly dataDir: string },

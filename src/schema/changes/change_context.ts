@@ -1,7 +1,8 @@
 import { OverloadError, SchemaError } from '../../errors/index.ts';
 import type { Clock } from '../../util/index.ts';
 import type { Catalog } from '../catalog.ts';
-import type { SchemaSource, TableKeyFactory } from '../ports.ts';
+import type { BackupKeys, KeyNotices, SchemaSource, TableKeyFactory } from '../ports.ts';
+import { recordLabel } from '../record.ts';
 import type { CatalogRecord } from '../record.ts';
 
 /** What the single changes share. */
@@ -9,6 +10,10 @@ export interface ChangeContext {
   readonly catalog: Catalog;
   readonly source: SchemaSource;
   readonly keys: TableKeyFactory;
+  readonly notices: KeyNotices;
+  readonly backups: BackupKeys;
+  /** Monotonic time before which keys of a record are not tried to be given back again, by record id. */
+  readonly releaseAfterMs: Map<string, number>;
   readonly clock: Clock;
   /** Unique for each change, so that a claim that was taken over is noticed. */
   readonly owner: string;
@@ -41,10 +46,7 @@ class ClaimedError extends OverloadError {
 export function refuseForeignClaim(context: ChangeContext, record: CatalogRecord): void {
   const held = record.claim;
   if (held === null || held.owner === context.owner) return;
-  throw new ClaimedError(
-    `${record.keyspace}.${record.name}`,
-    held.deadlineMs <= context.clock.nowMs(),
-  );
+  throw new ClaimedError(recordLabel(record), held.deadlineMs <= context.clock.nowMs());
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { ColumnKind, ColumnScheme } from '../entries.ts';
+import type { CustomProperties } from '../record.ts';
 
 /** A column of CREATE TABLE or ALTER TABLE ADD. */
 export interface NewColumn {
@@ -15,11 +16,18 @@ export interface NewColumn {
   readonly padded?: boolean | undefined;
 }
 
+/** The KMS key a statement names: by an identifier of the user's, or the service-owned default. */
+export type EncryptionChoice = 'service-owned' | { readonly identifier: string };
+
 /** What CREATE TABLE makes. */
 export interface CreateTableDefinition {
   readonly keyspace: string;
   readonly name: string;
   readonly columns: readonly NewColumn[];
+  /** Default: the default key of the keyspace, else a service-owned key. */
+  readonly encryption?: EncryptionChoice | undefined;
+  /** Custom properties beside the encryption. */
+  readonly customProperties?: CustomProperties | undefined;
 }
 
 /** What ALTER TABLE does to the columns. */

@@ -1,7 +1,8 @@
 import { isGone, recordId } from '../record.ts';
-import type { CatalogRecord } from '../record.ts';
+import type { CatalogRecord, TableRecord } from '../record.ts';
 import type { VerifiedRecords } from '../verified_records.ts';
 import type { ChangeContext } from './change_context.ts';
+import { releaseAll, releaseLeftKeys } from './key_release.ts';
 import { settle } from './settle.ts';
 
 /** How long keys outlive their table: Cassandra's automatic snapshots need them. */
@@ -27,6 +28,7 @@ export async function recoverChanges(
   for (const [id, { record, version }] of before.records) if (isDue(record)) due.set(id, version);
   let isChanged = due.size > 0 && (await settleDue(context, due));
   if (await destroyOldKeys(context)) isChanged = true;
+  if (await releaseLeftKeys(context)) isChanged = true;
   if (isChanged) await catalog.refresh();
 }
 
@@ -55,21 +57,24 @@ async function settleDue(
 
 /** A record goes only after its keys, so a crash in between leaves a record that is found again. */
 async function destroyOldKeys(context: ChangeContext): Promise<boolean> {
-  const { catalog, keys, clock } = context;
+  const { catalog, clock } = context;
   const oldest = clock.nowMs() - KEYS_OF_DROPPED_MS;
-  const isOld = (record: CatalogRecord): boolean =>
+  const isOld = (record: CatalogRecord): record is TableRecord =>
     record.kind === 'table' &&
     isGone(record) &&
     (record.state === 'ABANDONED' || (record.droppedAtMs ?? Number.MAX_VALUE) < oldest);
-  const idsOf = (view: VerifiedRecords): string[] =>
-    [...view.records.values()]
-      .map((entry) => entry.record)
-      .filter(isOld)
-      .map(recordId);
-  const ids = idsOf(await catalog.readRecords());
-  if (ids.length === 0) return false;
+  const oldOnes = (view: VerifiedRecords): TableRecord[] =>
+    [...view.records.values()].flatMap(({ record }) => (isOld(record) ? [record] : []));
+  const idsOf = (view: VerifiedRecords): string[] => oldOnes(view).map(recordId);
+  const now = clock.monotonicMs();
+  const due = oldOnes(await catalog.readRecords()).filter(
+    (record) => (context.releaseAfterMs.get(record.tableId) ?? 0) <= now,
+  );
+  if (due.length === 0) return false;
   await context.step('recover.destroy_keys');
-  for (const id of ids) await keys.discardTableKeys(Buffer.from(id, 'hex'));
+  const ids: string[] = [];
+  for (const record of due) if (await releaseAll(context, record)) ids.push(record.tableId);
+  if (ids.length === 0) return false;
   await context.step('recover.remove_records');
   await catalog.change((view) => {
     const left = new Set(idsOf(view));

@@ -2,11 +2,18 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../util/index.ts';
 import type { Catalog } from '../catalog.ts';
 import type { TableEntry } from '../entries.ts';
-import type { SchemaSource, TableKeyFactory } from '../ports.ts';
-import type { TypeFieldRecord } from '../record.ts';
+import type { BackupKeys, KeyNotices, SchemaSource, TableKeyFactory } from '../ports.ts';
+import type { CustomProperties, TypeFieldRecord } from '../record.ts';
 import type { ChangeContext } from './change_context.ts';
 import { settled } from './change_context.ts';
-import type { AlterTableChange, CreateTableDefinition, RunStored } from './change_types.ts';
+import type {
+  AlterTableChange,
+  CreateTableDefinition,
+  EncryptionChoice,
+  RunStored,
+} from './change_types.ts';
+import { changeTableKey, setCustomProperties } from './key_change.ts';
+import { alterKeyspaceKey, createKeyspace } from './keyspace_changes.ts';
 import { recoverChanges } from './recovery.ts';
 import { alterTable, createTable, dropKeyspace, dropTable } from './table_changes.ts';
 import { alterType, createType, dropType } from './type_changes.ts';
@@ -17,6 +24,10 @@ export interface SchemaChangesOptions {
   readonly source: SchemaSource;
   readonly keys: TableKeyFactory;
   readonly clock: Clock;
+  /** Told about customer managed keys that cannot be used. Default: nobody. */
+  readonly notices?: KeyNotices;
+  /** Default: there are no backups. */
+  readonly backups?: BackupKeys;
   /** How long a claim is left alone by others; longer than a schema statement can take. Default 60,000 ms. */
   readonly claimMs?: number;
   /** Called before each step; tests stop the process there. */
@@ -39,6 +50,9 @@ export class SchemaChanges {
       catalog: options.catalog,
       source: options.source,
       keys: options.keys,
+      notices: options.notices ?? { keyRefused: () => undefined },
+      backups: options.backups ?? { stillNeed: () => Promise.resolve(false) },
+      releaseAfterMs: new Map(),
       clock: options.clock,
       claimMs: options.claimMs ?? 60_000,
       step: options.step ?? (() => undefined),
@@ -74,6 +88,43 @@ export class SchemaChanges {
     return this.#inTurn(table.keyspace, table.name, (context) =>
       alterTable(context, table, change, runStored),
     );
+  }
+
+  /**
+   * ALTER TABLE of the encryption alone: puts the table under another KMS key. Whether the client may do that is to be asked
+   * before. Nothing is done when the table is under that key.
+   * @throws SchemaError when the old or the new key cannot be used.
+   */
+  changeTableKey(table: TableEntry, choice: EncryptionChoice): Promise<void> {
+    return this.#inTurn(table.keyspace, table.name, (context) =>
+      changeTableKey(context, table, choice),
+    );
+  }
+
+  /** ALTER TABLE of other custom properties, which are kept and have no effect. */
+  setCustomProperties(table: TableEntry, properties: CustomProperties): Promise<void> {
+    return this.#inTurn(table.keyspace, table.name, (context) =>
+      setCustomProperties(context, table, properties),
+    );
+  }
+
+  /** CREATE KEYSPACE with a default key; `authorize` rejects with the client's error. */
+  createKeyspace(
+    keyspace: string,
+    choice: EncryptionChoice,
+    runStored: RunStored,
+    authorize: () => Promise<void>,
+  ): Promise<void> {
+    return createKeyspace(this.#change(), keyspace, choice, runStored, authorize);
+  }
+
+  /** ALTER KEYSPACE of the default key alone. */
+  alterKeyspaceKey(
+    keyspace: string,
+    choice: EncryptionChoice,
+    authorize: () => Promise<void>,
+  ): Promise<void> {
+    return alterKeyspaceKey(this.#change(), keyspace, choice, authorize);
   }
 
   /** DROP TABLE, also of tables that are not encrypted or do not verify. */

@@ -1,6 +1,13 @@
 import { formMatches } from '../build_table.ts';
 import type { RawSchema } from '../raw_schema.ts';
-import type { CatalogRecord, TableForm, TableRecord, TypeRecord } from '../record.ts';
+import { isGone } from '../record.ts';
+import type {
+  CatalogRecord,
+  KeyspaceRecord,
+  TableForm,
+  TableRecord,
+  TypeRecord,
+} from '../record.ts';
 
 /**
  * What becomes of a claimed record, by what Cassandra's schema shows once all nodes agree: a table with the id of its
@@ -12,12 +19,42 @@ export function settle(
   raw: RawSchema,
   nowMs: number,
 ): CatalogRecord | 'remove' | 'keep' {
-  return record.kind === 'table' ? settleTable(record, raw, nowMs) : settleType(record, raw);
+  switch (record.kind) {
+    case 'table':
+      return settleTable(record, raw, nowMs);
+    case 'type':
+      return settleType(record, raw);
+    case 'keyspace':
+      return settleKeyspace(record, raw);
+  }
 }
 
-/** The record of a table after its drop: its keys stay for Cassandra's automatic snapshots. */
+/**
+ * The record of a table after its drop: its keys, and the grant for backups, stay for Cassandra's automatic snapshots; the
+ * working grant is to be given back.
+ */
 export function droppedRecord(record: TableRecord, nowMs: number): TableRecord {
-  return { ...record, state: 'DROPPED', next: null, claim: null, droppedAtMs: nowMs };
+  const { keys } = record;
+  const dropped = {
+    ...record,
+    state: 'DROPPED',
+    next: null,
+    claim: null,
+    droppedAtMs: nowMs,
+  } as const;
+  const working = keys?.grants?.filter((grant) => grant.use === 'working') ?? [];
+  if (keys?.grants === undefined || working.length === 0) return dropped;
+  const { provider, keyArn, serviceOwned } = keys;
+  return {
+    ...dropped,
+    keys: { ...keys, grants: keys.grants.filter((grant) => grant.use !== 'working') },
+    release: [...(record.release ?? []), { provider, keyArn, serviceOwned, grants: working }],
+  };
+}
+
+function settleKeyspace(record: KeyspaceRecord, raw: RawSchema): KeyspaceRecord | 'remove' {
+  const isThere = raw.keyspaces.some((keyspace) => keyspace.name === record.keyspace);
+  return isThere ? { ...record, state: 'ACTIVE', claim: null } : 'remove';
 }
 
 function settleTable(record: TableRecord, raw: RawSchema, nowMs: number): TableRecord | 'keep' {
@@ -27,6 +64,7 @@ function settleTable(record: TableRecord, raw: RawSchema, nowMs: number): TableR
       table.name === record.name &&
       table.id === record.cassandraId,
   );
+  if (isGone(record)) return { ...record, claim: null };
   if (record.state === 'CREATING') {
     if (isThere && record.keys !== null) return { ...record, state: 'ACTIVE', claim: null };
     // No value was ever encrypted: a write needs the table.

@@ -1,20 +1,24 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import {
   InternalError,
-  InvalidRequestError,
+  KeyAccessError,
   MetadataIntegrityError,
   OverloadError,
 } from '../../errors/index.ts';
 import type { TableEntry } from '../entries.ts';
+import type { KeyTarget } from '../ports.ts';
 import { RESERVED_COLUMN_PREFIX } from '../names.ts';
 import { isGone, recordId } from '../record.ts';
 import type { CatalogRecord, TableRecord } from '../record.ts';
-import type { VerifiedRecords } from '../verified_records.ts';
 import { claim, refuseForeignClaim, settled, whenFree } from './change_context.ts';
 import type { ChangeContext } from './change_context.ts';
 import type { AlterTableChange, CreateTableDefinition, RunStored } from './change_types.ts';
 import { formAfter, newColumnRecord } from './forms.ts';
+import { intended } from './key_change.ts';
+import { chosenKey, defaultKey, keyFailure } from './key_choice.ts';
+import { releaseAll } from './key_release.ts';
 import { isRefusal } from './outcome.ts';
+import { tableRecord, updateOwn } from './own_record.ts';
 import { recoverChanges } from './recovery.ts';
 import { droppedRecord } from './settle.ts';
 
@@ -32,24 +36,29 @@ export async function createTable(
   if ((await catalog.refresh()).table(keyspace, name) !== undefined) return 'exists';
   await authorize?.();
 
-  const record = newRecord(context, definition);
+  const object = { keyspace, table: name };
+  const target =
+    definition.encryption === undefined
+      ? await defaultKey(context, keyspace)
+      : await chosenKey(context, object, definition.encryption);
+  const record = newRecord(context, definition, target);
   await context.step('create.claim');
   if ((await claimName(context, record)) === 'exists') return 'exists';
 
   try {
     await context.step('create.keys');
     const { clusterId } = await catalog.readRecords();
-    const keys = await context.keys.newTableKeys({
-      clusterId,
-      tableId: Buffer.from(record.tableId, 'hex'),
-      keyspace,
-      name,
-    });
+    const tableId = Buffer.from(record.tableId, 'hex');
+    const keys = await context.keys.newTableKeys({ clusterId, tableId, keyspace, name }, target);
     await context.step('create.keys_durable');
-    await updateOwn(context, record.tableId, (current) => ({ ...current, keys }));
+    await updateOwn(context, record.tableId, ({ release: _, ...current }) => ({
+      ...current,
+      keys,
+    }));
   } catch (error) {
-    await undoClaim(context, record.tableId);
-    throw error;
+    await undoClaim(context, record.tableId, !(error instanceof KeyAccessError));
+    if (target === 'service-owned') throw error;
+    throw keyFailure(context, object, target.keyArn, error);
   }
 
   let outcome: 'created' | 'exists';
@@ -261,9 +270,26 @@ function claimable<T>(context: ChangeContext, attempt: () => Promise<T>): Promis
 }
 
 /** Removes a claim and the keys made for it; nothing was encrypted with them. The record goes last, so that keys are found. */
-async function dropClaim(context: ChangeContext, tableId: string): Promise<void> {
+async function dropClaim(
+  context: ChangeContext,
+  tableId: string,
+  mayHaveGrants = true,
+): Promise<void> {
   await context.step('create.undo_keys');
-  await context.keys.discardTableKeys(Buffer.from(tableId, 'hex'));
+  const current = (await context.catalog.readRecords()).records.get(tableId)?.record;
+  if (current?.kind === 'table') {
+    const held = mayHaveGrants ? current : { ...current, release: [] };
+    if (!(await releaseAll(context, held))) {
+      // The name is free; recovery gives back what could not be given back now.
+      await updateOwn(context, tableId, (own) => ({
+        ...own,
+        state: 'ABANDONED',
+        claim: null,
+        droppedAtMs: context.clock.nowMs(),
+      }));
+      return;
+    }
+  }
   await context.step('create.undo_claim');
   await context.catalog.change((view) =>
     view.records.get(tableId)?.record.claim?.owner === context.owner
@@ -274,9 +300,13 @@ async function dropClaim(context: ChangeContext, tableId: string): Promise<void>
 }
 
 /** As {@link dropClaim}; the client gets the error that came first, and a claim that could not be dropped is left to recovery. */
-async function undoClaim(context: ChangeContext, tableId: string): Promise<void> {
+async function undoClaim(
+  context: ChangeContext,
+  tableId: string,
+  mayHaveGrants = true,
+): Promise<void> {
   try {
-    await dropClaim(context, tableId);
+    await dropClaim(context, tableId, mayHaveGrants);
   } catch {
     // Recovery destroys the keys and removes the claim when its time has passed.
   }
@@ -289,31 +319,12 @@ function alteredAround(record: TableRecord): MetadataIntegrityError {
   );
 }
 
-async function updateOwn(
+function newRecord(
   context: ChangeContext,
-  tableId: string,
-  update: (record: TableRecord) => TableRecord,
-): Promise<void> {
-  await context.catalog.change((view) => {
-    const current = tableRecord(view, tableId);
-    if (current.claim?.owner !== context.owner) {
-      throw new InvalidRequestError(
-        `the schema change of ${current.keyspace}.${current.name} took too long and was settled by another proxy; try again`,
-      );
-    }
-    return { put: [update(current)] };
-  });
-}
-
-function tableRecord(view: VerifiedRecords, tableId: string): TableRecord {
-  const record = view.records.get(tableId)?.record;
-  if (record?.kind !== 'table' || isGone(record)) {
-    throw new InvalidRequestError('the table was changed or dropped meanwhile; try again');
-  }
-  return record;
-}
-
-function newRecord(context: ChangeContext, definition: CreateTableDefinition): TableRecord {
+  definition: CreateTableDefinition,
+  target: KeyTarget,
+): TableRecord {
+  const { customProperties } = definition;
   const columns = definition.columns.map((column) => newColumnRecord(column, undefined));
   if (!columns.some((column) => column.kind === 'partition')) {
     throw new InternalError(`table definition without a partition key (${RESERVED_COLUMN_PREFIX})`);
@@ -333,5 +344,8 @@ function newRecord(context: ChangeContext, definition: CreateTableDefinition): T
     claim: claim(context),
     createdAtMs: context.clock.nowMs(),
     droppedAtMs: null,
+    ...(customProperties === undefined ? {} : { customProperties }),
+    // The keys of a table that never comes to be are found by its id; grants are not.
+    ...(target === 'service-owned' ? {} : { release: [intended(target)] }),
   };
 }

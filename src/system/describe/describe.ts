@@ -2,6 +2,7 @@ import type { Statement } from '../../cql/index.ts';
 import { InvalidRequestError, SchemaError } from '../../errors/index.ts';
 import type { Snapshot } from '../../schema/index.ts';
 import type { ColumnSpec } from '../../wire/index.ts';
+import { keyspaceProperties, propertiesText } from '../custom_properties.ts';
 import { HIDDEN_KEYSPACE, isHiddenName } from '../hidden.ts';
 import { logicalTableText } from './table_text.ts';
 import { logicalTypeStatement } from './type_text.ts';
@@ -45,6 +46,11 @@ function logicalText(
 ): string {
   const owner = snapshot.keyspace(keyspace);
   if (owner === undefined || owner.isSystem) return script;
+  if (kind === 'keyspace') {
+    const custom = propertiesText(keyspaceProperties(owner));
+    // Cassandra's text ends with the semicolon.
+    return custom === undefined ? script : script.replace(/\s*;\s*$/, () => ` AND ${custom};`);
+  }
   if (kind === 'table') {
     const table = snapshot.table(keyspace, name);
     return table?.kind === 'encrypted' ? logicalTableText(script, table) : script;

@@ -3,6 +3,7 @@ import type { ColumnDefinition, CreateTableStatement, Span, Statement } from '..
 import { ProxyError, SchemaError } from '../../errors/index.ts';
 import type { TableEntry } from '../../schema/index.ts';
 import { printType } from '../../values/index.ts';
+import { propertiesText, tableProperties } from '../custom_properties.ts';
 import { isHiddenName } from '../hidden.ts';
 import { splitStatements } from './split_statements.ts';
 
@@ -71,6 +72,12 @@ function editCreate(text: string, statement: CreateTableStatement, table: TableE
     }
     const span = { start: column.span.start, end: last.span.end };
     edits.push({ span: listItems(text, span), replacement: '' });
+  }
+  const properties = tableProperties(table);
+  const custom = properties === undefined ? undefined : propertiesText(properties);
+  if (custom !== undefined) {
+    const { end } = statement.span;
+    edits.push({ span: { start: end, end }, replacement: `\n    AND ${custom}` });
   }
   return editText(text, edits);
 }

@@ -51,8 +51,8 @@ export function describeRefusals(pair: () => Pair): void {
       /WITH ID/,
     ],
     [
-      "CREATE TABLE KS.x (pk int PRIMARY KEY) WITH CUSTOM_PROPERTIES = {'encryption_specification': {'encryption_type': 'AWS_OWNED_KMS_KEY'}}",
-      /CUSTOM_PROPERTIES/i,
+      "CREATE TABLE KS.x (pk int PRIMARY KEY) WITH CUSTOM_PROPERTIES = {'cdc_specification': {'view_type': 'NEW_IMAGE'}}",
+      /cdc_specification/,
     ],
     ['CREATE TABLE KS.x (pk int PRIMARY KEY, cqlock_v text)', /reserved/],
     ['ALTER TABLE KS.t ADD v2 list<int>', /non-frozen/],

@@ -4,42 +4,7 @@ import { systemClock } from '../../../src/util/index.ts';
 import type { Clock } from '../../../src/util/index.ts';
 import { MemoryCluster, Refusal, TWO_COLUMNS } from '../../support/memory_cluster.ts';
 import type { MemoryProxy } from '../../support/memory_cluster.ts';
-
-/** A clock whose time passes only in timers, which fire at once. */
-function quickClock(): Clock & { passMs: (ms: number) => void } {
-  let now = 1_000_000;
-  return {
-    nowMs: () => now,
-    monotonicMs: () => now,
-    after: (delayMs, callback) => {
-      setImmediate(() => {
-        now += delayMs;
-        callback();
-      });
-      return { cancel: () => undefined };
-    },
-    passMs: (ms) => {
-      now += ms;
-    },
-  };
-}
-
-/** A step function that stops at a step until it is let go. */
-function stopAt(at: string) {
-  let go: () => void = () => undefined;
-  let arrived: () => void = () => undefined;
-  const gate = new Promise<void>((resolve) => (go = resolve));
-  const isThere = new Promise<void>((resolve) => (arrived = resolve));
-  return {
-    step: async (name: string): Promise<void> => {
-      if (name !== at) return;
-      arrived();
-      await gate;
-    },
-    isThere,
-    go,
-  };
-}
+import { quickClock, stopAt } from '../../support/steps.ts';
 
 const MORE: NewColumn = { name: 'w', type: 'int', kind: 'regular', position: 0 };
 
@@ -51,7 +16,12 @@ function table(proxy: MemoryProxy, name = 't'): TableEntry {
 
 async function liveRecords(proxy: MemoryProxy): Promise<string[]> {
   const { records } = await proxy.catalog.readRecords();
-  return [...records.values()].map(({ record }) => `${record.name} ${record.state}`).sort();
+  return [...records.values()]
+    .map(
+      ({ record }) =>
+        `${record.kind === 'keyspace' ? record.keyspace : record.name} ${record.state}`,
+    )
+    .sort();
 }
 
 function keyCount(cluster: MemoryCluster): number {

@@ -4,14 +4,18 @@ import { schemaVersionOf } from '../../../src/system/index.ts';
 import type { VirtualTable } from '../../../src/system/index.ts';
 import { HIDDEN_KEYSPACE, HIDDEN_PREFIX } from '../../../src/system/hidden.ts';
 import { inetBytes } from '../../../src/system/identity.ts';
+import { printType } from '../../../src/values/index.ts';
+import { encryptedTable } from '../../support/table_entry.ts';
 import {
   ADDRESS,
   IDENTITY,
   ORDERS,
+  bigint,
   decode,
   int,
   list,
   local,
+  map,
   makeSnapshot,
   makeSystemTables,
   text,
@@ -179,5 +183,76 @@ describe('hidden names', () => {
     expect(HIDDEN_KEYSPACE).toBe(names.RECORD_KEYSPACE);
     expect(HIDDEN_PREFIX).toBe(names.RESERVED_COLUMN_PREFIX);
     expect(local.columns).toHaveLength(20);
+  });
+});
+
+describe('system_schema_mcs', () => {
+  const keys = {
+    provider: 'embedded',
+    keyArn: 'arn:k',
+    serviceOwned: false,
+    tableKeys: [],
+    deks: [],
+    minEpoch: 1,
+  };
+
+  function customers(): VirtualTable {
+    const record = {
+      ...encryptedTable(Buffer.alloc(16), keys).record,
+      createdAtMs: 5,
+      customProperties: { ttl: { status: 'enabled' } },
+    };
+    const orders = { ...ORDERS, record } as unknown as typeof ORDERS;
+    return makeSystemTables(makeSnapshot({ orders })).resolve(
+      'system_schema_mcs',
+      'tables',
+      IDENTITY,
+    ) as VirtualTable;
+  }
+
+  function cell(table: VirtualTable, name: string, column: string): Uint8Array | null | undefined {
+    const at = (wanted: string): number =>
+      table.columns.findIndex((candidate) => candidate.name === wanted);
+    const row = [...table.rows()].find((one) => decode(one[at('table_name')]) === name);
+    return row?.[at(column)];
+  }
+
+  it('shows the custom properties of encrypted tables as a map of maps of text', () => {
+    const table = customers();
+    const settings = (entries: readonly (readonly [string, string])[]): Uint8Array =>
+      map(entries.map(([name, value]) => [text(name), text(value)] as const));
+    expect(Buffer.from(cell(table, 'orders', 'custom_properties') ?? [])).toEqual(
+      map([
+        [
+          text('encryption_specification'),
+          settings([
+            ['encryption_type', 'CUSTOMER_MANAGED_KMS_KEY'],
+            ['kms_key_identifier', 'arn:k'],
+          ]),
+        ],
+        [text('ttl'), settings([['status', 'enabled']])],
+      ]),
+    );
+    expect(decode(cell(table, 'orders', 'status'))).toBe('ACTIVE');
+    expect(Buffer.from(cell(table, 'orders', 'creation_time') ?? [])).toEqual(
+      Buffer.from(bigint(5n)),
+    );
+    const column = table.columns.find((one) => one.name === 'custom_properties');
+    expect(column && printType(column.type)).toBe('frozen<map<text, frozen<map<text, text>>>>');
+  });
+
+  it('has none for plain tables, no hidden names, and no other tables', () => {
+    const table = customers();
+    expect(cell(table, 'old', 'custom_properties') ?? null).toBeNull();
+    const shown = rowsOf('system_schema_mcs', 'tables').map((row) => decode(row['keyspace_name']));
+    expect(shown.length).toBeGreaterThan(0);
+    expect(shown).not.toContain(HIDDEN_KEYSPACE);
+    for (const name of ['keyspaces', 'columns', 'types']) {
+      expect(rowsOf('system_schema_mcs', name).length).toBeGreaterThan(0);
+    }
+    const tables = makeSystemTables();
+    for (const name of ['none', 'constructor', 'indexes']) {
+      expect(tables.resolve('system_schema_mcs', name, IDENTITY)).toBeUndefined();
+    }
   });
 });

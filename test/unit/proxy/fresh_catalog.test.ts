@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import { UpstreamError } from '../../../src/errors/index.ts';
+import { freshCatalog } from '../../../src/proxy/fresh_catalog.ts';
+import { StalePlanError } from '../../../src/proxy/run_stored.ts';
+import type { Session } from '../../../src/proxy/session.ts';
+import type { TableEntry } from '../../../src/schema/index.ts';
+
+const ID = Buffer.alloc(16, 1);
+
+function tableEntry(version: string): TableEntry {
+  return { keyspace: 'ks', name: 't', tableId: ID, version } as unknown as TableEntry;
+}
+
+/** A session whose catalog gets the next table at each reading. */
+function sessionOf(tables: readonly TableEntry[]) {
+  const state = { reads: 0, ageMs: 0, fails: false };
+  const catalog = {
+    ageMs: () => state.ageMs,
+    snapshot: () => ({ table: () => tables[Math.min(state.reads, tables.length - 1)] }),
+    refresh: async () => {
+      await Promise.resolve();
+      if (state.fails) throw new UpstreamError('UPSTREAM_CONTROL', 'cannot read');
+      state.reads++;
+      return catalog.snapshot();
+    },
+  };
+  const session = {
+    services: {
+      catalog,
+      catalogMaxAgeMs: 1000,
+    },
+  } as unknown as Session;
+  return { session, state };
+}
+
+describe('a write by an old catalog', () => {
+  it('waits for a reading, and is planned again where its table has changed', async () => {
+    const first = tableEntry('1');
+    const { session, state } = sessionOf([first, first, tableEntry('2')]);
+    state.ageMs = 999;
+    expect(freshCatalog(session, [first])).toBeUndefined();
+    expect(state.reads).toBe(0);
+    state.ageMs = 1000;
+    await freshCatalog(session, [first]);
+    expect(state.reads).toBe(1);
+    await expect(freshCatalog(session, [first])).rejects.toBeInstanceOf(StalePlanError);
+  });
+
+  it('is refused while the catalog cannot be read', async () => {
+    const first = tableEntry('1');
+    const { session, state } = sessionOf([first]);
+    Object.assign(state, { ageMs: 1000, fails: true });
+    await expect(freshCatalog(session, [first])).rejects.toMatchObject({
+      code: 'UPSTREAM_CONTROL',
+    });
+  });
+});
