@@ -28,6 +28,18 @@ const MAY_IMPORT = {
     'errors',
     'util',
   ],
+  backup: [
+    'upstream',
+    'encryption',
+    'keys',
+    'kms',
+    'schema',
+    'crypto',
+    'values',
+    'observability',
+    'errors',
+    'util',
+  ],
   net: ['proxy', 'wire', 'observability', 'errors', 'util'],
 };
 
@@ -78,7 +90,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^src/',
-        pathNot: '^src/(net|kms|upstream|app|config)/|^src/system/identity\\.ts$',
+        pathNot: '^src/(net|kms|upstream|backup|app|config)/|^src/system/identity\\.ts$',
       },
       to: { path: IO },
     },

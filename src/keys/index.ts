@@ -15,4 +15,6 @@ export type {
   KeyServiceOptions,
   KeyServicePorts,
 } from './key_service.ts';
+export { KeyTransfer, zeroDeks } from './key_transfer.ts';
+export type { KeyOwner, OpenDek, WrappedDek } from './key_transfer.ts';
 export { KmsTableKeys } from './table_keys.ts';

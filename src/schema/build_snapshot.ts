@@ -49,7 +49,7 @@ export function buildSnapshot(
       const list = tableRecords.get(name) ?? [];
       list.push({ version, record });
       tableRecords.set(name, list);
-    } else {
+    } else if (record.kind === 'type') {
       const list = typeRecords.get(record.keyspace) ?? [];
       list.push({ version, record });
       typeRecords.set(record.keyspace, list);

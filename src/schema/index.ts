@@ -13,8 +13,12 @@ export { Catalog } from './catalog.ts';
 export type { CatalogOptions } from './catalog.ts';
 export { adoptTables, initCluster } from './init_cluster.ts';
 export type { InitOptions } from './init_cluster.ts';
+export { entryOfRecord } from './entry_of_record.ts';
 export { SchemaChanges } from './changes/schema_changes.ts';
 export type { SchemaChangesOptions } from './changes/schema_changes.ts';
+export type { RestoreTableDefinition } from './changes/restore_table.ts';
+export type { ChangeSet } from './record_changes.ts';
+export type { VerifiedRecords } from './verified_records.ts';
 export type {
   AlterTableChange,
   CreateTableDefinition,
@@ -44,8 +48,12 @@ export type {
 } from './ports.ts';
 export type { RawColumn, RawSchema, RawTable } from './raw_schema.ts';
 export type {
+  BackupRecord,
+  BackupVerification,
   CatalogRecord,
+  ClaimRecord,
   DekRecord,
+  TableForm,
   TableKeyRecord,
   TableKeys,
   TableRecord,

@@ -61,11 +61,15 @@ async function destroyOldKeys(context: ChangeContext): Promise<boolean> {
     record.kind === 'table' &&
     isGone(record) &&
     (record.state === 'ABANDONED' || (record.droppedAtMs ?? Number.MAX_VALUE) < oldest);
-  const idsOf = (view: VerifiedRecords): string[] =>
-    [...view.records.values()]
-      .map((entry) => entry.record)
+  const idsOf = (view: VerifiedRecords): string[] => {
+    const records = [...view.records.values()].map((entry) => entry.record);
+    // A backup is under the table's KMS key, so that lives at least as long.
+    const backedUp = new Set(records.flatMap((r) => (r.kind === 'backup' ? [r.tableId] : [])));
+    return records
       .filter(isOld)
-      .map(recordId);
+      .map(recordId)
+      .filter((id) => !backedUp.has(id));
+  };
   const ids = idsOf(await catalog.readRecords());
   if (ids.length === 0) return false;
   await context.step('recover.destroy_keys');

@@ -8,6 +8,8 @@ import type { ChangeContext } from './change_context.ts';
 import { settled } from './change_context.ts';
 import type { AlterTableChange, CreateTableDefinition, RunStored } from './change_types.ts';
 import { recoverChanges } from './recovery.ts';
+import { createRestoringTable } from './restore_table.ts';
+import type { RestoreTableDefinition } from './restore_table.ts';
 import { alterTable, createTable, dropKeyspace, dropTable } from './table_changes.ts';
 import { alterType, createType, dropType } from './type_changes.ts';
 
@@ -57,6 +59,16 @@ export class SchemaChanges {
   ): Promise<'created' | 'exists'> {
     return this.#inTurn(definition.keyspace, definition.name, (change) =>
       createTable(change, definition, runStored, authorize),
+    );
+  }
+
+  /** Makes a table that is restored from a backup; it refuses reads and writes until its record says that it is complete. */
+  restoreTable(
+    definition: RestoreTableDefinition,
+    runStored: RunStored<{ readonly tableId: string }>,
+  ): Promise<string> {
+    return this.#inTurn(definition.keyspace, definition.name, (change) =>
+      createRestoringTable(change, definition, runStored),
     );
   }
 

@@ -12,7 +12,15 @@ export function settle(
   raw: RawSchema,
   nowMs: number,
 ): CatalogRecord | 'remove' | 'keep' {
-  return record.kind === 'table' ? settleTable(record, raw, nowMs) : settleType(record, raw);
+  switch (record.kind) {
+    case 'table':
+      return settleTable(record, raw, nowMs);
+    case 'type':
+      return settleType(record, raw);
+    case 'backup':
+      // The next process that asks for the backup continues it.
+      return { ...record, claim: null };
+  }
 }
 
 /** The record of a table after its drop: its keys stay for Cassandra's automatic snapshots. */
@@ -28,11 +36,16 @@ function settleTable(record: TableRecord, raw: RawSchema, nowMs: number): TableR
       table.id === record.cassandraId,
   );
   if (record.state === 'CREATING') {
-    if (isThere && record.keys !== null) return { ...record, state: 'ACTIVE', claim: null };
+    if (isThere && record.keys !== null) {
+      const state = record.restore === undefined ? 'ACTIVE' : 'RESTORING';
+      return { ...record, state, claim: null };
+    }
     // No value was ever encrypted: a write needs the table.
     return { ...record, state: 'ABANDONED', claim: null, droppedAtMs: nowMs };
   }
   if (!isThere) return droppedRecord(record, nowMs);
+  // Only who restores it knows that it is complete; the claim was of a process that died.
+  if (record.restore !== undefined) return { ...record, state: 'RESTORING', claim: null };
   if (record.next === null) return { ...record, state: 'ACTIVE', claim: null };
   const columns = raw.columns.filter(
     (column) => column.keyspace === record.keyspace && column.table === record.name,

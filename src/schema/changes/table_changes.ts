@@ -173,7 +173,7 @@ async function dropRecords(
       ids.clear();
       const put: CatalogRecord[] = [];
       for (const { record } of view.records.values()) {
-        if (!affected(record)) continue;
+        if (record.kind === 'backup' || !affected(record)) continue;
         refuseForeignClaim(context, record);
         ids.add(recordId(record));
         put.push({ ...record, state: 'DROPPING', claim: claim(context) });
@@ -199,7 +199,7 @@ async function dropRecords(
 }
 
 /** After an unknown outcome: reads again, so that the catalog shows what there is; recovery settles the claim. */
-async function settleUnknown(context: ChangeContext): Promise<void> {
+export async function settleUnknown(context: ChangeContext): Promise<void> {
   try {
     await settled(context);
   } catch {
@@ -211,7 +211,7 @@ async function settleUnknown(context: ChangeContext): Promise<void> {
  * Puts the claim into the catalog. A record of the same name whose table is gone (dropped around the proxy) gives way; that
  * it is gone must have been seen after the record was written, or it may be of a proxy that was faster.
  */
-async function claimName(
+export async function claimName(
   context: ChangeContext,
   record: TableRecord,
 ): Promise<'claimed' | 'exists'> {
@@ -261,7 +261,7 @@ function claimable<T>(context: ChangeContext, attempt: () => Promise<T>): Promis
 }
 
 /** Removes a claim and the keys made for it; nothing was encrypted with them. The record goes last, so that keys are found. */
-async function dropClaim(context: ChangeContext, tableId: string): Promise<void> {
+export async function dropClaim(context: ChangeContext, tableId: string): Promise<void> {
   await context.step('create.undo_keys');
   await context.keys.discardTableKeys(Buffer.from(tableId, 'hex'));
   await context.step('create.undo_claim');
@@ -274,7 +274,7 @@ async function dropClaim(context: ChangeContext, tableId: string): Promise<void>
 }
 
 /** As {@link dropClaim}; the client gets the error that came first, and a claim that could not be dropped is left to recovery. */
-async function undoClaim(context: ChangeContext, tableId: string): Promise<void> {
+export async function undoClaim(context: ChangeContext, tableId: string): Promise<void> {
   try {
     await dropClaim(context, tableId);
   } catch {
@@ -289,7 +289,7 @@ function alteredAround(record: TableRecord): MetadataIntegrityError {
   );
 }
 
-async function updateOwn(
+export async function updateOwn(
   context: ChangeContext,
   tableId: string,
   update: (record: TableRecord) => TableRecord,
