@@ -52,6 +52,7 @@ export type {
   BackupVerification,
   CatalogRecord,
   ClaimRecord,
+  ColumnRecord,
   DekRecord,
   TableForm,
   TableKeyRecord,

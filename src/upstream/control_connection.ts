@@ -30,6 +30,16 @@ export interface ControlResult {
   }[];
 }
 
+/** One page of an answer. */
+export interface ControlPage {
+  readonly rows: ControlResult['rows'];
+  /** Hex; empty after the last page. */
+  readonly pagingState: string;
+}
+
+/** The value of a parameter that leaves its column as it is. */
+export const UNSET: unknown = cassandra.types.unset;
+
 /** A statement with its parameters. */
 export interface ControlStatement {
   readonly query: string;
@@ -103,6 +113,62 @@ export class ControlConnection {
       return { rows: rows ?? [], columns: columns ?? [] };
     } catch (error) {
       throw upstreamError(error, 'a statement of the proxy failed');
+    }
+  }
+
+  /**
+   * Executes a read at QUORUM and gives one page of at most `fetchSize` rows.
+   * @param pagingState hex, of the page before; empty for the first page
+   * @throws as {@link execute}
+   */
+  async page(
+    query: string,
+    params: readonly unknown[],
+    fetchSize: number,
+    pagingState: string,
+  ): Promise<ControlPage> {
+    try {
+      const result = await this.#client.execute(query, [...params], {
+        prepare: true,
+        consistency: cassandra.types.consistencies.quorum,
+        isIdempotent: true,
+        fetchSize,
+        ...(pagingState === '' ? {} : { pageState: pagingState }),
+      });
+      const { rows, pageState } = result as unknown as Partial<{
+        rows: ControlPage['rows'];
+        pageState: string;
+      }>;
+      return { rows: rows ?? [], pagingState: pageState ?? '' };
+    } catch (error) {
+      throw upstreamError(error, 'a read of a table failed');
+    }
+  }
+
+  /**
+   * Writes rows of one partition at QUORUM, as one statement or one UNLOGGED batch. The statements have their own timestamps,
+   * so they may be repeated.
+   * @throws as {@link execute}
+   */
+  async writePartition(statements: readonly ControlStatement[]): Promise<void> {
+    const options = {
+      prepare: true,
+      consistency: cassandra.types.consistencies.quorum,
+      isIdempotent: true,
+    };
+    const [first] = statements;
+    if (first === undefined) return;
+    try {
+      if (statements.length === 1) {
+        await this.#client.execute(first.query, [...first.params], options);
+      } else {
+        await this.#client.batch(
+          statements.map(({ query, params }) => ({ query, params: [...params] })),
+          { ...options, logged: false },
+        );
+      }
+    } catch (error) {
+      throw upstreamError(error, 'a write to a table failed');
     }
   }
 

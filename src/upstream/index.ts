@@ -6,9 +6,11 @@
  */
 export { CassandraRecordStore } from './cassandra_record_store.ts';
 export { CassandraSchemaSource } from './cassandra_schema_source.ts';
-export { ControlConnection } from './control_connection.ts';
+export { ControlConnection, UNSET } from './control_connection.ts';
 export type {
   ControlConnectionLogger,
   ControlConnectionOptions,
+  ControlPage,
   ControlResult,
+  ControlStatement,
 } from './control_connection.ts';

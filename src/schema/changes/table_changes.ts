@@ -289,6 +289,7 @@ function alteredAround(record: TableRecord): MetadataIntegrityError {
   );
 }
 
+/** Changes a record that this change has claimed. @throws InvalidRequestError when it was settled by another process */
 export async function updateOwn(
   context: ChangeContext,
   tableId: string,
