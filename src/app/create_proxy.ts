@@ -37,6 +37,7 @@ export async function openParts(options: {
   readonly source: CassandraSchemaSource;
   readonly trust: StateDirectoryTrust;
   readonly tableKeys: KmsTableKeys;
+  readonly kms: KmsRegistry;
 }> {
   const { config, contactPoints, logger } = options;
   const kms = await openEmbeddedKms(config, options.mayCreateKeyStore);
@@ -48,12 +49,14 @@ export async function openParts(options: {
     logger,
   });
   await control.connect();
+  const registry = new KmsRegistry(kms.provider);
   return {
     control,
+    kms: registry,
     store: new CassandraRecordStore(control),
     source: new CassandraSchemaSource(control, systemClock),
     trust: new StateDirectoryTrust(kms.store, kms.provider),
-    tableKeys: new KmsTableKeys(new KmsRegistry(kms.provider)),
+    tableKeys: new KmsTableKeys(registry),
   };
 }
 

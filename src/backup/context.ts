@@ -4,6 +4,9 @@ import type { ControlConnection } from '../upstream/index.ts';
 import type { Clock } from '../util/index.ts';
 import type { BackupTarget } from './target.ts';
 
+/** How rows are read and written. */
+export type RowConnection = Pick<ControlConnection, 'execute' | 'page' | 'writePartition'>;
+
 /** How far a backup, a verification or a restore has come. */
 export interface BackupProgress {
   readonly phase: 'backup' | 'verify' | 'restore';
@@ -34,7 +37,7 @@ export interface BackupPorts {
   readonly tableKeys: Pick<KmsTableKeys, 'open'>;
   readonly transfer: KeyTransfer;
   /** Reads and writes rows under the proxy's own role. Heavy work: not the one the catalog uses. */
-  readonly connection: ControlConnection;
+  readonly connection: RowConnection;
   readonly clock: Clock;
   readonly target: BackupTarget;
 }

@@ -1,9 +1,10 @@
 import { quoteIdentifier } from '../cql/index.ts';
 import type { ColumnRecord } from '../schema/index.ts';
 import { UNSET } from '../upstream/index.ts';
-import type { ControlConnection, ControlStatement } from '../upstream/index.ts';
+import type { ControlStatement } from '../upstream/index.ts';
 import type { Clock } from '../util/index.ts';
 import { isSamePartition } from './chunk.ts';
+import type { RowConnection } from './context.ts';
 import type { BackupCell, BackupRow } from './chunk.ts';
 import { retrying } from './table_scan.ts';
 
@@ -26,7 +27,7 @@ const BATCH_STATEMENTS = 50;
  * way, so memory is bounded. Every write may be repeated.
  */
 export class RowSink {
-  readonly #connection: ControlConnection;
+  readonly #connection: RowConnection;
   readonly #clock: Clock;
   readonly #statements: RowStatements;
   readonly #inFlight = new Set<Promise<void>>();
@@ -35,7 +36,7 @@ export class RowSink {
   #batch: ControlStatement[] = [];
   #batchBytes = 0;
 
-  constructor(connection: ControlConnection, clock: Clock, table: SinkTable) {
+  constructor(connection: RowConnection, clock: Clock, table: SinkTable) {
     this.#connection = connection;
     this.#clock = clock;
     this.#statements = new RowStatements(table);

@@ -1,9 +1,10 @@
 import { quoteIdentifier } from '../cql/index.ts';
 import { CiphertextError, InternalError, UpstreamError } from '../errors/index.ts';
 import type { ColumnRecord } from '../schema/index.ts';
-import type { ControlConnection, ControlPage } from '../upstream/index.ts';
+import type { ControlPage } from '../upstream/index.ts';
 import type { Clock } from '../util/index.ts';
 import { isSamePartition } from './chunk.ts';
+import type { RowConnection } from './context.ts';
 import type { BackupCell, BackupRow, ScanPosition } from './chunk.ts';
 
 /** What a scan reads. */
@@ -38,7 +39,7 @@ const SUITES: ReadonlySet<number> = new Set([0x01, 0x81]);
 const MURMUR3 = 'org.apache.cassandra.dht.Murmur3Partitioner';
 
 /** Bounds of token ranges of equal width; empty where the partitioner's tokens are not 64-bit integers. */
-export async function tokenRanges(connection: ControlConnection): Promise<readonly string[]> {
+export async function tokenRanges(connection: RowConnection): Promise<readonly string[]> {
   const { rows } = await connection.execute('SELECT partitioner FROM system.local');
   if (rows[0]?.['partitioner'] !== MURMUR3) return [];
   const width = 2n ** 64n / BigInt(RANGES);
@@ -58,7 +59,7 @@ export function rangeCount(table: ScannedTable): number {
  * @throws CiphertextError when a stored value is no ciphertext of the format
  */
 export async function* scanTable(
-  connection: ControlConnection,
+  connection: RowConnection,
   clock: Clock,
   table: ScannedTable,
   from: ScanPosition,

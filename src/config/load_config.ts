@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { ConfigError } from '../errors/index.ts';
 import { parseAddress } from './address.ts';
 import type { Address } from './address.ts';
+import { backupTarget, isBackupTarget } from './backup_target.ts';
 import type { Config, RootKeySetting } from './types.ts';
 
 const MIB = 1024 * 1024;
@@ -24,13 +25,19 @@ function integer(minimum: number, maximum: number, defaultValue: number): z.ZodT
     .default(defaultValue);
 }
 
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+const UNITS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
 
 function duration(minimumMs: number, defaultMs: number): z.ZodType<number> {
   return z
     .string()
     .trim()
-    .regex(/^\d{1,9}(ms|s|m|h)$/, 'must be a duration such as 500ms, 30s, 5m or 1h')
+    .regex(/^\d{1,9}(ms|s|m|h|d)$/, 'must be a duration such as 500ms, 30s, 5m or 1h')
     .transform((text) => {
       const [, amount = '', unit = ''] = /^(\d+)(\D+)$/.exec(text) ?? [];
       return Number(amount) * (UNITS[unit] ?? Number.NaN);
@@ -113,6 +120,8 @@ const environmentSchema = z.object({
   CQLOCK_LEASE_MAX_AGE: setting(duration(1, 60 * 60_000)),
   CQLOCK_CATALOG_REFRESH: setting(duration(100, 30_000)),
   CQLOCK_DRAIN_TIMEOUT: setting(duration(0, 5_000)),
+  CQLOCK_BACKUP_TARGET: setting(text),
+  CQLOCK_BACKUP_RETENTION: setting(duration(60_000, 35 * 86_400_000)),
 });
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -169,6 +178,10 @@ export function loadConfig(environment: Environment, workingDir: string): Config
     leases: { idleMs: values.CQLOCK_LEASE_IDLE, maxAgeMs: values.CQLOCK_LEASE_MAX_AGE },
     catalogRefreshMs: values.CQLOCK_CATALOG_REFRESH,
     drainTimeoutMs: values.CQLOCK_DRAIN_TIMEOUT,
+    backup: {
+      target: backupTarget(values.CQLOCK_BACKUP_TARGET, dataDir, workingDir, environment),
+      retentionMs: values.CQLOCK_BACKUP_RETENTION,
+    },
   };
 }
 
@@ -213,6 +226,9 @@ function contradictions(values: Values, workingDir: string, environment: Environ
   }
   if (values.CQLOCK_LEASE_MAX_AGE < values.CQLOCK_LEASE_IDLE) {
     problems.push('CQLOCK_LEASE_MAX_AGE: must not be shorter than CQLOCK_LEASE_IDLE');
+  }
+  if (!isBackupTarget(values.CQLOCK_BACKUP_TARGET)) {
+    problems.push('CQLOCK_BACKUP_TARGET: must be a directory or s3://bucket or s3://bucket/prefix');
   }
   const dataDir = resolve(workingDir, values.CQLOCK_DATA_DIR);
   const cassandraDir = join(dataDir, 'cassandra');

@@ -10,6 +10,19 @@ export type RootKeySetting =
   | { readonly kind: 'base64'; readonly value: string }
   | { readonly kind: 'passphrase'; readonly value: string };
 
+/** Where backups are kept. */
+export type BackupTargetSetting =
+  /** Absolute. */
+  | { readonly kind: 'directory'; readonly path: string }
+  | {
+      readonly kind: 's3';
+      readonly bucket: string;
+      /** Without `/` at either end; may be empty. */
+      readonly prefix: string;
+      /** Bucket in the path instead of the host name. */
+      readonly usesPathStyle: boolean;
+    };
+
 /** How the proxy reaches Cassandra. */
 export interface UpstreamConfig {
   /** Nodes to start from; empty: a Cassandra is started. */
@@ -59,4 +72,9 @@ export interface Config {
   readonly catalogRefreshMs: number;
   /** Time between the signal to stop and the end of open connections, milliseconds. */
   readonly drainTimeoutMs: number;
+  readonly backup: {
+    readonly target: BackupTargetSetting;
+    /** How long backups are kept, milliseconds. */
+    readonly retentionMs: number;
+  };
 }
