@@ -1,7 +1,7 @@
 import { zero } from '../crypto/index.ts';
 import { BackupError } from '../errors/index.ts';
 import { zeroDeks } from '../keys/index.ts';
-import type { BackupRecord, TableKeys, TableRecord, VerifiedRecords } from '../schema/index.ts';
+import type { BackupRecord, TableKeys, VerifiedRecords } from '../schema/index.ts';
 import { unwrapUnderCatalog } from './backup_key.ts';
 import { backupRecord, backupsIn } from './backup_records.ts';
 import type { BackupContext } from './context.ts';
@@ -26,30 +26,30 @@ export async function rewrapEnvelopes(context: BackupContext, tableId: string): 
   let count = 0;
   for (const record of backupsIn(view)) {
     if (record.tableId !== tableId || record.state === 'DELETING') continue;
-    if (await rewrapEnvelope(context, record.backupId, { ...table, keys: table.keys })) count += 1;
+    if (await rewrapEnvelope(context, record.backupId, table.keys)) count += 1;
   }
   return count;
 }
 
 /**
- * Writes the key envelope of one backup anew under the newest table key of its table.
+ * Writes the key envelope of one backup anew under the newest table key of `keys`.
  * @returns false when it is up to date
  */
 export async function rewrapEnvelope(
   context: BackupContext,
   backupId: string,
-  table: TableRecord & { readonly keys: TableKeys },
+  keys: TableKeys,
 ): Promise<boolean> {
   const view = await context.catalog.readRecords();
   const record = backupRecord(view, backupId);
   const loaded = await loadBackup(context, view, record);
   try {
-    const newest = newestTableKey(table.keys);
+    const newest = newestTableKey(keys);
     const isCurrent =
       JSON.stringify(loaded.envelope.keys.tableKeys) === JSON.stringify([newest]) &&
       loaded.envelope.backupDek.tableWrapped?.tableKeyVersion === newest.version;
     if (isCurrent) return false;
-    const envelope = await rewrapped(context, view, record, loaded.envelope, table.keys);
+    const envelope = await rewrapped(context, view, record, loaded.envelope, keys);
     await context.step('rewrap.envelope');
     const inForce = await putEnvelope(context, loaded.key, envelope);
     await context.step('rewrap.record');

@@ -13,6 +13,7 @@ import { checkTotals, loadBackup, loadChunk, loadManifest } from './load_backup.
 import type { LoadedBackup } from './load_backup.ts';
 import { recordOfPlan } from './manifest.ts';
 import type { Manifest } from './manifest.ts';
+import { rewrapEnvelope } from './rewrap.ts';
 import { removeOtherEnvelopes } from './write_envelope.ts';
 
 /**
@@ -35,7 +36,11 @@ export async function verifyBackup(
       const verified = await readBack(context, loaded, claim, onProgress);
       await context.step('verify.record');
       await claim.release((latest) => ({ ...latest, verified }));
-      await removeOtherEnvelopes(context, backupId, record.envelope.generation);
+      const { envelope } = loaded;
+      if (verified.mode === 'decrypted' && envelope.backupDek.tableWrapped === null) {
+        // Made without the KMS key, which is there again: now another cluster can open it too.
+        await rewrapEnvelope(context, backupId, envelope.keys);
+      } else await removeOtherEnvelopes(context, backupId, envelope.generation);
       return verified;
     } finally {
       loaded.key.dispose();
