@@ -49,6 +49,7 @@ export class MemoryCluster {
   readonly #clock: Clock;
   readonly #store: RecordStore = memoryStore();
   readonly #trust: StateDirectoryTrust;
+  readonly kms: KmsRegistry;
   readonly #keys: KmsTableKeys;
 
   private constructor(keyStore: KeyStore, clock: Clock) {
@@ -56,7 +57,8 @@ export class MemoryCluster {
     this.#clock = clock;
     const kms = new EmbeddedKms({ store: keyStore });
     this.#trust = new StateDirectoryTrust(keyStore, kms);
-    this.#keys = new KmsTableKeys(new KmsRegistry(kms));
+    this.kms = new KmsRegistry(kms);
+    this.#keys = new KmsTableKeys(this.kms);
   }
 
   /** Makes and initialises one with the keyspace `ks`. */
