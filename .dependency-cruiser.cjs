@@ -39,6 +39,7 @@ const MAY_IMPORT = {
     'errors',
     'util',
   ],
+  backup: ['upstream', 'encryption', 'keys', 'kms', 'schema', 'crypto', 'cql', 'errors', 'util'],
   net: ['proxy', 'wire', 'observability', 'errors', 'util'],
 };
 
@@ -89,7 +90,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^src/',
-        pathNot: '^src/(net|kms|audit|upstream|app|config)/|^src/system/identity\\.ts$',
+        pathNot: '^src/(net|kms|audit|upstream|backup|app|config)/|^src/system/identity\\.ts$',
       },
       to: { path: IO },
     },

@@ -9,6 +9,7 @@ import type { Logger } from '../observability/index.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addCatalogCommands } from './commands/catalog.ts';
 import { addTablesCommands } from './commands/tables.ts';
+import { addBackupCommands } from './commands/backup.ts';
 import { createProxy } from './create_proxy.ts';
 import { init } from './init.ts';
 import { runCommand } from './run_command.ts';
@@ -81,5 +82,6 @@ addRotateCommands(program, run, say);
 addAuditCommands(program, run, say);
 addTablesCommands(program, run, say);
 addCatalogCommands(program, run, say);
+addBackupCommands(program, (command) => run((context) => command({ ...context, say })));
 
 await program.parseAsync();

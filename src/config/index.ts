@@ -10,4 +10,10 @@ export { loadConfig } from './load_config.ts';
 export { formatAddress, parseAddress } from './address.ts';
 export type { Address } from './address.ts';
 export type { KmsConfig, KmsProviderConfig } from './kms_types.ts';
-export type { Config, LogLevel, RootKeySetting, UpstreamConfig } from './types.ts';
+export type {
+  BackupTargetSetting,
+  Config,
+  LogLevel,
+  RootKeySetting,
+  UpstreamConfig,
+} from './types.ts';

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { ConfigError } from '../errors/index.ts';
 import { parseAddress } from './address.ts';
 import type { Address } from './address.ts';
+import { backupTarget, isBackupTarget } from './backup_target.ts';
 import { duration, integer, setting } from './fields.ts';
 import { kmsConfig, kmsFields, kmsProblems } from './kms_settings.ts';
 import type { Config, RootKeySetting } from './types.ts';
@@ -101,6 +102,8 @@ const environmentSchema = z.object({
   CQLOCK_REENCRYPT_ROWS_PER_SECOND: setting(integer(1, 1_000_000, 2_000)),
   CQLOCK_DRAIN_TIMEOUT: setting(duration(0, 5_000)),
   ...kmsFields,
+  CQLOCK_BACKUP_TARGET: setting(text),
+  CQLOCK_BACKUP_RETENTION: setting(duration(60_000, 35 * 86_400_000)),
 });
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -172,6 +175,10 @@ export function loadConfig(environment: Environment, workingDir: string): Config
     },
     drainTimeoutMs: values.CQLOCK_DRAIN_TIMEOUT,
     kms: kmsConfig(values, workingDir),
+    backup: {
+      target: backupTarget(values.CQLOCK_BACKUP_TARGET, dataDir, workingDir, environment),
+      retentionMs: values.CQLOCK_BACKUP_RETENTION,
+    },
   };
 }
 
@@ -219,6 +226,9 @@ function contradictions(values: Values, workingDir: string, environment: Environ
   }
   if (values.CQLOCK_CATALOG_MAX_AGE < 2 * values.CQLOCK_CATALOG_REFRESH) {
     problems.push('CQLOCK_CATALOG_MAX_AGE: must be at least twice CQLOCK_CATALOG_REFRESH');
+  }
+  if (!isBackupTarget(values.CQLOCK_BACKUP_TARGET)) {
+    problems.push('CQLOCK_BACKUP_TARGET: must be a directory or s3://bucket or s3://bucket/prefix');
   }
   const dataDir = resolve(workingDir, values.CQLOCK_DATA_DIR);
   const cassandraDir = join(dataDir, 'cassandra');

@@ -11,6 +11,19 @@ export type RootKeySetting =
   | { readonly kind: 'base64'; readonly value: string }
   | { readonly kind: 'passphrase'; readonly value: string };
 
+/** Where backups are kept. */
+export type BackupTargetSetting =
+  /** Absolute. */
+  | { readonly kind: 'directory'; readonly path: string }
+  | {
+      readonly kind: 's3';
+      readonly bucket: string;
+      /** Without `/` at either end; may be empty. */
+      readonly prefix: string;
+      /** Bucket in the path instead of the host name. */
+      readonly usesPathStyle: boolean;
+    };
+
 /** How the proxy reaches Cassandra. */
 export interface UpstreamConfig {
   /** Nodes to start from; empty: a Cassandra is started. */
@@ -80,4 +93,9 @@ export interface Config {
   readonly drainTimeoutMs: number;
   /** The KMS providers of customer managed keys. */
   readonly kms: KmsConfig;
+  readonly backup: {
+    readonly target: BackupTargetSetting;
+    /** How long backups are kept, milliseconds. */
+    readonly retentionMs: number;
+  };
 }

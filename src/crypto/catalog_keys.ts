@@ -13,6 +13,8 @@ export interface CatalogKeys {
   readonly paging: SivKey;
   /** HMAC key of the audit log, 32 bytes. */
   readonly audit: Buffer;
+  /** Key that wraps the DEKs of backups. */
+  readonly backup: SivKey;
   /** Zeroes and ends all of them. */
   dispose(): void;
 }
@@ -27,16 +29,21 @@ export function deriveCatalogKeys(catalogKey: Uint8Array, clusterId: Uint8Array)
   const pagingBytes = hkdf(catalogKey, clusterId, 'mk/paging', 64);
   const paging = SivKey.fromBytes(pagingBytes);
   zero(pagingBytes);
+  const backupBytes = hkdf(catalogKey, clusterId, 'mk/backup', 64);
+  const backup = SivKey.fromBytes(backupBytes);
+  zero(backupBytes);
   return {
     record,
     root,
     paging,
     audit,
+    backup,
     dispose: () => {
       zero(record);
       zero(root);
       zero(audit);
       paging.dispose();
+      backup.dispose();
     },
   };
 }

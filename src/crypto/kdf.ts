@@ -12,6 +12,9 @@ export type KeyLabel =
   | 'mk/root'
   | 'mk/paging'
   | 'mk/audit'
+  | 'mk/backup'
+  | 'backup'
+  | 'backup/mac'
   | 'ks/seal';
 
 /** HKDF-SHA-512; the result belongs to the caller, who zeroes it. Spec: rfc5869 */

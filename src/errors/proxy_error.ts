@@ -122,6 +122,13 @@ export class UpstreamError extends ProxyError {
   }
 }
 
+/** A backup cannot be made, read, verified or restored: ERROR 0x0000. */
+export class BackupError extends ProxyError {
+  constructor(code: `BACKUP_${string}`, message: string, options?: ProxyErrorOptions) {
+    super(code, CqlErrorCode.SERVER_ERROR, message, options);
+  }
+}
+
 /** A limit of the proxy is reached: ERROR 0x1001. */
 export class OverloadError extends ProxyError {
   constructor(code: `OVERLOAD_${string}`, message: string) {

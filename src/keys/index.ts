@@ -12,6 +12,8 @@ export type { TableIds } from './cell_dek.ts';
 export { StateDirectoryTrust } from './catalog_trust.ts';
 export { KeyService } from './key_service.ts';
 export type { KeyMetrics, KeyServiceOptions, KeyServicePorts } from './key_service.ts';
+export { KeyTransfer, zeroDeks } from './key_transfer.ts';
+export type { KeyOwner, OpenDek, WrappedDek } from './key_transfer.ts';
 export type { ConnectionLeases } from './lease_set.ts';
 export { KmsTableKeys } from './table_keys.ts';
 export { CellDekFactory } from './cell_dek_factory.ts';

@@ -52,7 +52,7 @@ export function buildSnapshot(
       tableRecords.set(name, list);
     } else if (record.kind === 'keyspace') {
       defaultKeys.set(record.keyspace, record.defaultKey.keyArn);
-    } else {
+    } else if (record.kind === 'type') {
       const list = typeRecords.get(record.keyspace) ?? [];
       list.push({ version, record });
       typeRecords.set(record.keyspace, list);

@@ -87,6 +87,12 @@ function encryptedEntry(input: TableInput, version: bigint, record: TableRecord)
   if (record.keys === null) {
     throw new MetadataIntegrityError('METADATA_TABLE_KEYS', `table ${where} has no keys`);
   }
+  if (record.restore !== undefined) {
+    throw new SchemaError(
+      'SCHEMA_RESTORING',
+      `table ${where} is being restored from a backup; its reads and writes are refused until that is complete`,
+    );
+  }
   const form = [record, record.next].find(
     (candidate): candidate is TableForm =>
       candidate !== null && formMatches(candidate, input.columns),

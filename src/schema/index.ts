@@ -14,8 +14,12 @@ export type { CatalogOptions } from './catalog.ts';
 export { adoptTables, initCluster } from './init_cluster.ts';
 export type { InitOptions } from './init_cluster.ts';
 export { readRolledBack } from './verified_records.ts';
+export { entryOfRecord } from './entry_of_record.ts';
 export { SchemaChanges } from './changes/schema_changes.ts';
 export type { SchemaChangesOptions } from './changes/schema_changes.ts';
+export type { RestoreTableDefinition } from './changes/restore_table.ts';
+export type { ChangeSet } from './record_changes.ts';
+export type { VerifiedRecords } from './verified_records.ts';
 export type {
   AlterTableChange,
   CreateTableDefinition,
@@ -67,16 +71,21 @@ export type {
   ReencryptionRecord,
   RotationRecord,
 } from './rotation_record.ts';
-export type { VerifiedRecords } from './verified_records.ts';
 export type {
+  BackupRecord,
+  BackupVerification,
   CatalogRecord,
+  ClaimRecord,
+  ColumnRecord,
   CustomProperties,
   DekRecord,
   GrantRecord,
   KeyspaceRecord,
   KmsKeyUse,
+  TableForm,
   TableKeyRecord,
   TableKeys,
   TableRecord,
   TypeRecord,
 } from './record.ts';
+export { recordLabel } from './record.ts';

@@ -105,7 +105,8 @@ export interface TableRecord extends TableForm {
   readonly format: 1;
   readonly kind: 'table';
   /** ABANDONED: never came to be, or was dropped long ago; its KMS keys are being destroyed, then the record goes too. */
-  readonly state: 'CREATING' | 'ACTIVE' | 'ALTERING' | 'DROPPING' | 'DROPPED' | 'ABANDONED';
+  readonly state:
+    'CREATING' | 'RESTORING' | 'ACTIVE' | 'ALTERING' | 'DROPPING' | 'DROPPED' | 'ABANDONED';
   readonly keyspace: string;
   readonly name: string;
   /** Cassandra's table id, UUID text. */
@@ -123,6 +124,16 @@ export interface TableRecord extends TableForm {
   readonly customProperties?: CustomProperties;
   /** KMS keys to be given back once no change is under way. What `keys` uses is never given back. */
   readonly release?: readonly KmsKeyUse[];
+  /** What the table is restored from; absent once it is complete, and in tables that were not restored. */
+  readonly restore?: RestoreProgress | undefined;
+}
+
+/** How far the restore of a table has come. */
+export interface RestoreProgress {
+  /** 16 bytes, hex. */
+  readonly backupId: string;
+  /** Chunks whose rows are all written. */
+  readonly chunksDone: number;
 }
 
 /** A field of a type record. */
@@ -159,8 +170,48 @@ export interface KeyspaceRecord {
   readonly claim: ClaimRecord | null;
 }
 
+/** What a verification of a backup found. */
+export interface BackupVerification {
+  readonly atMs: number;
+  /** decrypted: sampled cells were decrypted. compared: without the KMS key, the rows were compared with the table's. */
+  readonly mode: 'decrypted' | 'compared';
+  readonly rows: number;
+  readonly cells: number;
+  /** Cells that were decrypted. */
+  readonly decrypted: number;
+}
+
+/** Body of the record of a backup. */
+export interface BackupRecord {
+  readonly format: 1;
+  readonly kind: 'backup';
+  /** DELETING: its key envelope is destroyed or about to be; then the chunks go, then the record. */
+  readonly state: 'CREATING' | 'READY' | 'DELETING';
+  /** Keyspace and name of the table when the backup was begun. */
+  readonly keyspace: string;
+  readonly name: string;
+  /** The table's id, 16 bytes, hex. */
+  readonly tableId: string;
+  /** 16 bytes, hex. */
+  readonly backupId: string;
+  /** Where it is, for people. */
+  readonly target: string;
+  readonly createdAtMs: number;
+  readonly finishedAtMs: number | null;
+  readonly expiresAtMs: number;
+  /** SHA-256 of the manifest object, hex; `null` until it is complete. */
+  readonly manifest: string | null;
+  /** The key envelope in force: number and SHA-256 (hex) of its object. */
+  readonly envelope: { readonly generation: number; readonly hash: string };
+  /** KMS keys that the envelope needs. */
+  readonly keyArns: readonly string[];
+  /** `null` until the backup was read back. */
+  readonly verified: BackupVerification | null;
+  readonly claim: ClaimRecord | null;
+}
+
 /** Any record. */
-export type CatalogRecord = TableRecord | TypeRecord | KeyspaceRecord;
+export type CatalogRecord = TableRecord | TypeRecord | KeyspaceRecord | BackupRecord;
 
 /** What a record is about, for messages. */
 export function recordLabel(record: CatalogRecord): string {
@@ -183,10 +234,12 @@ export function recordId(record: CatalogRecord | RotationRecord): string {
       return record.keyspaceId;
     case 'rotation':
       return record.rotationId;
+    case 'backup':
+      return record.backupId;
   }
 }
 
-const KINDS: ReadonlySet<string> = new Set(['table', 'type', 'keyspace', 'rotation']);
+const KINDS: ReadonlySet<string> = new Set(['table', 'type', 'keyspace', 'rotation', 'backup']);
 
 /** Bytes of a record. They are made once and kept as they are: MAC and hash are over them. */
 export function serialiseRecord(record: CatalogRecord | RotationRecord): Uint8Array {

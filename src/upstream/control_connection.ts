@@ -30,6 +30,9 @@ export interface ControlResult {
   }[];
 }
 
+/** The value of a parameter that leaves its column as it is. */
+export const UNSET: unknown = cassandra.types.unset;
+
 /** A statement with its parameters. */
 export interface ControlStatement {
   readonly query: string;
@@ -168,6 +171,33 @@ export class ControlConnection {
       );
     } catch (error) {
       throw upstreamError(error, 'a write of the proxy failed');
+    }
+  }
+
+  /**
+   * Writes rows of one partition at QUORUM, as one statement or one UNLOGGED batch. The statements have their own timestamps,
+   * so they may be repeated.
+   * @throws as {@link execute}
+   */
+  async writePartition(statements: readonly ControlStatement[]): Promise<void> {
+    const options = {
+      prepare: true,
+      consistency: cassandra.types.consistencies.quorum,
+      isIdempotent: true,
+    };
+    const [first] = statements;
+    if (first === undefined) return;
+    try {
+      if (statements.length === 1) {
+        await this.#client.execute(first.query, [...first.params], options);
+      } else {
+        await this.#client.batch(
+          statements.map(({ query, params }) => ({ query, params: [...params] })),
+          { ...options, logged: false },
+        );
+      }
+    } catch (error) {
+      throw upstreamError(error, 'a write to a table failed');
     }
   }
 

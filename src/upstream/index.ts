@@ -7,7 +7,7 @@
 export { CassandraAuditHeads } from './cassandra_audit_heads.ts';
 export { CassandraRecordStore } from './cassandra_record_store.ts';
 export { CassandraSchemaSource } from './cassandra_schema_source.ts';
-export { ControlConnection } from './control_connection.ts';
+export { ControlConnection, UNSET } from './control_connection.ts';
 export { StoredRows } from './stored_rows.ts';
 export { tokenRanges } from './token_ranges.ts';
 export type { TokenRange } from './token_ranges.ts';
@@ -21,5 +21,7 @@ export type {
 export type {
   ControlConnectionLogger,
   ControlConnectionOptions,
+  ControlPage,
   ControlResult,
+  ControlStatement,
 } from './control_connection.ts';

@@ -180,7 +180,7 @@ export class MemoryCluster {
 }
 
 /** One partition of records, changed by compare-and-set as Cassandra does. */
-function memoryStore(): RecordStore {
+export function memoryStore(): RecordStore {
   let isThere = false;
   let cluster: Uint8Array | undefined;
   let root: { version: bigint; bytes: Uint8Array; mac: Uint8Array } | undefined;

@@ -63,8 +63,14 @@ async function destroyOldKeys(context: ChangeContext): Promise<boolean> {
     record.kind === 'table' &&
     isGone(record) &&
     (record.state === 'ABANDONED' || (record.droppedAtMs ?? Number.MAX_VALUE) < oldest);
-  const oldOnes = (view: VerifiedRecords): TableRecord[] =>
-    [...view.records.values()].flatMap(({ record }) => (isOld(record) ? [record] : []));
+  const oldOnes = (view: VerifiedRecords): TableRecord[] => {
+    const records = [...view.records.values()].map((entry) => entry.record);
+    // A backup is under the table's KMS key, so that lives at least as long.
+    const backedUp = new Set(records.flatMap((r) => (r.kind === 'backup' ? [r.tableId] : [])));
+    return records.flatMap((record) =>
+      isOld(record) && !backedUp.has(record.tableId) ? [record] : [],
+    );
+  };
   const idsOf = (view: VerifiedRecords): string[] => oldOnes(view).map(recordId);
   const now = clock.monotonicMs();
   const due = oldOnes(await catalog.readRecords()).filter(

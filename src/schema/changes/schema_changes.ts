@@ -15,6 +15,8 @@ import type {
 import { changeTableKey, setCustomProperties } from './key_change.ts';
 import { alterKeyspaceKey, createKeyspace } from './keyspace_changes.ts';
 import { recoverChanges } from './recovery.ts';
+import { createRestoringTable } from './restore_table.ts';
+import type { RestoreTableDefinition } from './restore_table.ts';
 import { alterTable, createTable, dropKeyspace, dropTable } from './table_changes.ts';
 import { alterType, createType, dropType } from './type_changes.ts';
 
@@ -80,6 +82,16 @@ export class SchemaChanges {
   ): Promise<'created' | 'exists'> {
     return this.#inTurn(definition.keyspace, definition.name, (change) =>
       createTable(change, definition, runStored, authorize),
+    );
+  }
+
+  /** Makes a table that is restored from a backup; it refuses reads and writes until its record says that it is complete. */
+  restoreTable(
+    definition: RestoreTableDefinition,
+    runStored: RunStored<{ readonly tableId: string }>,
+  ): Promise<string> {
+    return this.#inTurn(definition.keyspace, definition.name, (change) =>
+      createRestoringTable(change, definition, runStored),
     );
   }
 

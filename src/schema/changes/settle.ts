@@ -26,6 +26,9 @@ export function settle(
       return settleType(record, raw);
     case 'keyspace':
       return settleKeyspace(record, raw);
+    case 'backup':
+      // The next process that asks for the backup continues it.
+      return { ...record, claim: null };
   }
 }
 
@@ -66,11 +69,16 @@ function settleTable(record: TableRecord, raw: RawSchema, nowMs: number): TableR
   );
   if (isGone(record)) return { ...record, claim: null };
   if (record.state === 'CREATING') {
-    if (isThere && record.keys !== null) return { ...record, state: 'ACTIVE', claim: null };
+    if (isThere && record.keys !== null) {
+      const state = record.restore === undefined ? 'ACTIVE' : 'RESTORING';
+      return { ...record, state, claim: null };
+    }
     // No value was ever encrypted: a write needs the table.
     return { ...record, state: 'ABANDONED', claim: null, droppedAtMs: nowMs };
   }
   if (!isThere) return droppedRecord(record, nowMs);
+  // Only who restores it knows that it is complete; the claim was of a process that died.
+  if (record.restore !== undefined) return { ...record, state: 'RESTORING', claim: null };
   if (record.next === null) return { ...record, state: 'ACTIVE', claim: null };
   const columns = raw.columns.filter(
     (column) => column.keyspace === record.keyspace && column.table === record.name,

@@ -182,7 +182,7 @@ async function dropRecords(
       ids.clear();
       const put: CatalogRecord[] = [];
       for (const { record } of view.records.values()) {
-        if (!affected(record)) continue;
+        if (record.kind === 'backup' || !affected(record)) continue;
         refuseForeignClaim(context, record);
         ids.add(recordId(record));
         put.push({ ...record, state: 'DROPPING', claim: claim(context) });
@@ -208,7 +208,7 @@ async function dropRecords(
 }
 
 /** After an unknown outcome: reads again, so that the catalog shows what there is; recovery settles the claim. */
-async function settleUnknown(context: ChangeContext): Promise<void> {
+export async function settleUnknown(context: ChangeContext): Promise<void> {
   try {
     await settled(context);
   } catch {
@@ -220,7 +220,7 @@ async function settleUnknown(context: ChangeContext): Promise<void> {
  * Puts the claim into the catalog. A record of the same name whose table is gone (dropped around the proxy) gives way; that
  * it is gone must have been seen after the record was written, or it may be of a proxy that was faster.
  */
-async function claimName(
+export async function claimName(
   context: ChangeContext,
   record: TableRecord,
 ): Promise<'claimed' | 'exists'> {
@@ -270,7 +270,7 @@ function claimable<T>(context: ChangeContext, attempt: () => Promise<T>): Promis
 }
 
 /** Removes a claim and the keys made for it; nothing was encrypted with them. The record goes last, so that keys are found. */
-async function dropClaim(
+export async function dropClaim(
   context: ChangeContext,
   tableId: string,
   mayHaveGrants = true,
@@ -300,7 +300,7 @@ async function dropClaim(
 }
 
 /** As {@link dropClaim}; the client gets the error that came first, and a claim that could not be dropped is left to recovery. */
-async function undoClaim(
+export async function undoClaim(
   context: ChangeContext,
   tableId: string,
   mayHaveGrants = true,

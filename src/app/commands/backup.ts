@@ -1,0 +1,303 @@
+import { createInterface } from 'node:readline/promises';
+import { InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
+import type { BackupService } from '../../backup/index.ts';
+import { formatAddress } from '../../config/index.ts';
+import type { Config } from '../../config/index.ts';
+import { ConfigError } from '../../errors/index.ts';
+import type { Logger } from '../../observability/index.ts';
+import { Catalog, SchemaChanges } from '../../schema/index.ts';
+import type { BackupRecord } from '../../schema/index.ts';
+import { ControlConnection } from '../../upstream/index.ts';
+import { systemClock } from '../../util/index.ts';
+import { openParts } from '../create_proxy.ts';
+import { openBackups } from '../open_backups.ts';
+import { startProgress } from './progress.ts';
+import type { Progress } from './progress.ts';
+
+/** What a command works with. */
+export interface CommandContext {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  /** Takes a line for the user. */
+  readonly say: (line: string) => void;
+}
+
+/** Runs a command after the settings are loaded. */
+export type RunCommand = (command: (context: CommandContext) => Promise<void>) => Promise<void>;
+
+interface TableName {
+  readonly keyspace: string;
+  readonly name: string;
+}
+
+interface RestoreOptions {
+  readonly from: string;
+  readonly to: TableName;
+  readonly at?: number;
+  readonly kmsKey?: string;
+  readonly serviceOwned?: boolean;
+  readonly json?: boolean;
+}
+
+const ID = /^[0-9a-f]{32}$/;
+const LOCAL_HOST = '127.0.0.1';
+
+/** Adds `backup create|list|verify|delete|expire` and `restore`. */
+export function addBackupCommands(program: Command, run: RunCommand): void {
+  const backup = program.command('backup').description('backups of tables');
+  backup
+    .command('create')
+    .description('make and verify a backup of a table, or go on with an interrupted one')
+    .argument('<keyspace.table>', 'the table', tableName)
+    .option('--max-rate <MiB/s>', 'read no more than that from Cassandra', positive)
+    .option('--json', 'machine-readable output')
+    .action((table: TableName, options: { maxRate?: number; json?: boolean }) =>
+      run((context) =>
+        withBackups(context, options.json === true, async (backups, progress) => {
+          const backupId = await backups.backupTable(table, {
+            signal: context.signal,
+            onProgress: progress.update,
+            ...(options.maxRate === undefined
+              ? {}
+              : { maxBytesPerSecond: options.maxRate * 2 ** 20 }),
+          });
+          progress.stop();
+          tell(context, options, await backups.get(backupId));
+        }),
+      ),
+    );
+  backup
+    .command('list')
+    .description('all backups that are kept, newest first')
+    .option('--json', 'machine-readable output')
+    .action((options: { json?: boolean }) =>
+      run((context) =>
+        withBackups(context, options.json === true, async (backups) => {
+          const records = await backups.list();
+          if (options.json === true) context.say(JSON.stringify(records.map(summary)));
+          else for (const line of asTable(records)) context.say(line);
+        }),
+      ),
+    );
+  backup
+    .command('verify')
+    .description('read a backup back and check all of it')
+    .argument('<id>', 'the backup', backupId)
+    .option('--json', 'machine-readable output')
+    .action((id: string, options: { json?: boolean }) =>
+      run((context) =>
+        withBackups(context, options.json === true, async (backups, progress) => {
+          await backups.verify(id, progress.update);
+          progress.stop();
+          tell(context, options, await backups.get(id));
+        }),
+      ),
+    );
+  backup
+    .command('delete')
+    .description('delete a backup for good, its keys first')
+    .argument('<id>', 'the backup', backupId)
+    .option('--yes', 'do not ask')
+    .action((id: string, options: { yes?: boolean }) =>
+      run((context) =>
+        withBackups(context, true, async (backups) => {
+          const { keyspace, name } = await backups.get(id);
+          await confirm(
+            options.yes === true,
+            `Delete backup ${id} of ${keyspace}.${name}? It cannot be brought back.`,
+          );
+          await backups.delete(id);
+          context.say(`backup ${id} is deleted`);
+        }),
+      ),
+    );
+  backup
+    .command('expire')
+    .description('delete all backups whose time is over')
+    .option('--yes', 'do not ask')
+    .option('--json', 'machine-readable output')
+    .action((options: { yes?: boolean; json?: boolean }) =>
+      run((context) =>
+        withBackups(context, true, async (backups) => {
+          await confirm(options.yes === true, 'Delete all backups whose time is over?');
+          const deleted = await backups.deleteExpired();
+          if (options.json === true) context.say(JSON.stringify({ deleted }));
+          else context.say(`${String(deleted.length)} backups are deleted`);
+        }),
+      ),
+    );
+  program
+    .command('restore')
+    .description('restore a backup into a new table, or go on with an interrupted restore')
+    .requiredOption('--from <id or keyspace.table>', 'a backup, or the newest one of a table')
+    .requiredOption('--to <keyspace.table>', 'the new table', tableName)
+    .option('--at <time>', 'the newest backup from before this time (ISO 8601)', time)
+    .option('--kms-key <identifier>', 'customer managed key of the new table')
+    .option('--service-owned', 'a service-owned key, whatever the backup has')
+    .option('--json', 'machine-readable output')
+    .action((options: RestoreOptions) =>
+      run((context) =>
+        withBackups(context, options.json === true, async (backups, progress) => {
+          const { backupId: id, rows } = await backups.restore({
+            from: source(options),
+            to: options.to,
+            encryption:
+              options.kmsKey !== undefined
+                ? { kind: 'customer', keyIdentifier: options.kmsKey }
+                : { kind: options.serviceOwned === true ? 'service_owned' : 'inherit' },
+            onProgress: progress.update,
+          });
+          progress.stop();
+          const { keyspace, name } = options.to;
+          if (options.json === true) {
+            context.say(JSON.stringify({ backupId: id, keyspace, name, rows }));
+          } else context.say(`${keyspace}.${name} is restored from ${id}: ${String(rows)} rows`);
+        }),
+      ),
+    );
+}
+
+/** Opens everything, works, closes everything. */
+async function withBackups(
+  { config, logger }: CommandContext,
+  isQuiet: boolean,
+  work: (backups: BackupService, progress: Progress) => Promise<void>,
+): Promise<void> {
+  const { upstream } = config;
+  // Without contact points it is the Cassandra that a running cqlock has started.
+  const contactPoints =
+    upstream.contactPoints.length > 0
+      ? upstream.contactPoints
+      : [{ host: LOCAL_HOST, port: upstream.embeddedPort }];
+  const parts = await openParts({ config, contactPoints, logger, mayCreateKeyStore: false });
+  const connection = new ControlConnection({
+    contactPoints: contactPoints.map(formatAddress),
+    username: upstream.username,
+    password: upstream.password,
+    localDataCenter: upstream.localDatacenter,
+    logger,
+  });
+  const progress = startProgress(!isQuiet);
+  try {
+    await connection.connect();
+    const { store, source: schema, trust, tableKeys, kms } = parts;
+    const clock = systemClock;
+    const catalog = await Catalog.open({ store, source: schema, trust, clock });
+    const changes = new SchemaChanges({ catalog, source: schema, keys: tableKeys, clock });
+    await work(
+      openBackups(config, { catalog, changes, tableKeys, kms, connection, clock }),
+      progress,
+    );
+  } finally {
+    progress.stop();
+    await connection.close();
+    await parts.control.close();
+  }
+}
+
+async function confirm(isSure: boolean, question: string): Promise<void> {
+  if (isSure) return;
+  if (!process.stdin.isTTY) {
+    throw new ConfigError(
+      'CONFIG_CONFIRM',
+      `${question} Say --yes if you are sure; nothing was done`,
+    );
+  }
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    if ((await lines.question(`${question} Type yes: `)).trim() === 'yes') return;
+  } finally {
+    lines.close();
+  }
+  throw new ConfigError('CONFIG_CONFIRM', 'not confirmed; nothing was done');
+}
+
+function source(options: RestoreOptions) {
+  if (ID.test(options.from)) return { backupId: options.from };
+  return { ...tableName(options.from), beforeMs: options.at };
+}
+
+function tell(context: CommandContext, options: { json?: boolean }, record: BackupRecord): void {
+  if (options.json === true) {
+    context.say(JSON.stringify(summary(record)));
+    return;
+  }
+  const { verified } = record;
+  context.say(
+    `backup ${record.backupId} of ${record.keyspace}.${record.name} is verified: ${String(verified?.rows)} rows, ${String(verified?.cells)} cells, ` +
+      (verified?.mode === 'decrypted'
+        ? `${String(verified.decrypted)} of them decrypted`
+        : 'compared with the table, as its KMS key cannot be used'),
+  );
+}
+
+/** What is told of a backup: nothing of its keys but which KMS keys it needs. */
+function summary(record: BackupRecord) {
+  const { backupId: id, keyspace, name, state, target, verified, keyArns } = record;
+  return {
+    backupId: id,
+    table: `${keyspace}.${name}`,
+    state,
+    target,
+    createdAt: new Date(record.createdAtMs).toISOString(),
+    expiresAt: new Date(record.expiresAtMs).toISOString(),
+    verified:
+      verified === null
+        ? null
+        : { ...verified, atMs: undefined, at: new Date(verified.atMs).toISOString() },
+    keyArns,
+  };
+}
+
+function asTable(records: readonly BackupRecord[]): string[] {
+  const rows = records.map((record) => [
+    record.backupId,
+    `${record.keyspace}.${record.name}`,
+    record.state,
+    new Date(record.createdAtMs).toISOString(),
+    new Date(record.expiresAtMs).toISOString(),
+    record.verified === null ? 'no' : record.verified.mode,
+    record.verified === null ? '' : String(record.verified.rows),
+  ]);
+  const lines = [['backup', 'table', 'state', 'begun', 'kept until', 'verified', 'rows'], ...rows];
+  const widths = lines[0]?.map((_, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0)));
+  return lines.map((line) =>
+    line
+      .map((cell, i) => cell.padEnd(widths?.[i] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+function tableName(text: string): TableName {
+  const match = /^("(?:[^"]|"")+"|\w+)\.("(?:[^"]|"")+"|\w+)$/.exec(text);
+  const [, keyspace, name] = match ?? [];
+  if (keyspace === undefined || name === undefined) {
+    throw new InvalidArgumentError('must be keyspace.table');
+  }
+  return { keyspace: identifier(keyspace), name: identifier(name) };
+}
+
+/** As CQL: in lower case unless quoted. */
+function identifier(text: string): string {
+  return text.startsWith('"') ? text.slice(1, -1).replaceAll('""', '"') : text.toLowerCase();
+}
+
+function backupId(text: string): string {
+  if (!ID.test(text)) throw new InvalidArgumentError('must be an id of cqlock backup list');
+  return text;
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('must be a number above 0');
+  return value;
+}
+
+function time(text: string): number {
+  const value = Date.parse(text);
+  if (Number.isNaN(value)) throw new InvalidArgumentError('must be a time as 2026-11-25T08:00:00Z');
+  return value;
+}

@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto';
+import { ProxyError } from '../errors/index.ts';
+import type { BackupRecord, BackupVerification } from '../schema/index.ts';
+import { backupRecord, backupsIn } from './backup_records.ts';
+import { backupContext } from './context.ts';
+import type { BackupContext, BackupOptions, BackupPorts, BackupProgress } from './context.ts';
+import { createBackup } from './create_backup.ts';
+import type { CreateOptions } from './create_backup.ts';
+import { deleteBackup } from './delete_backup.ts';
+import { restoreBackup } from './restore_backup.ts';
+import type { RestoreRequest, RestoreResult } from './restore_backup.ts';
+import { rewrapEnvelopes } from './rewrap.ts';
+
+import { verifyBackup } from './verify_backup.ts';
+
+/**
+ * Backups of tables: made, verified, restored, kept under the keys in force, deleted when they expire. Every method is safe to be
+ * repeated after a crash, and with several processes at once: the catalog's records say who works on what.
+ */
+export class BackupService {
+  readonly #context: BackupContext;
+
+  constructor(ports: BackupPorts, options: BackupOptions = {}) {
+    this.#context = backupContext(ports, options);
+  }
+
+  /**
+   * Makes a backup of a table, or completes an interrupted one, and verifies it. Works without the table's KMS key.
+   * @returns the id of the verified backup, hex
+   * @throws BackupError, UpstreamError; then there is no verified backup
+   */
+  async backupTable(
+    table: { readonly keyspace: string; readonly name: string },
+    options: CreateOptions = {},
+  ): Promise<string> {
+    const backupId = await createBackup(this.#context, table, options);
+    await verifyBackup(this.#context, backupId, options.onProgress);
+    return backupId;
+  }
+
+  /** Reads a complete backup back and notes the result in its record. @throws BackupError when anything differs */
+  verify(
+    backupId: string,
+    onProgress?: (progress: BackupProgress) => void,
+  ): Promise<BackupVerification> {
+    return verifyBackup(this.#context, backupId, onProgress);
+  }
+
+  /** Restores a backup into a new table, or continues an interrupted restore. @throws see restoreBackup */
+  restore(request: RestoreRequest): Promise<RestoreResult> {
+    return restoreBackup(this.#context, request);
+  }
+
+  /**
+   * Writes the key envelopes of a table's backups anew under its newest table key. A change of key calls it after the new table key
+   * is durable and before the old KMS key is given up.
+   * @param tableId hex
+   * @returns how many envelopes were written
+   */
+  rewrapForKeyChange(tableId: string): Promise<number> {
+    return rewrapEnvelopes(this.#context, tableId);
+  }
+
+  /** Whether a backup that is kept needs this KMS key. */
+  async needsKey(keyArn: string): Promise<boolean> {
+    return (await this.list()).some(
+      (record) => record.state !== 'DELETING' && record.keyArns.includes(keyArn),
+    );
+  }
+
+  /** All backups, newest first. */
+  async list(): Promise<readonly BackupRecord[]> {
+    return backupsIn(await this.#context.catalog.readRecords());
+  }
+
+  /** One backup. @throws BackupError BACKUP_NOT_FOUND */
+  async get(backupId: string): Promise<BackupRecord> {
+    return backupRecord(await this.#context.catalog.readRecords(), backupId);
+  }
+
+  /** Deletes a backup, its key envelope first. @throws BackupError */
+  delete(backupId: string): Promise<void> {
+    return deleteBackup(this.#context, backupId, randomUUID());
+  }
+
+  /**
+   * Deletes backups whose time is over, and completes deletions that were interrupted. One that a process is at work on stays for
+   * the next time.
+   * @returns ids of those deleted
+   */
+  async deleteExpired(): Promise<readonly string[]> {
+    const nowMs = this.#context.clock.nowMs();
+    const deleted: string[] = [];
+    for (const record of await this.list()) {
+      if (record.state !== 'DELETING' && record.expiresAtMs > nowMs) continue;
+      if (record.target !== this.#context.target.description) continue;
+      try {
+        await this.delete(record.backupId);
+        deleted.push(record.backupId);
+      } catch (error) {
+        const isBusy = error instanceof ProxyError && error.code === 'BACKUP_STATE';
+        if (!isBusy) throw error;
+      }
+    }
+    return deleted;
+  }
+}

@@ -1,0 +1,117 @@
+import { BackupError } from '../errors/index.ts';
+import type { BackupRecord } from '../schema/index.ts';
+import type { BackupKey } from './backup_key.ts';
+import type { Claim } from './backup_records.ts';
+import { isSamePartition } from './chunk.ts';
+import type { BackupCell, BackupRow } from './chunk.ts';
+import type { BackupContext } from './context.ts';
+import { loadChunk } from './load_backup.ts';
+import type { Manifest } from './manifest.ts';
+import { scanTable } from './table_scan.ts';
+
+/** A time of expiry is counted in whole seconds from two clocks. */
+const EXPIRY_TOLERANCE_S = 2;
+
+/**
+ * Compares every row of a backup with the table it was made of, in one pass through both. Only what had a time of expiry may be
+ * missing by now.
+ * @throws BackupError BACKUP_COMPARE at the first difference
+ */
+export async function compareWithTable(
+  context: BackupContext,
+  key: BackupKey,
+  manifest: Manifest,
+  claim: Claim<BackupRecord>,
+): Promise<void> {
+  const expected = backupRows(context, key, manifest);
+  for await (const actual of tableRows(context, manifest, claim)) {
+    for (;;) {
+      const next = await expected.next();
+      if (next.done === true) throw differs(manifest);
+      const row = next.value;
+      const nowS = Math.ceil(context.clock.nowMs() / 1000) + EXPIRY_TOLERANCE_S;
+      if (isSameKey(row, actual)) {
+        if (!isSameRow(row, actual, nowS)) throw differs(manifest);
+        break;
+      }
+      if (!mayBeGone(row, nowS)) throw differs(manifest);
+    }
+  }
+  for await (const row of expected) {
+    if (!mayBeGone(row, Math.ceil(context.clock.nowMs() / 1000) + EXPIRY_TOLERANCE_S)) {
+      throw differs(manifest);
+    }
+  }
+}
+
+async function* backupRows(
+  context: BackupContext,
+  key: BackupKey,
+  manifest: Manifest,
+): AsyncGenerator<BackupRow, undefined, undefined> {
+  for (const number of manifest.chunks.keys()) {
+    yield* (await loadChunk(context, key, manifest, number)).rows();
+  }
+  return undefined;
+}
+
+async function* tableRows(
+  context: BackupContext,
+  manifest: Manifest,
+  claim: Claim<BackupRecord>,
+): AsyncGenerator<BackupRow, void, undefined> {
+  const table = { ...manifest, ...manifest.form };
+  const beginning = { range: 0, pagingState: '' };
+  for await (const page of scanTable(
+    context.connection,
+    context.clock,
+    table,
+    beginning,
+    undefined,
+  )) {
+    await claim.keep();
+    yield* page.rows;
+  }
+}
+
+function isSameKey(a: BackupRow, b: BackupRow): boolean {
+  if ((a.clustering === undefined) !== (b.clustering === undefined)) return false;
+  return (
+    isSamePartition(a.partition, b.partition) &&
+    (a.clustering === undefined || isSamePartition(a.clustering, b.clustering ?? []))
+  );
+}
+
+function isSameRow(expected: BackupRow, actual: BackupRow, nowS: number): boolean {
+  const left = new Map(actual.cells.map((cell) => [cell.column, cell]));
+  for (const cell of expected.cells) {
+    const other = left.get(cell.column);
+    left.delete(cell.column);
+    if (other === undefined ? !hasExpired(cell, nowS) : !isSameCell(cell, other)) return false;
+  }
+  return left.size === 0;
+}
+
+function isSameCell(a: BackupCell, b: BackupCell): boolean {
+  return (
+    a.writeTime === b.writeTime &&
+    (a.expiresAt === 0) === (b.expiresAt === 0) &&
+    Math.abs(a.expiresAt - b.expiresAt) <= EXPIRY_TOLERANCE_S &&
+    Buffer.compare(a.value, b.value) === 0
+  );
+}
+
+function hasExpired(cell: BackupCell, nowS: number): boolean {
+  return cell.expiresAt !== 0 && cell.expiresAt <= nowS;
+}
+
+function mayBeGone(row: BackupRow, nowS: number): boolean {
+  return row.cells.length > 0 && row.cells.every((cell) => hasExpired(cell, nowS));
+}
+
+function differs(manifest: Manifest): BackupError {
+  return new BackupError(
+    'BACKUP_COMPARE',
+    `backup ${manifest.backupId} differs from table ${manifest.keyspace}.${manifest.name}: the table was written after it, or the backup is wrong; make a new one`,
+  );
+}

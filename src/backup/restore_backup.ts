@@ -1,0 +1,283 @@
+import { randomUUID } from 'node:crypto';
+import { quoteIdentifier } from '../cql/index.ts';
+import { BackupError, InvalidRequestError, SchemaError } from '../errors/index.ts';
+import { zeroDeks } from '../keys/index.ts';
+import type { BackupRecord, TableRecord, VerifiedRecords } from '../schema/index.ts';
+import { backupsIn, Claim } from './backup_records.ts';
+import type { BackupContext, BackupProgress } from './context.ts';
+import {
+  checkTotals,
+  loadBackup,
+  loadChunk,
+  loadForeignBackup,
+  loadManifest,
+  originOf,
+} from './load_backup.ts';
+import type { LoadedBackup } from './load_backup.ts';
+import type { Manifest } from './manifest.ts';
+import { RowSink } from './row_sink.ts';
+
+/** What is restored, and to where. */
+export interface RestoreRequest {
+  /** A backup, or the newest one of a table that was begun before a time (milliseconds since the epoch). */
+  readonly from:
+    | { readonly backupId: string }
+    | { readonly keyspace: string; readonly name: string; readonly beforeMs?: number | undefined };
+  /** The new table. */
+  readonly to: { readonly keyspace: string; readonly name: string };
+  /** The new table's KMS key: as that of the backup, a new service-owned one, or a customer managed one. Default: inherit. */
+  readonly encryption?:
+    | { readonly kind: 'inherit' | 'service_owned' }
+    | { readonly kind: 'customer'; readonly keyIdentifier: string }
+    | undefined;
+  readonly onProgress?: (progress: BackupProgress) => void;
+  /**
+   * Executes the stored CREATE TABLE; by default with the proxy's own role. For CQL: on the client's connection, so that its
+   * permissions apply.
+   */
+  readonly runStored?: (text: string) => Promise<'created' | 'exists'>;
+}
+
+/** What a restore did. */
+export interface RestoreResult {
+  readonly backupId: string;
+  readonly rows: number;
+}
+
+type Restoring = TableRecord & { readonly restore: NonNullable<TableRecord['restore']> };
+
+/**
+ * Restores a backup into a new table, or continues a restore that was interrupted. Until all rows are written the table refuses
+ * reads and writes.
+ * @throws KeyAccessError when the KMS key of the backup cannot be used; BackupError; InvalidRequestError when the new table is there
+ */
+export async function restoreBackup(
+  context: BackupContext,
+  request: RestoreRequest,
+): Promise<RestoreResult> {
+  const view = await context.catalog.readRecords();
+  const loaded = await load(context, view, request.from);
+  try {
+    const manifest = await loadManifest(context, loaded);
+    checkTotals(manifest);
+    const { to } = request;
+    checkTarget(context, manifest, to.keyspace);
+    const restoring = restoringIn(view, to);
+    if (restoring === undefined) await makeTable(context, request, loaded, manifest);
+    else if (restoring.restore.backupId !== manifest.backupId) {
+      throw new BackupError(
+        'BACKUP_STATE',
+        `table ${to.keyspace}.${to.name} is being restored from another backup, ${restoring.restore.backupId}; drop it first`,
+      );
+    }
+    await writeRows(context, request, loaded, manifest);
+    return { backupId: manifest.backupId, rows: manifest.rows };
+  } finally {
+    loaded.key.dispose();
+  }
+}
+
+async function load(
+  context: BackupContext,
+  view: VerifiedRecords,
+  from: RestoreRequest['from'],
+): Promise<LoadedBackup> {
+  const record = findBackup(view, from);
+  if (record === undefined && 'backupId' in from) {
+    return await loadForeignBackup(context, view, from.backupId);
+  }
+  if (record === undefined) throw noBackup(from);
+  if (record.state === 'DELETING' || record.expiresAtMs <= context.clock.nowMs()) {
+    throw new BackupError(
+      'BACKUP_EXPIRED',
+      `backup ${record.backupId} of ${record.keyspace}.${record.name} has expired or is being deleted; its keys are destroyed`,
+    );
+  }
+  return await loadBackup(context, view, record);
+}
+
+function findBackup(view: VerifiedRecords, from: RestoreRequest['from']): BackupRecord | undefined {
+  return backupsIn(view).find((record) =>
+    'backupId' in from
+      ? record.backupId === from.backupId
+      : record.state === 'READY' &&
+        record.keyspace === from.keyspace &&
+        record.name === from.name &&
+        record.createdAtMs <= (from.beforeMs ?? Number.MAX_SAFE_INTEGER),
+  );
+}
+
+function noBackup(from: RestoreRequest['from']): BackupError {
+  const what = 'backupId' in from ? from.backupId : `of ${from.keyspace}.${from.name}`;
+  return new BackupError(
+    'BACKUP_NOT_FOUND',
+    `there is no complete backup ${what} from before that time; see cqlock backup list`,
+  );
+}
+
+/** The keyspace and the user-defined types that the columns name must be there as they were. */
+function checkTarget(context: BackupContext, manifest: Manifest, keyspace: string): void {
+  const snapshot = context.catalog.snapshot();
+  if (snapshot.failure !== undefined) throw snapshot.failure;
+  if (snapshot.keyspace(keyspace) === undefined) {
+    throw new InvalidRequestError(`Keyspace '${keyspace}' does not exist; create it, then restore`);
+  }
+  for (const type of manifest.types) {
+    if (!manifest.form.columns.some((column) => namesType(column.type, type.name))) continue;
+    const there = snapshot.udt(keyspace, type.name);
+    const isSame =
+      there?.kind === 'udt' &&
+      there.fields.length >= type.fields.length &&
+      type.fields.every((field, index) => there.fields[index]?.name === field.name);
+    if (!isSame) {
+      const fields = type.fields.map((field) => `${quoteIdentifier(field.name)} ${field.type}`);
+      throw new SchemaError(
+        'SCHEMA_RESTORE_TYPE',
+        `the backup needs the type ${keyspace}.${type.name} as it was; CREATE TYPE ${quoteIdentifier(keyspace)}.${quoteIdentifier(type.name)} (${fields.join(', ')}), then restore`,
+      );
+    }
+  }
+}
+
+function namesType(columnType: string, typeName: string): boolean {
+  return columnType.split(/[^A-Za-z0-9_"]+/).some((word) => word.replaceAll('"', '') === typeName);
+}
+
+function restoringIn(
+  view: VerifiedRecords,
+  to: { readonly keyspace: string; readonly name: string },
+): Restoring | undefined {
+  for (const { record } of view.records.values()) {
+    if (
+      record.kind === 'table' &&
+      record.state === 'RESTORING' &&
+      record.keyspace === to.keyspace &&
+      record.name === to.name
+    ) {
+      return record as Restoring;
+    }
+  }
+  return undefined;
+}
+
+/** The new table with its keys: the DEKs of the backup under a new table key, and a new cell DEK. */
+async function makeTable(
+  context: BackupContext,
+  request: RestoreRequest,
+  { envelope }: LoadedBackup,
+  manifest: Manifest,
+): Promise<void> {
+  const { keyspace, name } = request.to;
+  const origin = originOf(envelope);
+  const keyIdentifier = keyOf(request, envelope.keys);
+  const deks = await context.transfer.openDeks(origin, envelope.keys.tableKeys, envelope.keys.deks);
+  try {
+    await context.changes.restoreTable(
+      {
+        keyspace,
+        name,
+        form: manifest.form,
+        backupId: manifest.backupId,
+        makeKeys: ({ clusterId, tableId }) =>
+          context.transfer.importTableKeys(
+            { clusterId, tableId, keyspace, name },
+            deks,
+            envelope.keys.minEpoch,
+            keyIdentifier,
+          ),
+      },
+      async ({ tableId }) => {
+        const text = createStatement(manifest, keyspace, name, tableId);
+        if (request.runStored !== undefined) return await request.runStored(text);
+        await context.connection.execute(text, [], { prepare: false });
+        return 'created';
+      },
+    );
+  } finally {
+    zeroDeks(deks);
+  }
+}
+
+function keyOf(
+  request: RestoreRequest,
+  keys: { readonly serviceOwned: boolean; readonly keyArn: string },
+): string | undefined {
+  const encryption = request.encryption ?? { kind: 'inherit' };
+  if (encryption.kind === 'customer') return encryption.keyIdentifier;
+  return encryption.kind === 'inherit' && !keys.serviceOwned ? keys.keyArn : undefined;
+}
+
+function createStatement(
+  manifest: Manifest,
+  keyspace: string,
+  name: string,
+  tableId: string,
+): string {
+  const { columns } = manifest.form;
+  const keys = (kind: string): string[] =>
+    columns
+      .filter((column) => column.kind === kind)
+      .sort((a, b) => a.position - b.position)
+      .map((column) => quoteIdentifier(column.name));
+  const defined = columns.map(
+    (column) =>
+      `${quoteIdentifier(column.name)} ${column.storedType}${column.kind === 'static' ? ' STATIC' : ''}`,
+  );
+  const primary = [`(${keys('partition').join(', ')})`, ...keys('clustering')].join(', ');
+  return `CREATE TABLE ${quoteIdentifier(keyspace)}.${quoteIdentifier(name)} (${defined.join(', ')}, PRIMARY KEY (${primary})) WITH ID = ${tableId} AND ${manifest.options}`;
+}
+
+async function writeRows(
+  context: BackupContext,
+  request: RestoreRequest,
+  loaded: LoadedBackup,
+  manifest: Manifest,
+): Promise<void> {
+  const { to, onProgress } = request;
+  const claim = new Claim<Restoring>(context, randomUUID(), (view) => {
+    const record = restoringIn(view, to);
+    if (record !== undefined) return record;
+    throw new BackupError(
+      'BACKUP_STATE',
+      `table ${to.keyspace}.${to.name} was dropped while it was restored`,
+    );
+  });
+  const { restore } = await claim.take();
+  const noted = (chunksDone: number) => (record: Restoring) => ({
+    ...record,
+    restore: { ...record.restore, chunksDone },
+  });
+  const sink = new RowSink(context.connection, context.clock, {
+    ...to,
+    columns: manifest.form.columns,
+    cellColumns: manifest.cellColumns,
+    emptyRowTime: BigInt(manifest.startedAtMs) * 1000n,
+  });
+  try {
+    let rows = 0;
+    let bytes = 0;
+    for (const [number, listed] of manifest.chunks.entries()) {
+      rows += listed.rows;
+      bytes += listed.bytes;
+      if (number < restore.chunksDone) continue;
+      await context.step('restore.chunk');
+      const content = await loadChunk(context, loaded.key, manifest, number);
+      for (const row of content.rows()) await sink.add(row);
+      // Rows must be written before the chunk counts as done.
+      await sink.flush();
+      await claim.keep(noted(number + 1));
+      const fraction = (number + 1) / manifest.chunks.length;
+      onProgress?.({ phase: 'restore', rows, bytes, fraction });
+    }
+    await context.step('restore.activate');
+    await claim.release((record) => {
+      // The rows are complete: the table becomes one like any other.
+      const { restore: _, ...active } = record;
+      return { ...active, state: 'ACTIVE' } as Restoring;
+    });
+  } catch (error) {
+    await claim.abandon();
+    throw error;
+  }
+  await context.catalog.refresh();
+}
