@@ -28,6 +28,8 @@ const MAY_IMPORT = {
     'errors',
     'util',
   ],
+  lifecycle: ['schema', 'keys', 'kms', 'observability', 'errors', 'util'],
+  notify: ['lifecycle', 'errors', 'util'],
   net: ['proxy', 'wire', 'observability', 'errors', 'util'],
 };
 
@@ -78,7 +80,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^src/',
-        pathNot: '^src/(net|kms|upstream|app|config)/|^src/system/identity\\.ts$',
+        pathNot: '^src/(net|notify|kms|upstream|app|config)/|^src/system/identity\\.ts$',
       },
       to: { path: IO },
     },

@@ -11,6 +11,7 @@ import type { SharedServices } from '../proxy/index.ts';
 import { Catalog, initCluster, SchemaChanges } from '../schema/index.ts';
 import { SystemTables } from '../system/index.ts';
 import {
+  CassandraLeaseStore,
   CassandraRecordStore,
   CassandraSchemaSource,
   ControlConnection,
@@ -18,6 +19,7 @@ import {
 import { systemClock } from '../util/index.ts';
 import { TimeuuidGenerator } from '../values/index.ts';
 import { startCatalogUpkeep } from './catalog_upkeep.ts';
+import { createKeyLoss, NO_BACKUPS } from './key_loss.ts';
 import { openEmbeddedKms } from './open_kms.ts';
 import type { ProxyFactory } from './proxy_factory.ts';
 
@@ -36,10 +38,12 @@ export async function openParts(options: {
   readonly store: CassandraRecordStore;
   readonly source: CassandraSchemaSource;
   readonly trust: StateDirectoryTrust;
+  readonly kms: KmsRegistry;
   readonly tableKeys: KmsTableKeys;
 }> {
   const { config, contactPoints, logger } = options;
-  const kms = await openEmbeddedKms(config, options.mayCreateKeyStore);
+  const embedded = await openEmbeddedKms(config, options.mayCreateKeyStore);
+  const kms = new KmsRegistry(embedded.provider);
   const control = new ControlConnection({
     contactPoints: contactPoints.map(formatAddress),
     username: config.upstream.username,
@@ -52,8 +56,9 @@ export async function openParts(options: {
     control,
     store: new CassandraRecordStore(control),
     source: new CassandraSchemaSource(control, systemClock),
-    trust: new StateDirectoryTrust(kms.store, kms.provider),
-    tableKeys: new KmsTableKeys(new KmsRegistry(kms.provider)),
+    trust: new StateDirectoryTrust(embedded.store, embedded.provider),
+    kms,
+    tableKeys: new KmsTableKeys(kms),
   };
 }
 
@@ -88,7 +93,25 @@ export const createProxy: ProxyFactory = async (context) => {
         'the key store knows no cluster: run cqlock init',
       );
     }
-    const changes = new SchemaChanges({ catalog, source, keys: tableKeys, clock: systemClock });
+    const random = (): number => randomInt(2 ** 32) / 2 ** 32;
+    const keyLoss = createKeyLoss({
+      config,
+      clusterId: cluster.clusterId,
+      catalog,
+      kms: parts.kms,
+      leases: new CassandraLeaseStore(control),
+      clock: systemClock,
+      random,
+      logger,
+      metrics,
+    });
+    const changes = new SchemaChanges({
+      catalog,
+      source,
+      keys: tableKeys,
+      clock: systemClock,
+      onKeysReleased: (record) => keyLoss.notices.grantsReleased(record),
+    });
     await changes.recover();
     let leaseCount = 0;
     const keys = new KeyService(
@@ -96,6 +119,9 @@ export const createProxy: ProxyFactory = async (context) => {
         tableKeys,
         clusterId: cluster.clusterId,
         clock: systemClock,
+        onAccess: (table) => {
+          keyLoss.look(table);
+        },
         metrics: {
           kmsCall: (operation, result, durationMs) => {
             metrics.recordKmsCall(operation, result, durationMs);
@@ -145,9 +171,19 @@ export const createProxy: ProxyFactory = async (context) => {
       changes,
       clock: systemClock,
       periodMs: config.catalogRefreshMs,
-      random: () => randomInt(2 ** 32) / 2 ** 32,
+      random,
       onFailure: (error) => {
         logger.warn({ err: error }, 'the catalog could not be read again');
+      },
+    });
+    const stopKeyLoss = keyLoss.watch({
+      changes,
+      backup: NO_BACKUPS,
+      execute: async (statement) => {
+        await control.execute(statement, [], { prepare: false });
+      },
+      revoke: (table) => {
+        keys.revoke(table);
       },
     });
     return {
@@ -160,6 +196,7 @@ export const createProxy: ProxyFactory = async (context) => {
       },
       stop: async () => {
         stopUpkeep();
+        await stopKeyLoss();
         listener.close();
         await server.stop(
           config.drainTimeoutMs,

@@ -3,7 +3,7 @@ import type { Config } from './types.ts';
 
 /** The configuration for the log: what is in force, secrets only as set or not set. */
 export function describeConfig(config: Config): Record<string, unknown> {
-  const { upstream, rootKey } = config;
+  const { upstream, rootKey, notify } = config;
   return {
     listen: formatAddress(config.listen),
     httpListen: formatAddress(config.httpListen),
@@ -17,5 +17,10 @@ export function describeConfig(config: Config): Record<string, unknown> {
     logLevel: config.logLevel,
     limits: config.limits,
     leases: config.leases,
+    keyLoss: config.keyLoss,
+    // The path of a webhook's URL is often its secret.
+    webhook: notify.webhook === undefined ? 'none' : new URL(notify.webhook.url).origin,
+    email: notify.email === undefined ? 'none' : formatAddress(notify.email.smtp),
+    emailRecipients: notify.email?.to.length ?? 0,
   };
 }

@@ -4,14 +4,12 @@ import { z } from 'zod';
 import { ConfigError } from '../errors/index.ts';
 import { parseAddress } from './address.ts';
 import type { Address } from './address.ts';
+import { notifyConfig, notifyContradictions, notifySettings } from './notify_settings.ts';
+import { setting } from './setting.ts';
 import type { Config, RootKeySetting } from './types.ts';
 
 const MIB = 1024 * 1024;
-
-/** An empty variable counts as one that is not set, as compose files and shells leave them. */
-function setting<T>(schema: z.ZodType<T>): z.ZodType<T> {
-  return z.preprocess((value) => (value === '' ? undefined : value), schema);
-}
+const DAY_MS = 86_400_000;
 
 function integer(minimum: number, maximum: number, defaultValue: number): z.ZodType<number> {
   const range = `must be a whole number from ${String(minimum)} to ${String(maximum)}`;
@@ -24,13 +22,19 @@ function integer(minimum: number, maximum: number, defaultValue: number): z.ZodT
     .default(defaultValue);
 }
 
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+const UNITS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
 
 function duration(minimumMs: number, defaultMs: number): z.ZodType<number> {
   return z
     .string()
     .trim()
-    .regex(/^\d{1,9}(ms|s|m|h)$/, 'must be a duration such as 500ms, 30s, 5m or 1h')
+    .regex(/^\d{1,9}(ms|s|m|h|d)$/, 'must be a duration such as 500ms, 30s, 5m, 1h or 7d')
     .transform((text) => {
       const [, amount = '', unit = ''] = /^(\d+)(\D+)$/.exec(text) ?? [];
       return Number(amount) * (UNITS[unit] ?? Number.NaN);
@@ -113,6 +117,9 @@ const environmentSchema = z.object({
   CQLOCK_LEASE_MAX_AGE: setting(duration(1, 60 * 60_000)),
   CQLOCK_CATALOG_REFRESH: setting(duration(100, 30_000)),
   CQLOCK_DRAIN_TIMEOUT: setting(duration(0, 5_000)),
+  CQLOCK_KEY_CHECK_PERIOD: setting(duration(1_000, 60_000)),
+  CQLOCK_KEY_LOSS_DROP_AFTER: setting(duration(DAY_MS, 7 * DAY_MS)),
+  ...notifySettings,
 });
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -169,6 +176,11 @@ export function loadConfig(environment: Environment, workingDir: string): Config
     leases: { idleMs: values.CQLOCK_LEASE_IDLE, maxAgeMs: values.CQLOCK_LEASE_MAX_AGE },
     catalogRefreshMs: values.CQLOCK_CATALOG_REFRESH,
     drainTimeoutMs: values.CQLOCK_DRAIN_TIMEOUT,
+    keyLoss: {
+      checkPeriodMs: values.CQLOCK_KEY_CHECK_PERIOD,
+      dropAfterMs: values.CQLOCK_KEY_LOSS_DROP_AFTER,
+    },
+    notify: notifyConfig(values),
   };
 }
 
@@ -214,6 +226,7 @@ function contradictions(values: Values, workingDir: string, environment: Environ
   if (values.CQLOCK_LEASE_MAX_AGE < values.CQLOCK_LEASE_IDLE) {
     problems.push('CQLOCK_LEASE_MAX_AGE: must not be shorter than CQLOCK_LEASE_IDLE');
   }
+  problems.push(...notifyContradictions(values));
   const dataDir = resolve(workingDir, values.CQLOCK_DATA_DIR);
   const cassandraDir = join(dataDir, 'cassandra');
   const rootKey = rootKeySetting(values, workingDir, environment['XDG_CONFIG_HOME']);

@@ -13,6 +13,7 @@ export {
   KeyAccessError,
   KeyUnavailableError,
   MetadataIntegrityError,
+  NoticeError,
   OverloadError,
   ProtocolError,
   ProxyError,

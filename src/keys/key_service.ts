@@ -6,6 +6,7 @@ import {
   SchemaError,
 } from '../errors/index.ts';
 import type { ProxyError } from '../errors/index.ts';
+import { accessState, inaccessibleError, isClosed } from '../schema/index.ts';
 import type { TableEntry } from '../schema/index.ts';
 import { SingleFlight } from '../util/index.ts';
 import type { Clock } from '../util/index.ts';
@@ -43,6 +44,10 @@ export interface KeyServicePorts {
   readonly clusterId: Uint8Array;
   readonly clock: Clock;
   readonly metrics: KeyMetrics;
+  /**
+   * Told when the KMS refuses the keys of a table, and when it grants keys that count as lost. Never rejects.
+   */
+  readonly onAccess?: (table: TableEntry) => void;
 }
 
 /** The leases of one client connection. */
@@ -138,9 +143,14 @@ export class KeyService {
         )
       );
     }
+    const closed = closedError(table);
+    if (closed !== undefined) {
+      this.#endAll(hexOf(table.tableId));
+      throw closed;
+    }
     const refusal = this.#refusals.get(hexOf(table.tableId));
     if (refusal !== undefined) {
-      if (this.#ports.clock.monotonicMs() < refusal.untilMs) throw refusal.error;
+      if (this.#ports.clock.monotonicMs() < refusal.untilMs) throw explained(table, refusal.error);
       this.#refusals.delete(hexOf(table.tableId));
     }
     return await this.#calls.run(this.#token(table), () => this.#call(table));
@@ -165,10 +175,14 @@ export class KeyService {
       if (isRefused) {
         this.#refusals.set(id, { error, untilMs: clock.monotonicMs() + REFUSAL_MEMORY_MS });
         this.#endAll(id);
+        if (error instanceof KeyAccessError) this.#ports.onAccess?.(table);
       }
-      throw error;
+      throw explained(table, error);
     }
     metrics.kmsCall('decrypt', 'ok', clock.monotonicMs() - startedMs);
+    if (table.record !== undefined && accessState(table.record) !== 'ACTIVE') {
+      this.#ports.onAccess?.(table);
+    }
     const usable = [...(this.#materials.get(id) ?? [])].filter((known) => known.isUsable);
     const existing = usable.find((known) => known.token === token);
     if (existing !== undefined) {
@@ -274,8 +288,9 @@ class LeaseSet implements ConnectionLeases {
   #moved(table: TableEntry): Lease | undefined {
     const lease = this.#byTable.get(hexOf(table.tableId));
     if (lease?.material.token !== this.#ports.token(table)) return undefined;
-    // A table that no longer verifies keeps its keys out of reach.
+    // A table that no longer verifies keeps its keys out of reach, as does one whose key was lost.
     if (table.kind !== 'encrypted') return undefined;
+    if (table.record !== undefined && accessState(table.record) !== 'ACTIVE') return undefined;
     this.#byEntry.delete(lease.table);
     lease.table = table;
     this.#byEntry.set(table, lease);
@@ -310,6 +325,24 @@ class LeaseSet implements ConnectionLeases {
     lease.material.release();
     this.#ports.counted(this, -1);
   }
+}
+
+/** Why nobody gets the keys of a table that is being backed up and dropped, whatever the KMS says. */
+function closedError({ record }: TableEntry): KeyAccessError | undefined {
+  return record !== undefined && isClosed(record) ? inaccessibleError(record) : undefined;
+}
+
+/** A refusal as the client gets it: with the table's name, and with what is going to become of it once that is known. */
+function explained(table: TableEntry, error: unknown): unknown {
+  if (!(error instanceof KeyAccessError) || table.record === undefined) return error;
+  return (
+    inaccessibleError(table.record) ??
+    new KeyAccessError(
+      error.code as `KEY_${string}`,
+      `the key of table ${table.keyspace}.${table.name} is refused: ${error.message}`,
+      { cause: error },
+    )
+  );
 }
 
 function hexOf(bytes: Uint8Array): string {

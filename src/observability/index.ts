@@ -11,4 +11,4 @@ export { createMetrics } from './metrics.ts';
 export { METRIC_NAMES } from './metric_names.ts';
 export { noopMetrics } from './noop_metrics.ts';
 export { errorLogFields } from './error_log_fields.ts';
-export type { Metrics, MetricsSide } from './metrics_port.ts';
+export type { Metrics, MetricsSide, TableAccess } from './metrics_port.ts';

@@ -11,6 +11,10 @@ export const noopMetrics: Metrics = {
   recordKmsCall: nothing,
   addClientConnections: nothing,
   addBytes: nothing,
+  setTableAccess: nothing,
+  countNotice: nothing,
+  setKeyMonitorLeader: nothing,
+  countKeyProbe: nothing,
   render: () => Promise.resolve(''),
   contentType: 'text/plain; version=0.0.4; charset=utf-8',
 };

@@ -8,7 +8,7 @@ import {
   planCreateType,
 } from '../encryption/index.ts';
 import { CqlErrorCode, InternalError, InvalidRequestError, ProxyError } from '../errors/index.ts';
-import { isSystemKeyspace, RECORD_KEYSPACE } from '../schema/index.ts';
+import { inaccessibleError, isSystemKeyspace, RECORD_KEYSPACE } from '../schema/index.ts';
 import type { TableEntry } from '../schema/index.ts';
 import {
   decodeError,
@@ -177,6 +177,7 @@ async function alterTable(
   if (table.kind === 'plain') throw plainRefusal(table);
   if (snapshot.failure !== undefined) throw snapshot.failure;
   requireEncrypted(table);
+  requireAccessible(table);
   const plan = planAlterTable(text, statement, table, snapshot);
   await changes.alterTable(table, plan.change, () => stored.run(plan.storedText));
   return stored.hasRun ? stored.reply() : result(encodeVoidResult());
@@ -184,6 +185,12 @@ async function alterTable(
 
 function unknownTableOfSchema(keyspace: string, name: string): ProxyError {
   return new InvalidRequestError(`Table '${keyspace}.${name}' doesn't exist`);
+}
+
+/** @throws KeyAccessError while the table's key is lost: only DROP TABLE needs no key. */
+function requireAccessible(table: TableEntry): void {
+  const error = table.record === undefined ? undefined : inaccessibleError(table.record);
+  if (error !== undefined) throw error;
 }
 
 /** TRUNCATE of an encrypted table. */
@@ -200,6 +207,7 @@ export async function runTruncate(
   );
   if (table.kind === 'plain') throw plainRefusal(table);
   requireEncrypted(table);
+  requireAccessible(table);
   const stored = new StoredChange(session, request);
   await stored.run(`TRUNCATE TABLE ${qualified(table.keyspace, table.name)}`);
   return stored.reply();

@@ -1,4 +1,5 @@
 import { MetadataIntegrityError } from '../errors/index.ts';
+import type { AccessRecord } from './access.ts';
 import type { ColumnKind, ColumnScheme } from './entries.ts';
 
 /** A column as the record keeps it. Bytes are hex. */
@@ -89,6 +90,8 @@ export interface TableRecord extends TableForm {
   readonly claim: ClaimRecord | null;
   readonly createdAtMs: number;
   readonly droppedAtMs: number | null;
+  /** What came of a lost key; absent or `null`: none is lost. */
+  readonly access?: AccessRecord | null;
 }
 
 /** A field of a type record. */

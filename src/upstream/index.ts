@@ -4,6 +4,7 @@
  *
  * May import: schema (ports), values, errors, util, observability. Start reading at control_connection.ts.
  */
+export { CassandraLeaseStore } from './cassandra_lease_store.ts';
 export { CassandraRecordStore } from './cassandra_record_store.ts';
 export { CassandraSchemaSource } from './cassandra_schema_source.ts';
 export { ControlConnection } from './control_connection.ts';

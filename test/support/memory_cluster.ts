@@ -6,7 +6,14 @@ import { join } from 'node:path';
 import { KmsTableKeys, StateDirectoryTrust } from '../../src/keys/index.ts';
 import { EmbeddedKms, KeyStore, KmsRegistry, loadRootKey } from '../../src/kms/index.ts';
 import { Catalog, initCluster, SchemaChanges } from '../../src/schema/index.ts';
-import type { NewColumn, RawSchema, RecordStore, StoredRecord } from '../../src/schema/index.ts';
+import type {
+  LeaseStore,
+  NewColumn,
+  RawSchema,
+  RecordStore,
+  StoredRecord,
+  TableRecord,
+} from '../../src/schema/index.ts';
 import type { Clock } from '../../src/util/index.ts';
 
 /** A proxy on the cluster. */
@@ -21,6 +28,7 @@ export interface MemoryProxy {
 export interface MemoryProxyOptions {
   readonly step?: (name: string) => void | Promise<void>;
   readonly clock?: Clock;
+  readonly onKeysReleased?: (record: TableRecord) => Promise<void>;
   /** Called before the schema is read, with what will be answered if it returns nothing. */
   readonly onReadSchema?: () => Promise<RawSchema | undefined>;
 }
@@ -47,14 +55,20 @@ export class MemoryCluster {
   types: Type[] = [];
   readonly keyStore: KeyStore;
   readonly #clock: Clock;
-  readonly #store: RecordStore = memoryStore();
+  readonly #memory = memoryStore();
+  readonly #store: RecordStore = this.#memory.store;
   readonly #trust: StateDirectoryTrust;
   readonly #keys: KmsTableKeys;
+  /** The KMS of all keys. */
+  readonly kms: EmbeddedKms;
+  /** Rows of leases, by name. */
+  readonly leaseRows = new Map<string, Uint8Array>();
 
   private constructor(keyStore: KeyStore, clock: Clock) {
     this.keyStore = keyStore;
     this.#clock = clock;
     const kms = new EmbeddedKms({ store: keyStore });
+    this.kms = kms;
     this.#trust = new StateDirectoryTrust(keyStore, kms);
     this.#keys = new KmsTableKeys(new KmsRegistry(kms));
   }
@@ -84,6 +98,7 @@ export class MemoryCluster {
       source,
       keys: this.#keys,
       clock,
+      ...(options.onKeysReleased === undefined ? {} : { onKeysReleased: options.onKeysReleased }),
       ...(step === undefined ? {} : { step }),
     });
     return {
@@ -95,6 +110,27 @@ export class MemoryCluster {
           return Promise.resolve('created');
         }),
     };
+  }
+
+  /** Leases as Cassandra's lightweight transactions change them. */
+  leases(): LeaseStore {
+    const same = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
+      a === b || (a !== undefined && b !== undefined && Buffer.from(a).equals(b));
+    return {
+      read: (name) => Promise.resolve(this.leaseRows.get(name)),
+      replace: (name, expected, next) => {
+        if (!same(this.leaseRows.get(name), expected)) return Promise.resolve(false);
+        this.leaseRows.set(name, next);
+        return Promise.resolve(true);
+      },
+    };
+  }
+
+  /** The stored record of a table as bytes, for edits by hand. */
+  editRecord(tableId: string, edit: (row: StoredRecord) => StoredRecord): void {
+    const row = this.#memory.records.get(tableId);
+    if (row === undefined) throw new TypeError('no record');
+    this.#memory.records.set(tableId, edit(row));
   }
 
   /** As Cassandra: refuses a name that is taken. */
@@ -145,13 +181,16 @@ export class MemoryCluster {
 }
 
 /** One partition of records, changed by compare-and-set as Cassandra does. */
-function memoryStore(): RecordStore {
+function memoryStore(): {
+  readonly store: RecordStore;
+  readonly records: Map<string, StoredRecord>;
+} {
   let isThere = false;
   let cluster: Uint8Array | undefined;
   let root: { version: bigint; bytes: Uint8Array; mac: Uint8Array } | undefined;
   const records = new Map<string, StoredRecord>();
   const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
-  return {
+  const store: RecordStore = {
     exists: () => Promise.resolve(isThere),
     create: () => {
       isThere = true;
@@ -173,4 +212,5 @@ function memoryStore(): RecordStore {
       return Promise.resolve('applied');
     },
   };
+  return { store, records };
 }

@@ -2,13 +2,14 @@ import { OverloadError, SchemaError } from '../../errors/index.ts';
 import type { Clock } from '../../util/index.ts';
 import type { Catalog } from '../catalog.ts';
 import type { SchemaSource, TableKeyFactory } from '../ports.ts';
-import type { CatalogRecord } from '../record.ts';
+import type { CatalogRecord, TableRecord } from '../record.ts';
 
 /** What the single changes share. */
 export interface ChangeContext {
   readonly catalog: Catalog;
   readonly source: SchemaSource;
   readonly keys: TableKeyFactory;
+  readonly onKeysReleased: (record: TableRecord) => Promise<void>;
   readonly clock: Clock;
   /** Unique for each change, so that a claim that was taken over is noticed. */
   readonly owner: string;

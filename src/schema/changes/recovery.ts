@@ -1,3 +1,4 @@
+import { isHeld } from '../access.ts';
 import { isGone, recordId } from '../record.ts';
 import type { CatalogRecord } from '../record.ts';
 import type { VerifiedRecords } from '../verified_records.ts';
@@ -60,16 +61,22 @@ async function destroyOldKeys(context: ChangeContext): Promise<boolean> {
   const isOld = (record: CatalogRecord): boolean =>
     record.kind === 'table' &&
     isGone(record) &&
+    !isHeld(record) &&
     (record.state === 'ABANDONED' || (record.droppedAtMs ?? Number.MAX_VALUE) < oldest);
   const idsOf = (view: VerifiedRecords): string[] =>
     [...view.records.values()]
       .map((entry) => entry.record)
       .filter(isOld)
       .map(recordId);
-  const ids = idsOf(await catalog.readRecords());
+  const before = await catalog.readRecords();
+  const ids = idsOf(before);
   if (ids.length === 0) return false;
   await context.step('recover.destroy_keys');
   for (const id of ids) await keys.discardTableKeys(Buffer.from(id, 'hex'));
+  for (const id of ids) {
+    const record = before.records.get(id)?.record;
+    if (record?.kind === 'table') await context.onKeysReleased(record);
+  }
   await context.step('recover.remove_records');
   await catalog.change((view) => {
     const left = new Set(idsOf(view));

@@ -3,7 +3,7 @@ import type { Clock } from '../../util/index.ts';
 import type { Catalog } from '../catalog.ts';
 import type { TableEntry } from '../entries.ts';
 import type { SchemaSource, TableKeyFactory } from '../ports.ts';
-import type { TypeFieldRecord } from '../record.ts';
+import type { TableRecord, TypeFieldRecord } from '../record.ts';
 import type { ChangeContext } from './change_context.ts';
 import { settled } from './change_context.ts';
 import type { AlterTableChange, CreateTableDefinition, RunStored } from './change_types.ts';
@@ -17,6 +17,8 @@ export interface SchemaChangesOptions {
   readonly source: SchemaSource;
   readonly keys: TableKeyFactory;
   readonly clock: Clock;
+  /** Told when the keys and grants of a table that is gone were given back; its record goes next. May be told twice. */
+  readonly onKeysReleased?: (record: TableRecord) => Promise<void>;
   /** How long a claim is left alone by others; longer than a schema statement can take. Default 60,000 ms. */
   readonly claimMs?: number;
   /** Called before each step; tests stop the process there. */
@@ -39,6 +41,7 @@ export class SchemaChanges {
       catalog: options.catalog,
       source: options.source,
       keys: options.keys,
+      onKeysReleased: options.onKeysReleased ?? (() => Promise.resolve()),
       clock: options.clock,
       claimMs: options.claimMs ?? 60_000,
       step: options.step ?? (() => undefined),
