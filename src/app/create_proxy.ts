@@ -65,6 +65,7 @@ export async function openParts(options: {
 /** Makes the proxy of its parts: KMS, records, catalog, keys, listener. */
 export const createProxy: ProxyFactory = async (context) => {
   const { config, contactPoints, logger, metrics, say } = context;
+  const clock = context.clock ?? systemClock;
   const parts = await openParts({
     config,
     contactPoints,
@@ -81,7 +82,7 @@ export const createProxy: ProxyFactory = async (context) => {
       store,
       source,
       trust,
-      clock: systemClock,
+      clock,
       onFailure: (error) => {
         logger.error({ err: error }, 'the catalog does not verify: user tables are refused');
       },
@@ -100,7 +101,7 @@ export const createProxy: ProxyFactory = async (context) => {
       catalog,
       kms: parts.kms,
       leases: new CassandraLeaseStore(control),
-      clock: systemClock,
+      clock,
       random,
       logger,
       metrics,
@@ -109,7 +110,7 @@ export const createProxy: ProxyFactory = async (context) => {
       catalog,
       source,
       keys: tableKeys,
-      clock: systemClock,
+      clock,
       onKeysReleased: (record) => keyLoss.notices.grantsReleased(record),
     });
     await changes.recover();
@@ -118,7 +119,7 @@ export const createProxy: ProxyFactory = async (context) => {
       {
         tableKeys,
         clusterId: cluster.clusterId,
-        clock: systemClock,
+        clock,
         onAccess: (table) => {
           keyLoss.look(table);
         },
@@ -169,7 +170,7 @@ export const createProxy: ProxyFactory = async (context) => {
     const stopUpkeep = startCatalogUpkeep({
       catalog,
       changes,
-      clock: systemClock,
+      clock,
       periodMs: config.catalogRefreshMs,
       random,
       onFailure: (error) => {
@@ -178,7 +179,7 @@ export const createProxy: ProxyFactory = async (context) => {
     });
     const stopKeyLoss = keyLoss.watch({
       changes,
-      backup: NO_BACKUPS,
+      backup: context.backup ?? NO_BACKUPS,
       execute: async (statement) => {
         await control.execute(statement, [], { prepare: false });
       },
