@@ -197,7 +197,7 @@ export const createProxy: ProxyFactory = async (context) => {
       },
       stop: async () => {
         stopUpkeep();
-        await stopKeyLoss();
+        const keyLossStopped = stopKeyLoss();
         listener.close();
         await server.stop(
           config.drainTimeoutMs,
@@ -207,6 +207,7 @@ export const createProxy: ProxyFactory = async (context) => {
             }),
         );
         keys.close();
+        await keyLossStopped;
         await control.close();
       },
     };

@@ -5,10 +5,13 @@ import { keysToken } from './key_probe.ts';
 import type { Verdict } from './key_probe.ts';
 import { newNotice } from './notifications/notice.ts';
 import type { NoticeEvent } from './notifications/notice.ts';
+import type { VerifiedBackup } from './ports.ts';
 
 const DAY_MS = 86_400_000;
 /** How long the backup of a dropped table is kept. */
-export const BACKUP_KEPT_MS = 35 * DAY_MS;
+const BACKUP_KEPT_MS = 35 * DAY_MS;
+/** A backup this old is made anew before its table is dropped. */
+const MAX_BACKUP_AGE_MS = DAY_MS;
 /** Days before the end of a backup at which its owner is told. */
 const BACKUP_REMINDERS = [7, 1];
 /** A receiver that is away while a key comes and goes must not fill the record. */
@@ -19,7 +22,7 @@ const LEGAL_STEPS = {
   ACTIVE: ['INACCESSIBLE_ENCRYPTION_CREDENTIALS', 'DROPPED'],
   INACCESSIBLE_ENCRYPTION_CREDENTIALS: ['ACTIVE', 'BACKING_UP', 'DROPPED'],
   BACKING_UP: ['ACTIVE', 'DROPPING', 'DROPPED'],
-  DROPPING: ['ACTIVE', 'DROPPED'],
+  DROPPING: ['ACTIVE', 'BACKING_UP', 'DROPPED'],
   DROPPED: [],
 } as const satisfies Record<AccessState, readonly AccessState[]>;
 
@@ -88,15 +91,35 @@ export function afterProbe(
 /** The record once a verified backup is there. */
 export function afterBackup(
   record: TableRecord,
-  backupId: string,
+  made: VerifiedBackup,
   context: StepContext,
 ): TableRecord | undefined {
   const { access } = record;
   if (access?.state !== 'BACKING_UP' || isGone(record)) return undefined;
   const { nowMs } = context;
-  const backup = { id: backupId, verifiedAtMs: nowMs, expiresAtMs: null };
+  const expiresAtMs = made.expiresAtMs ?? null;
+  const backup = { id: made.backupId, verifiedAtMs: nowMs, expiresAtMs };
   const next = transition(record, 'DROPPING', { ...access, backup }, nowMs);
   return told(next, next, 'backup_done', context);
+}
+
+/** The record when its backup has become too old to drop the table on: much of the time it is kept would be over. */
+export function afterBackupAged(
+  record: TableRecord,
+  context: StepContext,
+): TableRecord | undefined {
+  const { access } = record;
+  if (access?.state !== 'DROPPING' || record.state === 'DROPPING' || isGone(record)) {
+    return undefined;
+  }
+  if (!isBackupAged(record, context.nowMs)) return undefined;
+  return transition(record, 'BACKING_UP', { ...access, backup: null }, context.nowMs);
+}
+
+/** Whether the backup that a table is to be dropped on is too old. */
+export function isBackupAged(record: TableRecord, nowMs: number): boolean {
+  const { backup } = record.access ?? { backup: null };
+  return backup === null || nowMs - backup.verifiedAtMs > MAX_BACKUP_AGE_MS;
 }
 
 /** The record of a table that is gone: its backup's time begins. `undefined` if no key of it was lost. */
@@ -104,8 +127,9 @@ export function afterDrop(record: TableRecord, context: StepContext): TableRecor
   const access = record.access ?? undefined;
   if (access === undefined || access.state === 'DROPPED' || !isGone(record)) return undefined;
   const { nowMs } = context;
-  const expiresAtMs = (record.droppedAtMs ?? nowMs) + BACKUP_KEPT_MS;
-  const backup = access.backup === null ? null : { ...access.backup, expiresAtMs };
+  const { backup: made } = access;
+  const expiresAtMs = made?.expiresAtMs ?? (record.droppedAtMs ?? nowMs) + BACKUP_KEPT_MS;
+  const backup = made === null ? null : { ...made, expiresAtMs };
   const next = transition(record, 'DROPPED', { ...access, backup, remindedDays: null }, nowMs);
   // A client dropped it by a statement: nobody needs to be told.
   return backup === null ? next : told(next, next, 'table_dropped', context);

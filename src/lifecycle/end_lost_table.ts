@@ -1,7 +1,13 @@
 import { InternalError, KeyUnavailableError } from '../errors/index.ts';
 import { accessState, isGone } from '../schema/index.ts';
 import type { TableRecord } from '../schema/index.ts';
-import { afterBackup, afterDrop, afterProbe } from './access_transitions.ts';
+import {
+  afterBackup,
+  afterBackupAged,
+  afterDrop,
+  afterProbe,
+  isBackupAged,
+} from './access_transitions.ts';
 import type { KeyProbe } from './key_probe.ts';
 import { editRecords, entryOf } from './loss_context.ts';
 import type { LossContext, RecordEdit } from './loss_context.ts';
@@ -41,17 +47,21 @@ async function backUp(context: EndContext, record: TableRecord): Promise<TableRe
     return undefined;
   }
   await context.step('loss.backup');
-  const made: { readonly backupId: string; readonly verified: unknown } =
-    await context.backup.backupTable(table);
-  if (made.verified !== true || made.backupId === '') {
+  const made = await context.backup.backupTable(table);
+  if ((made.verified as unknown) !== true || made.backupId === '') {
     throw new InternalError(`the backup of ${table.keyspace}.${table.name} is not verified`);
   }
   await context.step('loss.backup_verified');
-  return await edit(context, record, (current, step) => afterBackup(current, made.backupId, step));
+  return await edit(context, record, (current, step) => afterBackup(current, made, step));
 }
 
 async function drop(context: EndContext, record: TableRecord): Promise<void> {
   if (!isGone(record)) {
+    if (isBackupAged(record, context.clock.nowMs())) {
+      await context.step('loss.backup_aged');
+      await edit(context, record, afterBackupAged);
+      return;
+    }
     await context.step('loss.drop_probe');
     const verdict = await context.probe.probe(record);
     if (verdict.kind !== 'refused') {

@@ -25,4 +25,5 @@ export type {
   NoticeChannel,
   Outbox,
   PendingNotice,
+  VerifiedBackup,
 } from './ports.ts';

@@ -1,13 +1,21 @@
 import type { TableEntry } from '../schema/index.ts';
 import type { Notice } from './notifications/notice.ts';
 
+/** A backup that was read back. */
+export interface VerifiedBackup {
+  readonly backupId: string;
+  readonly verified: true;
+  /** When it ends, if the backup itself knows; else 35 days after the drop. */
+  readonly expiresAtMs?: number;
+}
+
 /** Makes and ends backups of tables whose key was lost. They need no key: what they hold is ciphertext. */
 export interface BackupPort {
   /**
    * Backs a table up and reads the backup back; resolves only when it is verified. May take hours, may be called again
    * after a failure or by another proxy, and then makes another backup.
    */
-  backupTable(table: TableEntry): Promise<{ readonly backupId: string; readonly verified: true }>;
+  backupTable(table: TableEntry): Promise<VerifiedBackup>;
   /** Deletes the backups whose time is over. Does nothing when there are none. */
   deleteExpired(nowMs: number): Promise<void>;
 }

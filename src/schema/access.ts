@@ -18,7 +18,7 @@ export type AccessState =
 export interface LossBackup {
   readonly id: string;
   readonly verifiedAtMs: number;
-  /** `null` until the table is dropped: it is kept 35 days from then. */
+  /** `null` until it is known: else it is kept 35 days from the drop. */
   readonly expiresAtMs: number | null;
 }
 

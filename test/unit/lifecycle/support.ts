@@ -1,6 +1,12 @@
 /** A cluster in memory with a table under a customer managed key, and monitors that watch it. */
 import { KeyUnavailableError } from '../../../src/errors/index.ts';
-import { Courier, KeyLossMonitor, KeyProbe, RecordOutbox, SchemaDrop } from '../../../src/lifecycle/index.ts';
+import {
+  Courier,
+  KeyLossMonitor,
+  KeyProbe,
+  RecordOutbox,
+  SchemaDrop,
+} from '../../../src/lifecycle/index.ts';
 import type { BackupPort, Notice, NoticeChannel } from '../../../src/lifecycle/index.ts';
 import { KmsRegistry } from '../../../src/kms/index.ts';
 import type { ServiceKeyProvider } from '../../../src/kms/index.ts';
