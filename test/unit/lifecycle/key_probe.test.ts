@@ -70,7 +70,7 @@ describe('a probe', () => {
     expect(await keys.probe(record(['a']))).toMatchObject({ kind: 'refused', error: { code } });
   });
 
-  it.each([
+  it.each<[string, Error]>([
     ['may not be described', DENIED],
     ['is not described in time', AWAY],
   ])('says usable when the key opens but %s', async (_, error) => {
@@ -78,7 +78,7 @@ describe('a probe', () => {
     expect((await keys.probe(record(['a']))).kind).toBe('usable');
   });
 
-  it.each([
+  it.each<[string, Error]>([
     ['unavailable', AWAY],
     ['unavailable', new TypeError('socket hang up')],
     ['integrity', new MetadataIntegrityError('METADATA_WRAPPED_KEY', 'another key')],

@@ -9,7 +9,6 @@ import {
 } from '../../../src/lifecycle/index.ts';
 import type { BackupPort, Notice, NoticeChannel } from '../../../src/lifecycle/index.ts';
 import { KmsRegistry } from '../../../src/kms/index.ts';
-import type { ServiceKeyProvider } from '../../../src/kms/index.ts';
 import { silentLogger } from '../../../src/observability/index.ts';
 import { ClusterLease } from '../../../src/schema/index.ts';
 import type { TableEntry, TableRecord } from '../../../src/schema/index.ts';
@@ -130,7 +129,7 @@ export async function lossEnvironment(tables: readonly string[] = ['t']) {
           ? { acquire: () => Promise.resolve(true), release: () => Promise.resolve() }
           : lease,
       courier,
-      probe: new KeyProbe(new KmsRegistry(kms as ServiceKeyProvider)),
+      probe: new KeyProbe(new KmsRegistry(kms)),
       backup: {
         backupTable: async (table) => {
           await live('backup.port');
