@@ -300,6 +300,41 @@ describe('a record that was edited by hand', () => {
   });
 });
 
+describe('the monitor of a process', () => {
+  it('makes rounds by itself until it is stopped, then another one takes over at once', async () => {
+    const env = await lossEnvironment();
+    const [first, second] = [await env.watcher(), await env.watcher()];
+    await env.disable();
+    first.monitor.start();
+    env.clock.advance(6_000);
+    while (events(env).length === 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(first.monitor.isLeader).toBe(true);
+    await second.round();
+    expect(second.monitor.isLeader).toBe(false);
+    await first.monitor.stop();
+    await second.round();
+    expect([first.monitor.isLeader, second.monitor.isLeader]).toEqual([false, true]);
+    await env.enable();
+    env.clock.advance(DAY);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(await stateOf(env)).toBe('ACTIVE INACCESSIBLE_ENCRYPTION_CREDENTIALS');
+    await second.round();
+    expect(await stateOf(env)).toBe('ACTIVE ACTIVE');
+  });
+
+  it('takes over from one that died when its lease has run out', async () => {
+    const env = await lossEnvironment();
+    const [dead, next] = [await env.watcher(), await env.watcher()];
+    await dead.round();
+    env.clock.advance(179_999);
+    await next.round();
+    expect(next.monitor.isLeader).toBe(false);
+    env.clock.advance(1);
+    await next.round();
+    expect(next.monitor.isLeader).toBe(true);
+  });
+});
+
 describe('a receiver that is away', () => {
   it('gets what it missed when it is back, also after a restart, each notice once', async () => {
     const env = await lossEnvironment();
