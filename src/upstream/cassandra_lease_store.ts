@@ -4,7 +4,8 @@ import type { ControlConnection } from './control_connection.ts';
 
 const TABLE = `${RECORD_KEYSPACE}.leases`;
 
-const CREATE_TABLE = `CREATE TABLE IF NOT EXISTS ${TABLE} (name text PRIMARY KEY, body blob)
+/** Makes the table of leases; does nothing when it is there. */
+export const CREATE_LEASES = `CREATE TABLE IF NOT EXISTS ${TABLE} (name text PRIMARY KEY, body blob)
   WITH comment = 'Which proxy does which work. Authenticated: never edit.'`;
 
 /** Leases of proxies in Cassandra: one row for each work, changed by lightweight transactions. */
@@ -16,7 +17,7 @@ export class CassandraLeaseStore implements LeaseStore {
     this.#connection = connection;
   }
 
-  /** See {@link LeaseStore.read}. The table is made by the first call: clusters of older versions have none. */
+  /** See {@link LeaseStore.read}. The first call makes the table where an older version ran `init`. */
   async read(name: string): Promise<Uint8Array | undefined> {
     await this.#create();
     const result = await this.#connection.execute(
@@ -49,7 +50,7 @@ export class CassandraLeaseStore implements LeaseStore {
       [RECORD_KEYSPACE, 'leases'],
     );
     if (found.rows.length === 0) {
-      await this.#connection.execute(CREATE_TABLE, [], { prepare: false });
+      await this.#connection.execute(CREATE_LEASES, [], { prepare: false });
     }
     this.#isThere = true;
   }
