@@ -40,6 +40,8 @@ const MAY_IMPORT = {
     'util',
   ],
   backup: ['upstream', 'encryption', 'keys', 'kms', 'schema', 'crypto', 'cql', 'errors', 'util'],
+  lifecycle: ['schema', 'keys', 'kms', 'observability', 'errors', 'util'],
+  notify: ['lifecycle', 'errors', 'util'],
   net: ['proxy', 'wire', 'observability', 'errors', 'util'],
 };
 
@@ -90,7 +92,8 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^src/',
-        pathNot: '^src/(net|kms|audit|upstream|backup|app|config)/|^src/system/identity\\.ts$',
+        pathNot:
+          '^src/(net|notify|kms|audit|upstream|backup|app|config)/|^src/system/identity\\.ts$',
       },
       to: { path: IO },
     },

@@ -12,10 +12,10 @@ import { ProxyServer, StatementCache, StoredStatements } from '../proxy/index.ts
 import type { SharedServices } from '../proxy/index.ts';
 import { beginTruncation, CellCounter, RotationService } from '../rotation/index.ts';
 import { Catalog, initCluster, SchemaChanges } from '../schema/index.ts';
-import type { KeyNotices } from '../schema/index.ts';
 import { SystemTables } from '../system/index.ts';
 import type { EncryptionStatus } from '../system/index.ts';
 import {
+  CassandraLeaseStore,
   CassandraRecordStore,
   CassandraSchemaSource,
   ControlConnection,
@@ -27,6 +27,7 @@ import { systemClock } from '../util/index.ts';
 import { TimeuuidGenerator } from '../values/index.ts';
 import { beginAudit, newAuditTrail } from './audit_trail.ts';
 import { startCatalogUpkeep } from './catalog_upkeep.ts';
+import { createKeyLoss, NO_BACKUPS } from './key_loss.ts';
 import { rotationOptions, startRotation, toRotationMetrics } from './key_rotation.ts';
 import { openEmbeddedKms, openKmsProviders } from './open_kms.ts';
 import type { ProxyFactory } from './proxy_factory.ts';
@@ -87,6 +88,7 @@ export async function openParts(options: {
 /** Makes the proxy of its parts: KMS, records, catalog, keys, listener. */
 export const createProxy: ProxyFactory = async (context) => {
   const { config, contactPoints, logger, metrics, say } = context;
+  const clock = context.clock ?? systemClock;
   const parts = await openParts({
     config,
     contactPoints,
@@ -104,7 +106,7 @@ export const createProxy: ProxyFactory = async (context) => {
       store,
       source,
       trust,
-      clock: systemClock,
+      clock,
       onFailure: (error) => {
         logger.error({ err: error }, 'the catalog does not verify: user tables are refused');
       },
@@ -118,12 +120,25 @@ export const createProxy: ProxyFactory = async (context) => {
     }
     await beginAudit(audit, control, catalog, cluster.clusterId);
     const jobs = new JobRegistry(() => systemClock.nowMs());
+    const random = (): number => randomInt(2 ** 32) / 2 ** 32;
+    const keyLoss = createKeyLoss({
+      config,
+      clusterId: cluster.clusterId,
+      catalog,
+      kms: parts.kms,
+      leases: new CassandraLeaseStore(control),
+      clock,
+      random,
+      logger,
+      metrics,
+    });
     const changes = new SchemaChanges({
       catalog,
       source,
       keys: tableKeys,
-      clock: systemClock,
-      notices: logKeyNotices(logger),
+      clock,
+      notices: keyLoss.notices,
+      onKeysReleased: (record) => keyLoss.notices.grantsReleased(record),
     });
     await changes.recover();
     let leaseCount = 0;
@@ -131,10 +146,13 @@ export const createProxy: ProxyFactory = async (context) => {
       {
         tableKeys,
         clusterId: cluster.clusterId,
-        clock: systemClock,
+        clock,
         catalog: {
           table: (keyspace, name) => catalog.snapshot().table(keyspace, name),
           refresh: () => catalog.refresh(),
+        },
+        onAccess: (table) => {
+          keyLoss.look(table);
         },
         metrics: {
           kmsCall: (operation, result, durationMs) => {
@@ -210,15 +228,25 @@ export const createProxy: ProxyFactory = async (context) => {
     const stopUpkeep = startCatalogUpkeep({
       catalog,
       changes,
-      clock: systemClock,
+      clock,
       periodMs: config.catalogRefreshMs,
-      random: () => randomInt(2 ** 32) / 2 ** 32,
+      random,
       onFailure: (error) => {
         logger.warn({ err: error }, 'the catalog could not be read again');
       },
     });
     const stopRotation = startRotation(rotation, systemClock, config.catalogRefreshMs, (error) => {
       logger.warn({ err: error }, 'a round of key rotation failed');
+    });
+    const stopKeyLoss = keyLoss.watch({
+      changes,
+      backup: context.backup ?? NO_BACKUPS,
+      execute: async (statement) => {
+        await control.execute(statement, [], { prepare: false });
+      },
+      revoke: (table) => {
+        keys.revoke(table);
+      },
     });
     return {
       address: { host: listener.host, port: listener.port },
@@ -231,6 +259,7 @@ export const createProxy: ProxyFactory = async (context) => {
       stop: async () => {
         stopUpkeep();
         stopRotation();
+        const keyLossStopped = stopKeyLoss();
         listener.close();
         await server.stop(
           config.drainTimeoutMs,
@@ -243,6 +272,7 @@ export const createProxy: ProxyFactory = async (context) => {
           logger.warn({ err: error }, 'key rotation could not be stopped cleanly');
         });
         keys.close();
+        await keyLossStopped;
         await audit.close();
         await control.close();
       },
@@ -253,18 +283,6 @@ export const createProxy: ProxyFactory = async (context) => {
     throw error;
   }
 };
-
-/** Refused keys in the log, under names that the log does not redact. */
-function logKeyNotices(logger: SharedServices['logger']): KeyNotices {
-  return {
-    keyRefused: ({ keyspace, table, keyArn, error }) => {
-      logger.warn(
-        { keyspace, table: table ?? '', key_arn: keyArn, err: error },
-        'a customer managed key that a statement names cannot be used',
-      );
-    },
-  };
-}
 
 function sharedServices(
   catalog: Catalog,

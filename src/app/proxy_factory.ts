@@ -1,6 +1,8 @@
 import type { Address, Config } from '../config/index.ts';
+import type { BackupPort } from '../lifecycle/index.ts';
 import type { Readiness } from '../net/index.ts';
 import type { Logger, Metrics } from '../observability/index.ts';
+import type { Clock } from '../util/index.ts';
 
 /** What the proxy is made from. */
 export interface ProxyContext {
@@ -13,6 +15,10 @@ export interface ProxyContext {
   readonly metrics: Metrics;
   /** Takes a line of progress for the user. */
   readonly say: (line: string) => void;
+  /** The machine's if not given; tests move it. */
+  readonly clock?: Clock;
+  /** Where tables whose key is lost are backed up; nowhere if not given, and then nothing is dropped. */
+  readonly backup?: BackupPort;
   /** Ends a start that is still going on. */
   readonly signal: AbortSignal;
 }

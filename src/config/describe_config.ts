@@ -4,7 +4,7 @@ import type { Config } from './types.ts';
 
 /** The configuration for the log: what is in force, secrets only as set or not set. */
 export function describeConfig(config: Config): Record<string, unknown> {
-  const { upstream, rootKey } = config;
+  const { upstream, rootKey, notify } = config;
   return {
     listen: formatAddress(config.listen),
     httpListen: formatAddress(config.httpListen),
@@ -20,6 +20,11 @@ export function describeConfig(config: Config): Record<string, unknown> {
     leases: config.leases,
     audit: config.audit,
     kms: describeKms(config.kms),
+    keyLoss: config.keyLoss,
+    // The path of a webhook's URL is often its secret.
+    webhook: notify.webhook === undefined ? 'none' : new URL(notify.webhook.url).origin,
+    email: notify.email === undefined ? 'none' : formatAddress(notify.email.smtp),
+    emailRecipients: notify.email?.to.length ?? 0,
   };
 }
 

@@ -14,6 +14,7 @@ export type {
   BackupTargetSetting,
   Config,
   LogLevel,
+  NotifyConfig,
   RootKeySetting,
   UpstreamConfig,
 } from './types.ts';

@@ -7,9 +7,11 @@ import type { Address } from './address.ts';
 import { backupTarget, isBackupTarget } from './backup_target.ts';
 import { duration, integer, setting } from './fields.ts';
 import { kmsConfig, kmsFields, kmsProblems } from './kms_settings.ts';
+import { notifyConfig, notifyContradictions, notifySettings } from './notify_settings.ts';
 import type { Config, RootKeySetting } from './types.ts';
 
 const MIB = 1024 * 1024;
+const DAY_MS = 86_400_000;
 
 function address(defaultAddress: Address): z.ZodType<Address> {
   return z
@@ -104,6 +106,9 @@ const environmentSchema = z.object({
   ...kmsFields,
   CQLOCK_BACKUP_TARGET: setting(text),
   CQLOCK_BACKUP_RETENTION: setting(duration(60_000, 35 * 86_400_000)),
+  CQLOCK_KEY_CHECK_PERIOD: setting(duration(1_000, 60_000)),
+  CQLOCK_KEY_LOSS_DROP_AFTER: setting(duration(DAY_MS, 7 * DAY_MS)),
+  ...notifySettings,
 });
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -179,6 +184,11 @@ export function loadConfig(environment: Environment, workingDir: string): Config
       target: backupTarget(values.CQLOCK_BACKUP_TARGET, dataDir, workingDir, environment),
       retentionMs: values.CQLOCK_BACKUP_RETENTION,
     },
+    keyLoss: {
+      checkPeriodMs: values.CQLOCK_KEY_CHECK_PERIOD,
+      dropAfterMs: values.CQLOCK_KEY_LOSS_DROP_AFTER,
+    },
+    notify: notifyConfig(values),
   };
 }
 
@@ -230,6 +240,7 @@ function contradictions(values: Values, workingDir: string, environment: Environ
   if (!isBackupTarget(values.CQLOCK_BACKUP_TARGET)) {
     problems.push('CQLOCK_BACKUP_TARGET: must be a directory or s3://bucket or s3://bucket/prefix');
   }
+  problems.push(...notifyContradictions(values));
   const dataDir = resolve(workingDir, values.CQLOCK_DATA_DIR);
   const cassandraDir = join(dataDir, 'cassandra');
   const rootKey = rootKeySetting(values, workingDir, environment['XDG_CONFIG_HOME']);

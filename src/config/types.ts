@@ -40,6 +40,24 @@ export interface UpstreamConfig {
   readonly embeddedProvider: 'auto' | 'docker' | 'jars';
 }
 
+/** A mail server. */
+export interface SmtpServer {
+  readonly host: string;
+  readonly port: number;
+  /** starttls: TLS before anything is sent, or nothing is sent. */
+  readonly tls: 'implicit' | 'starttls' | 'none';
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+}
+
+/** Where notices to the owners of tables go; nowhere if both are undefined. */
+export interface NotifyConfig {
+  readonly webhook: { readonly url: string; readonly secret: string } | undefined;
+  readonly email:
+    | { readonly smtp: SmtpServer; readonly from: string; readonly to: readonly string[] }
+    | undefined;
+}
+
 /** All settings, complete and checked. */
 export interface Config {
   /** Where clients connect. */
@@ -98,4 +116,11 @@ export interface Config {
     /** How long backups are kept, milliseconds. */
     readonly retentionMs: number;
   };
+  readonly keyLoss: {
+    /** Mean time between two questions to the KMS about every customer managed key, milliseconds. */
+    readonly checkPeriodMs: number;
+    /** How long a key may be refused before its table is backed up and dropped, milliseconds. */
+    readonly dropAfterMs: number;
+  };
+  readonly notify: NotifyConfig;
 }

@@ -80,3 +80,10 @@ export function rootMac(rootKey: Uint8Array, clusterId: Uint8Array, root: Uint8A
   requireLength(clusterId, ID_BYTES, 'cluster id');
   return hmacSha256(rootKey, [Buffer.from('cqlock/1/root\0', 'ascii'), clusterId, root]);
 }
+
+/** HMAC-SHA-256 of a lease of proxies under `mk/record`, 32 bytes. Spec: format 7 */
+export function leaseMac(recordKey: Uint8Array, clusterId: Uint8Array, lease: Uint8Array): Buffer {
+  requireLength(recordKey, 32, 'record key');
+  requireLength(clusterId, ID_BYTES, 'cluster id');
+  return hmacSha256(recordKey, [Buffer.from('cqlock/1/lease\0', 'ascii'), clusterId, lease]);
+}

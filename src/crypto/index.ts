@@ -17,7 +17,7 @@ export {
   auditStartKey,
 } from './audit_chain.ts';
 export { constantTimeEqual, randomId, randomSecret, zero } from './bytes.ts';
-export { deriveCatalogKeys, recordMac, rootMac } from './catalog_keys.ts';
+export { deriveCatalogKeys, leaseMac, recordMac, rootMac } from './catalog_keys.ts';
 export type { CatalogKeys, RecordToAuthenticate } from './catalog_keys.ts';
 export { pagingOpen, pagingSeal, preparedStatementId } from './client_tokens.ts';
 export { CmacKey } from './cmac.ts';

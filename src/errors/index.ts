@@ -14,6 +14,7 @@ export {
   KeyAccessError,
   KeyUnavailableError,
   MetadataIntegrityError,
+  NoticeError,
   OverloadError,
   ProtocolError,
   ProxyError,

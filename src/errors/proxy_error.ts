@@ -129,6 +129,13 @@ export class BackupError extends ProxyError {
   }
 }
 
+/** A notice to the owner of a table could not be delivered; only in the log. */
+export class NoticeError extends ProxyError {
+  constructor(code: `NOTICE_${string}`, message: string, options?: ProxyErrorOptions) {
+    super(code, CqlErrorCode.SERVER_ERROR, message, options);
+  }
+}
+
 /** A limit of the proxy is reached: ERROR 0x1001. */
 export class OverloadError extends ProxyError {
   constructor(code: `OVERLOAD_${string}`, message: string) {

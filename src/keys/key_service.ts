@@ -7,6 +7,7 @@ import {
 import type { ProxyError } from '../errors/index.ts';
 import { BACKGROUND_CALLER, clientCaller } from '../kms/index.ts';
 import type { KmsCaller } from '../kms/index.ts';
+import { accessState, inaccessibleError, isClosed } from '../schema/index.ts';
 import type { TableEntry } from '../schema/index.ts';
 import { SingleFlight } from '../util/index.ts';
 import type { Clock } from '../util/index.ts';
@@ -49,6 +50,10 @@ export interface KeyServicePorts {
   readonly metrics: KeyMetrics;
   /** Where newer keys of a table are found: another proxy may have changed them. Default: nowhere. */
   readonly catalog?: NewestTables;
+  /**
+   * Told when the KMS refuses the keys of a table, and when it grants keys that count as lost. Never rejects.
+   */
+  readonly onAccess?: (table: TableEntry) => void;
 }
 
 /**
@@ -130,10 +135,15 @@ export class KeyService {
         )
       );
     }
+    const closed = closedError(table);
+    if (closed !== undefined) {
+      this.#endAll(hexOf(table.tableId));
+      throw closed;
+    }
     const token = this.#token(table);
     const refusal = this.#refusals.get(token);
     if (refusal !== undefined) {
-      if (this.#ports.clock.monotonicMs() < refusal.untilMs) throw refusal.error;
+      if (this.#ports.clock.monotonicMs() < refusal.untilMs) throw explained(table, refusal.error);
       this.#refusals.delete(token);
     }
     return await this.#calls.run(token, () => this.#call(table, caller));
@@ -162,10 +172,14 @@ export class KeyService {
           return await this.#grant(newest, caller);
         this.#refuse(token, error);
         this.#endAll(id);
+        if (error instanceof KeyAccessError) this.#ports.onAccess?.(table);
       }
-      throw error;
+      throw explained(table, error);
     }
     metrics.kmsCall('decrypt', 'ok', clock.monotonicMs() - startedMs);
+    if (table.record !== undefined && accessState(table.record) !== 'ACTIVE') {
+      this.#ports.onAccess?.(table);
+    }
     const usable = [...(this.#materials.get(id) ?? [])].filter((known) => known.isUsable);
     const existing = usable.find((known) => known.token === token);
     if (existing !== undefined) {
@@ -220,6 +234,24 @@ export class KeyService {
       this.#sweepLater();
     });
   }
+}
+
+/** Why nobody gets the keys of a table that is being backed up and dropped, whatever the KMS says. */
+function closedError({ record }: TableEntry): KeyAccessError | undefined {
+  return record !== undefined && isClosed(record) ? inaccessibleError(record) : undefined;
+}
+
+/** A refusal as the client gets it: with the table's name, and with what is going to become of it once that is known. */
+function explained(table: TableEntry, error: unknown): unknown {
+  if (!(error instanceof KeyAccessError) || table.record === undefined) return error;
+  return (
+    inaccessibleError(table.record) ??
+    new KeyAccessError(
+      error.code as `KEY_${string}`,
+      `the key of table ${table.keyspace}.${table.name} is refused: ${error.message}`,
+      { cause: error },
+    )
+  );
 }
 
 function hexOf(bytes: Uint8Array): string {

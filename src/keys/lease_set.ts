@@ -1,5 +1,6 @@
 import type { TableCipherKeys } from '../crypto/index.ts';
 import { KeyUnavailableError } from '../errors/index.ts';
+import { accessState } from '../schema/index.ts';
 import type { TableEntry } from '../schema/index.ts';
 import type { Clock } from '../util/index.ts';
 import type { KeyMaterial } from './key_material.ts';
@@ -132,8 +133,9 @@ export class LeaseSet implements ConnectionLeases {
    */
   #moved(table: TableEntry): Lease | undefined {
     const lease = this.#byTable.get(hexOf(table.tableId));
-    // A table that no longer verifies keeps its keys out of reach.
+    // A table that no longer verifies keeps its keys out of reach, as does one whose key was lost.
     if (lease === undefined || table.kind !== 'encrypted') return undefined;
+    if (table.record !== undefined && accessState(table.record) !== 'ACTIVE') return undefined;
     if (table.recordVersion < lease.recordVersion) return lease;
     if (lease.material.token !== this.#ports.token(table)) return this.#older(lease);
     this.#byEntry.delete(lease.table);

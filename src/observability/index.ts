@@ -13,4 +13,4 @@ export type { JobReporter, JobStatus } from './job_registry.ts';
 export { METRIC_NAMES } from './metric_names.ts';
 export { noopMetrics } from './noop_metrics.ts';
 export { errorLogFields } from './error_log_fields.ts';
-export type { Metrics, MetricsSide } from './metrics_port.ts';
+export type { Metrics, MetricsSide, TableAccess } from './metrics_port.ts';

@@ -61,4 +61,28 @@ export const METRIC_NAMES = {
     name: 'cqlock_bytes_total',
     help: 'Bytes by side (client, upstream) and direction, seen from the proxy',
   },
+  tablesByAccess: {
+    name: 'cqlock_tables_by_access',
+    help: 'Encrypted tables by the state of their access (ACTIVE, INACCESSIBLE_ENCRYPTION_CREDENTIALS, …)',
+  },
+  inaccessibleSeconds: {
+    name: 'cqlock_table_inaccessible_seconds',
+    help: 'Time since the key of a table was first refused; only tables whose key is lost',
+  },
+  secondsUntilDrop: {
+    name: 'cqlock_table_seconds_until_drop',
+    help: 'Time until a table whose key is lost is backed up and dropped; negative when that is due',
+  },
+  notices: {
+    name: 'cqlock_notices_total',
+    help: 'Notices to owners of tables by event, channel and result (delivered, failed, given_up)',
+  },
+  keyMonitorLeader: {
+    name: 'cqlock_key_monitor_leader',
+    help: 'Whether this process watches the customer managed keys of the cluster (1) or not (0)',
+  },
+  keyProbes: {
+    name: 'cqlock_key_probes_total',
+    help: 'Probes of customer managed keys by result (usable, refused, unavailable, misconfigured, integrity)',
+  },
 } as const satisfies Record<string, { name: `cqlock_${string}`; help: string }>;

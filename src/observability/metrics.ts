@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { Histogram } from 'prom-client';
 import { METRIC_NAMES } from './metric_names.ts';
 import type { Metrics, MetricsSide } from './metrics_port.ts';
+import { keyLossMetrics } from './key_loss_metrics.ts';
 import { PlainHistogram } from './plain_histogram.ts';
 import type { HistogramSample } from './plain_histogram.ts';
 import { rotationMetrics } from './rotation_metrics.ts';
@@ -95,7 +96,9 @@ export function createMetrics(): Metrics {
     }
   });
 
+  const loss = keyLossMetrics(registry);
   return {
+    ...loss,
     recordRequest: (kind, outcome, proxyMs, upstreamMs) => {
       const series = entryOf(requests, kind, newRequestSeries);
       entryOf(series.outcomes, outcome, newCount).count += 1;

@@ -1,6 +1,16 @@
 /** The two sides of the proxy. */
 export type MetricsSide = 'client' | 'upstream';
 
+/** How one encrypted table stands. */
+export interface TableAccess {
+  readonly keyspace: string;
+  readonly table: string;
+  readonly state: string;
+  /** Both `undefined` for tables whose key is not lost. */
+  readonly inaccessibleSeconds: number | undefined;
+  readonly secondsUntilDrop: number | undefined;
+}
+
 /** Counts what happens. Every method is cheap enough for the hot path: no promise, no allocation once a label is known. */
 export interface Metrics {
   /**
@@ -35,6 +45,14 @@ export interface Metrics {
   setReencryption(keyspace: string, table: string, fraction: number | undefined): void;
   /** A step of rotation failed. */
   addRotationFailure(): void;
+  /** Where the state of tables' access is read when metrics are asked for; before it is set, nothing is shown. */
+  setTableAccess(read: () => readonly TableAccess[]): void;
+  /** A notice was delivered, or not. */
+  countNotice(event: string, channel: string, result: string): void;
+  /** Whether this process watches the keys of the cluster. */
+  setKeyMonitorLeader(isLeader: boolean): void;
+  /** The KMS was asked about the keys of a table. */
+  countKeyProbe(result: string): void;
   /** Everything in Prometheus' text format. */
   render(): Promise<string>;
   /** Content type of {@link Metrics.render}. */

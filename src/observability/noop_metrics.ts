@@ -17,6 +17,10 @@ export const noopMetrics: Metrics = {
   addReencrypted: nothing,
   setReencryption: nothing,
   addRotationFailure: nothing,
+  setTableAccess: nothing,
+  countNotice: nothing,
+  setKeyMonitorLeader: nothing,
+  countKeyProbe: nothing,
   render: () => Promise.resolve(''),
   contentType: 'text/plain; version=0.0.4; charset=utf-8',
 };

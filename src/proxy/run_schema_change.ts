@@ -10,7 +10,7 @@ import {
 } from '../encryption/index.ts';
 import type { KeyspaceKeyPlan } from '../encryption/index.ts';
 import { CqlErrorCode, InternalError, InvalidRequestError, ProxyError } from '../errors/index.ts';
-import { isSystemKeyspace, RECORD_KEYSPACE } from '../schema/index.ts';
+import { inaccessibleError, isSystemKeyspace, RECORD_KEYSPACE } from '../schema/index.ts';
 import type { SchemaChanges, TableEntry } from '../schema/index.ts';
 import { MCS_KEYSPACE } from '../system/index.ts';
 import {
@@ -216,6 +216,7 @@ async function alterTable(
   if (table.kind === 'plain') throw plainRefusal(table);
   if (snapshot.failure !== undefined) throw snapshot.failure;
   requireEncrypted(table);
+  requireAccessible(table);
   const plan = planAlterTable(text, statement, table, snapshot);
   if (plan.custom !== undefined) {
     const { encryption, others } = plan.custom;
@@ -234,6 +235,12 @@ function unknownTableOfSchema(keyspace: string, name: string): ProxyError {
   return new InvalidRequestError(`Table '${keyspace}.${name}' doesn't exist`);
 }
 
+/** @throws KeyAccessError while the table's key is lost: only DROP TABLE needs no key. */
+function requireAccessible(table: TableEntry): void {
+  const error = table.record === undefined ? undefined : inaccessibleError(table.record);
+  if (error !== undefined) throw error;
+}
+
 /** TRUNCATE of an encrypted table. */
 export async function runTruncate(
   session: Session,
@@ -248,6 +255,7 @@ export async function runTruncate(
   );
   if (table.kind === 'plain') throw plainRefusal(table);
   requireEncrypted(table);
+  requireAccessible(table);
   const stored = new StoredChange(session, request);
   const release = await session.services.holdReencryption(table);
   try {

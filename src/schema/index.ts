@@ -8,7 +8,12 @@
  * May import: values, cql, crypto, errors, util. Storage, KMS and clocks are ports (ports.ts), implemented in upstream
  * and keys. Start reading at entries.ts (what the planner sees), then catalog.ts, then changes/.
  */
+export { isGone, recordId } from './record.ts';
 export { RESERVED_COLUMN_PREFIX, RECORD_KEYSPACE, isSystemKeyspace } from './names.ts';
+export { accessState, daysUntil, inaccessibleError, isClosed } from './access.ts';
+export type { AccessRecord, AccessState, LossBackup, NoticeRecord } from './access.ts';
+export { ClusterLease } from './cluster_lease.ts';
+export type { ClusterLeaseOptions } from './cluster_lease.ts';
 export { Catalog } from './catalog.ts';
 export type { CatalogOptions } from './catalog.ts';
 export { adoptTables, initCluster } from './init_cluster.ts';
@@ -45,6 +50,7 @@ export type {
   KeyNotices,
   KeyRefusal,
   KeyTarget,
+  LeaseStore,
   RecordChange,
   RecordPartition,
   RecordStore,

@@ -62,6 +62,14 @@ export interface RecordStore {
   ): Promise<'applied' | 'conflict'>;
 }
 
+/** Where leases of proxies are kept; what is in them is opaque here. */
+export interface LeaseStore {
+  /** The row of a name, read at SERIAL; `undefined` when there is none. */
+  read(name: string): Promise<Uint8Array | undefined>;
+  /** Replaces exactly the bytes `expected` (`undefined`: no row); false when the row is another one. */
+  replace(name: string, expected: Uint8Array | undefined, next: Uint8Array): Promise<boolean>;
+}
+
 /** Cassandra's own schema. */
 export interface SchemaSource {
   /** Reads system_schema and the system tables that clients see. */

@@ -1,4 +1,5 @@
 import { MetadataIntegrityError } from '../errors/index.ts';
+import type { AccessRecord } from './access.ts';
 import type { ColumnKind, ColumnScheme } from './entries.ts';
 import type { RotationRecord } from './rotation_record.ts';
 
@@ -124,6 +125,8 @@ export interface TableRecord extends TableForm {
   readonly customProperties?: CustomProperties;
   /** KMS keys to be given back once no change is under way. What `keys` uses is never given back. */
   readonly release?: readonly KmsKeyUse[];
+  /** What came of a lost key; absent or `null`: none is lost. */
+  readonly access?: AccessRecord | null;
   /** What the table is restored from; absent once it is complete, and in tables that were not restored. */
   readonly restore?: RestoreProgress | undefined;
 }

@@ -7,6 +7,7 @@ import type {
   RootChange,
   StoredRecord,
 } from '../schema/index.ts';
+import { CREATE_LEASES } from './cassandra_lease_store.ts';
 import type { ControlConnection, ControlStatement } from './control_connection.ts';
 
 const TABLE = `${RECORD_KEYSPACE}.records`;
@@ -47,6 +48,8 @@ export class CassandraRecordStore implements RecordStore {
       { prepare: false },
     );
     await this.#connection.execute(CREATE_TABLE, [], { prepare: false });
+    // Here too, so that no schema change comes after the first start.
+    await this.#connection.execute(CREATE_LEASES, [], { prepare: false });
   }
 
   /** See {@link RecordStore.clusterIds}. */

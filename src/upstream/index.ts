@@ -5,6 +5,7 @@
  * May import: audit and schema (ports), values, errors, util, observability. Start reading at control_connection.ts.
  */
 export { CassandraAuditHeads } from './cassandra_audit_heads.ts';
+export { CassandraLeaseStore } from './cassandra_lease_store.ts';
 export { CassandraRecordStore } from './cassandra_record_store.ts';
 export { CassandraSchemaSource } from './cassandra_schema_source.ts';
 export { ControlConnection, UNSET } from './control_connection.ts';

@@ -441,7 +441,7 @@ describe('backup and restore', () => {
       port: cassandra.port,
       keyStore: await newKeyStore('other'),
       target,
-      store: memoryStore(),
+      store: memoryStore().store,
       others: [named('shared', sharedKms)],
     });
     try {

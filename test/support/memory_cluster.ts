@@ -11,11 +11,13 @@ import type {
   BackupKeys,
   EncryptionChoice,
   KeyNotices,
+  LeaseStore,
   NewColumn,
   RawSchema,
   RecordStore,
   StoredRecord,
   TableEntry,
+  TableRecord,
 } from '../../src/schema/index.ts';
 import type { Clock } from '../../src/util/index.ts';
 
@@ -37,6 +39,7 @@ export interface MemoryProxyOptions {
   readonly clock?: Clock;
   readonly notices?: KeyNotices;
   readonly backups?: BackupKeys;
+  readonly onKeysReleased?: (record: TableRecord) => Promise<void>;
   /** Called before the schema is read, with what will be answered if it returns nothing. */
   readonly onReadSchema?: () => Promise<RawSchema | undefined>;
 }
@@ -68,8 +71,11 @@ export class MemoryCluster {
   /** Opens the keys of tables as a proxy does. */
   readonly tableKeys: KmsTableKeys;
   readonly #clock: Clock;
-  readonly #store: RecordStore = memoryStore();
+  readonly #memory = memoryStore();
+  readonly #store: RecordStore = this.#memory.store;
   readonly #trust: StateDirectoryTrust;
+  /** Rows of leases, by name. */
+  readonly leaseRows = new Map<string, Uint8Array>();
 
   private constructor(keyStore: KeyStore, clock: Clock, others: readonly KmsProvider[]) {
     this.keyStore = keyStore;
@@ -107,6 +113,7 @@ export class MemoryCluster {
       clock,
       ...(notices === undefined ? {} : { notices }),
       ...(backups === undefined ? {} : { backups }),
+      ...(options.onKeysReleased === undefined ? {} : { onKeysReleased: options.onKeysReleased }),
       ...(step === undefined ? {} : { step }),
     });
     return {
@@ -130,6 +137,27 @@ export class MemoryCluster {
   /** Opens the keys of a table. */
   async open(table: TableEntry): ReturnType<KmsTableKeys['open']> {
     return await this.tableKeys.open(table, await this.clusterId());
+  }
+
+  /** Leases as Cassandra's lightweight transactions change them. */
+  leases(): LeaseStore {
+    const same = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
+      a === b || (a !== undefined && b !== undefined && Buffer.from(a).equals(b));
+    return {
+      read: (name) => Promise.resolve(this.leaseRows.get(name)),
+      replace: (name, expected, next) => {
+        if (!same(this.leaseRows.get(name), expected)) return Promise.resolve(false);
+        this.leaseRows.set(name, next);
+        return Promise.resolve(true);
+      },
+    };
+  }
+
+  /** The stored record of a table as bytes, for edits by hand. */
+  editRecord(tableId: string, edit: (row: StoredRecord) => StoredRecord): void {
+    const row = this.#memory.records.get(tableId);
+    if (row === undefined) throw new TypeError('no record');
+    this.#memory.records.set(tableId, edit(row));
   }
 
   /** As Cassandra: refuses a name that is taken. */
@@ -180,13 +208,16 @@ export class MemoryCluster {
 }
 
 /** One partition of records, changed by compare-and-set as Cassandra does. */
-export function memoryStore(): RecordStore {
+export function memoryStore(): {
+  readonly store: RecordStore;
+  readonly records: Map<string, StoredRecord>;
+} {
   let isThere = false;
   let cluster: Uint8Array | undefined;
   let root: { version: bigint; bytes: Uint8Array; mac: Uint8Array } | undefined;
   const records = new Map<string, StoredRecord>();
   const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
-  return {
+  const store: RecordStore = {
     exists: () => Promise.resolve(isThere),
     create: () => {
       isThere = true;
@@ -208,4 +239,5 @@ export function memoryStore(): RecordStore {
       return Promise.resolve('applied');
     },
   };
+  return { store, records };
 }

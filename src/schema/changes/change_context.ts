@@ -3,7 +3,7 @@ import type { Clock } from '../../util/index.ts';
 import type { Catalog } from '../catalog.ts';
 import type { BackupKeys, KeyNotices, SchemaSource, TableKeyFactory } from '../ports.ts';
 import { recordLabel } from '../record.ts';
-import type { CatalogRecord } from '../record.ts';
+import type { CatalogRecord, TableRecord } from '../record.ts';
 
 /** What the single changes share. */
 export interface ChangeContext {
@@ -14,6 +14,7 @@ export interface ChangeContext {
   readonly backups: BackupKeys;
   /** Monotonic time before which keys of a record are not tried to be given back again, by record id. */
   readonly releaseAfterMs: Map<string, number>;
+  readonly onKeysReleased: (record: TableRecord) => Promise<void>;
   readonly clock: Clock;
   /** Unique for each change, so that a claim that was taken over is noticed. */
   readonly owner: string;

@@ -1,3 +1,4 @@
+import { isHeld } from '../access.ts';
 import { isGone, recordId } from '../record.ts';
 import type { CatalogRecord, TableRecord } from '../record.ts';
 import type { VerifiedRecords } from '../verified_records.ts';
@@ -62,6 +63,7 @@ async function destroyOldKeys(context: ChangeContext): Promise<boolean> {
   const isOld = (record: CatalogRecord): record is TableRecord =>
     record.kind === 'table' &&
     isGone(record) &&
+    !isHeld(record) &&
     (record.state === 'ABANDONED' || (record.droppedAtMs ?? Number.MAX_VALUE) < oldest);
   const oldOnes = (view: VerifiedRecords): TableRecord[] => {
     const records = [...view.records.values()].map((entry) => entry.record);
@@ -79,7 +81,11 @@ async function destroyOldKeys(context: ChangeContext): Promise<boolean> {
   if (due.length === 0) return false;
   await context.step('recover.destroy_keys');
   const ids: string[] = [];
-  for (const record of due) if (await releaseAll(context, record)) ids.push(record.tableId);
+  for (const record of due) {
+    if (!(await releaseAll(context, record))) continue;
+    await context.onKeysReleased(record);
+    ids.push(record.tableId);
+  }
   if (ids.length === 0) return false;
   await context.step('recover.remove_records');
   await catalog.change((view) => {

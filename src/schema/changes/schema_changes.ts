@@ -3,7 +3,7 @@ import type { Clock } from '../../util/index.ts';
 import type { Catalog } from '../catalog.ts';
 import type { TableEntry } from '../entries.ts';
 import type { BackupKeys, KeyNotices, SchemaSource, TableKeyFactory } from '../ports.ts';
-import type { CustomProperties, TypeFieldRecord } from '../record.ts';
+import type { CustomProperties, TableRecord, TypeFieldRecord } from '../record.ts';
 import type { ChangeContext } from './change_context.ts';
 import { settled } from './change_context.ts';
 import type {
@@ -30,6 +30,8 @@ export interface SchemaChangesOptions {
   readonly notices?: KeyNotices;
   /** Default: there are no backups. */
   readonly backups?: BackupKeys;
+  /** Told when the keys and grants of a table that is gone were given back; its record goes next. May be told twice. */
+  readonly onKeysReleased?: (record: TableRecord) => Promise<void>;
   /** How long a claim is left alone by others; longer than a schema statement can take. Default 60,000 ms. */
   readonly claimMs?: number;
   /** Called before each step; tests stop the process there. */
@@ -55,6 +57,7 @@ export class SchemaChanges {
       notices: options.notices ?? { keyRefused: () => undefined },
       backups: options.backups ?? { stillNeed: () => Promise.resolve(false) },
       releaseAfterMs: new Map(),
+      onKeysReleased: options.onKeysReleased ?? (() => Promise.resolve()),
       clock: options.clock,
       claimMs: options.claimMs ?? 60_000,
       step: options.step ?? (() => undefined),

@@ -95,6 +95,75 @@ describe('loadConfig', () => {
     expect(described).not.toContain(secret);
   });
 
+  it('knows days, and takes no time of a lost key that is shorter', () => {
+    expect(load({ CQLOCK_KEY_LOSS_DROP_AFTER: '30d' }).keyLoss.dropAfterMs).toBe(30 * 86_400_000);
+    expect(load({}).keyLoss).toEqual({ checkPeriodMs: 60_000, dropAfterMs: 7 * 86_400_000 });
+    expect(problem({ CQLOCK_KEY_LOSS_DROP_AFTER: '7m' })).toContain('CQLOCK_KEY_LOSS_DROP_AFTER');
+  });
+
+  const SECRET = 'sixteen letters!';
+
+  it('takes a webhook and mail, and shows neither secret nor path nor recipients', () => {
+    const config = load({
+      CQLOCK_NOTIFY_WEBHOOK_URL: 'https://hooks.example.org/t0ken',
+      CQLOCK_NOTIFY_WEBHOOK_SECRET: SECRET,
+      CQLOCK_NOTIFY_SMTP_URL: 'smtp://user%40x:p%3Aw0rd@mail.example.org',
+      CQLOCK_NOTIFY_EMAIL_FROM: 'cqlock@example.org',
+      CQLOCK_NOTIFY_EMAIL_TO: 'a@example.org, b@example.org,a@example.org',
+    });
+    expect(config.notify).toEqual({
+      webhook: { url: 'https://hooks.example.org/t0ken', secret: SECRET },
+      email: {
+        smtp: {
+          host: 'mail.example.org',
+          port: 587,
+          tls: 'starttls',
+          username: 'user@x',
+          password: 'p:w0rd',
+        },
+        from: 'cqlock@example.org',
+        to: ['a@example.org', 'b@example.org'],
+      },
+    });
+    const described = JSON.stringify(describeConfig(config));
+    for (const hidden of ['t0ken', SECRET, 'w0rd', 'user@x', 'a@example.org']) {
+      expect(described).not.toContain(hidden);
+    }
+    expect(described).toContain('"webhook":"https://hooks.example.org"');
+    expect(described).toContain('"email":"mail.example.org:587"');
+  });
+
+  it.each([
+    ['smtps://mail.example.org', { port: 465, tls: 'implicit' }],
+    ['smtp://127.0.0.1:25?tls=none', { host: '127.0.0.1', port: 25, tls: 'none' }],
+    ['smtp://[::1]:25', { host: '::1', tls: 'starttls' }],
+  ])('takes the mail server %s', (url, expected) => {
+    const { notify } = load({
+      CQLOCK_NOTIFY_SMTP_URL: url,
+      CQLOCK_NOTIFY_EMAIL_FROM: 'a@b',
+      CQLOCK_NOTIFY_EMAIL_TO: 'c@d',
+    });
+    expect(notify.email?.smtp).toMatchObject(expected);
+  });
+
+  it.each([
+    ['CQLOCK_NOTIFY_WEBHOOK_URL', 'ftp://s3cret.example.org'],
+    ['CQLOCK_NOTIFY_WEBHOOK_URL', 'https://s3cret@example.org/'],
+    ['CQLOCK_NOTIFY_WEBHOOK_SECRET', 's3cret short'],
+    ['CQLOCK_NOTIFY_SMTP_URL', 'https://u:s3cret@example.org'],
+    ['CQLOCK_NOTIFY_SMTP_URL', 'smtp://u:s3cret@example.org?tls=maybe'],
+    ['CQLOCK_NOTIFY_SMTP_URL', 'smtps://u:s3cret@example.org?tls=none'],
+    ['CQLOCK_NOTIFY_SMTP_URL', 'smtp://s3cret@example.org'],
+    ['CQLOCK_NOTIFY_SMTP_URL', 'smtp://u:%s3cret@example.org'],
+    ['CQLOCK_NOTIFY_EMAIL_TO', 's3cret'],
+    ['CQLOCK_NOTIFY_EMAIL_FROM', 's3cret <a@b>'],
+    ['CQLOCK_NOTIFY_EMAIL_FROM', 'a@s3cret.example.org'],
+    ['CQLOCK_NOTIFY_WEBHOOK_URL', 'https://example.org/s3cret'],
+  ])('refuses %s that is wrong or alone, without repeating it: %s', (name, value) => {
+    expect(problem({ [name]: value })).toContain(name);
+    expect(problem({ [name]: value })).not.toContain('s3cret');
+  });
+
   it('takes one source of the root key only', () => {
     expect(problem({ CQLOCK_ROOT_KEY_FILE: '/k', CQLOCK_ROOT_PASSPHRASE: 'p' })).toContain(
       'only one',

@@ -25,6 +25,7 @@ function environment() {
   const clock = fakeClock();
   const disposed: unknown[] = [];
   const results: string[] = [];
+  const told: string[] = [];
   let leases = 0;
   let calls = 0;
   const callers: string[] = [];
@@ -56,6 +57,7 @@ function environment() {
         return Promise.resolve();
       },
     },
+    onAccess: ({ name }) => told.push(name),
     metrics: {
       kmsCall: (_, result) => results.push(result),
       leases: (count) => (leases = count),
@@ -68,6 +70,7 @@ function environment() {
     results,
     callers,
     calls: () => calls,
+    told: () => told,
     leases: () => leases,
     refreshes: () => refreshes,
     /** The catalog shows this entry from its next reading on. */
@@ -255,6 +258,67 @@ describe('calls to the KMS', () => {
     env.clock.advance(10_000);
     expect(env.disposed).toHaveLength(1);
     expect(env.leases()).toBe(0);
+  });
+});
+
+describe('a table whose key is lost', () => {
+  const lost = (name: string, state: string): TableEntry =>
+    ({
+      ...table(name),
+      record: {
+        keyspace: 'ks',
+        name,
+        keys: 'wrapped',
+        access: { state, keyArn: 'arn', reason: 'KEY_DISABLED', sinceMs: 0, dropAtMs: 1000 },
+      },
+    }) as unknown as TableEntry;
+
+  it('asks the KMS, says what becomes of the table when it refuses, and tells the monitor', async () => {
+    const env = environment();
+    env.refuses();
+    const t = lost('t', 'INACCESSIBLE_ENCRYPTION_CREDENTIALS');
+    for (let time = 0; time < 2; time += 1) {
+      await expect(env.service.leases().acquire(t)).rejects.toMatchObject({
+        code: 'KEY_INACCESSIBLE',
+      });
+    }
+    expect([env.calls(), env.told()]).toEqual([1, ['t']]);
+    env.isUp();
+    env.clock.advance(5000);
+    await env.service.leases().acquire(t);
+    expect(env.told()).toEqual(['t', 't']);
+  });
+
+  it('ends a lease that was granted before it was lost', async () => {
+    const env = environment();
+    const connection = env.service.leases();
+    await connection.acquire(table('t'));
+    env.refuses();
+    await expect(
+      connection.acquire(lost('t', 'INACCESSIBLE_ENCRYPTION_CREDENTIALS')),
+    ).rejects.toMatchObject({ code: 'KEY_INACCESSIBLE' });
+    env.clock.advance(2000);
+    expect(env.disposed).toHaveLength(1);
+  });
+
+  it.each(['BACKING_UP', 'DROPPING'])(
+    'is closed while it is %s, whatever the KMS says: the backup would miss what is written',
+    async (state) => {
+      const env = environment();
+      const connection = env.service.leases();
+      await connection.acquire(table('t'));
+      await expect(connection.acquire(lost('t', state))).rejects.toMatchObject({
+        code: 'KEY_INACCESSIBLE',
+      });
+      expect(env.calls()).toBe(1);
+    },
+  );
+
+  it('is not made known by a KMS that does not answer', async () => {
+    const env = environment();
+    env.isDown();
+    await expect(env.service.leases().acquire(table('t'))).rejects.toThrow();
+    expect(env.told()).toEqual([]);
   });
 });
 

@@ -33,6 +33,40 @@ describe('createMetrics', () => {
     expect(text).toContain('cqlock_request_upstream_seconds_bucket{kind="query",le="+Inf"} 2');
   });
 
+  it('shows the access of tables as it is when asked, and only the hundred that are dropped first', async () => {
+    const metrics = createMetrics();
+    const active = { inaccessibleSeconds: undefined, secondsUntilDrop: undefined };
+    metrics.setTableAccess(() => [
+      { keyspace: 'ks', table: 'fine', state: 'ACTIVE', ...active },
+      ...Array.from({ length: 150 }, (_, index) => ({
+        keyspace: 'ks',
+        table: `t${String(index)}`,
+        state: 'INACCESSIBLE_ENCRYPTION_CREDENTIALS',
+        inaccessibleSeconds: 10,
+        secondsUntilDrop: 1000 - index,
+      })),
+    ]);
+    metrics.countNotice('key_back', 'webhook', 'delivered');
+    metrics.countKeyProbe('refused');
+    metrics.setKeyMonitorLeader(true);
+    await lines(metrics);
+    const text = await lines(metrics);
+    expect(text).toContain('cqlock_tables_by_access{state="ACTIVE"} 1');
+    expect(text).toContain(
+      'cqlock_tables_by_access{state="INACCESSIBLE_ENCRYPTION_CREDENTIALS"} 150',
+    );
+    const drops = text.filter((line) => line.startsWith('cqlock_table_seconds_until_drop{'));
+    expect(drops).toHaveLength(100);
+    expect(drops).toContain('cqlock_table_seconds_until_drop{keyspace="ks",table="t149"} 851');
+    expect(drops.join()).not.toContain('"t49"');
+    expect(text).toContain('cqlock_table_inaccessible_seconds{keyspace="ks",table="t149"} 10');
+    expect(text).toContain(
+      'cqlock_notices_total{event="key_back",channel="webhook",result="delivered"} 1',
+    );
+    expect(text).toContain('cqlock_key_probes_total{result="refused"} 1');
+    expect(text).toContain('cqlock_key_monitor_leader 1');
+  });
+
   it('does not count a request that never went to Cassandra as a short wait', async () => {
     const metrics = createMetrics();
     metrics.recordRequest('options', 'ok', 0.1, 0);
