@@ -11,7 +11,10 @@
 export { EmbeddedKms } from './embedded_kms.ts';
 export type { EmbeddedKmsOptions } from './embedded_kms.ts';
 export { KeyStore } from './key_store.ts';
-export type { ClusterEntry, KeyStoreOptions, KmsKeyEntry, KmsKeyState } from './key_store.ts';
+export type { KmsKeyEntry, KmsKeyState } from './key_entry.ts';
+export type { ClusterEntry, KeyStoreOptions } from './key_store.ts';
+export { noAudit } from './kms_audit.ts';
+export type { KmsAuditEvent, KmsAuditSink } from './kms_audit.ts';
 export type {
   DataKey,
   EncryptionContext,

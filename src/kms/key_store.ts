@@ -5,28 +5,10 @@ import { ConfigError } from '../errors/index.ts';
 import { systemClock } from '../util/index.ts';
 import type { Clock } from '../util/index.ts';
 import { withFileLock } from './file_lock.ts';
+import { NEW_KEY_DEFAULTS } from './key_entry.ts';
+import type { AccessEntry, AliasEntry, KmsKeyEntry } from './key_entry.ts';
 import { fileStamp, readKeyStoreFile, writeKeyStoreFile } from './key_store_file.ts';
 import type { RootKey } from './root_key.ts';
-
-/** States of a KMS key. A deleted key is gone: it has no entry. */
-export type KmsKeyState = 'enabled' | 'disabled' | 'pending_deletion';
-
-/** One KMS key of the embedded KMS. */
-export interface KmsKeyEntry {
-  readonly arn: string;
-  /** 16 random bytes, hex; first bytes of every blob made with the key. */
-  readonly id: string;
-  readonly state: KmsKeyState;
-  readonly serviceOwned: boolean;
-  readonly purpose: string;
-  /** What a service-owned key is for; empty for customer managed keys. */
-  readonly owner: string;
-  readonly description: string;
-  readonly createdAtMs: number;
-  readonly deletionAtMs: number | null;
-  /** 32 bytes, base64. */
-  readonly material: string;
-}
 
 /** What must be trusted about the cluster, and so is kept here and not in Cassandra. */
 export interface ClusterEntry {
@@ -40,11 +22,15 @@ export interface ClusterEntry {
 
 /** The whole content. Immutable; a change makes a new one. */
 export interface KeyStoreState {
-  readonly format: 1;
+  readonly format: 2;
   /** 6 bytes, hex; part of the ARNs of this store's keys. */
   readonly storeId: string;
   readonly cluster: ClusterEntry | null;
   readonly keys: Readonly<Record<string, KmsKeyEntry>>;
+  /** By name, `alias/…`. */
+  readonly aliases: Readonly<Record<string, AliasEntry>>;
+  /** By access key id. */
+  readonly access: Readonly<Record<string, AccessEntry>>;
 }
 
 /** Settings of a key store. */
@@ -91,10 +77,12 @@ export class KeyStore {
     await withFileLock(`${options.path}.lock`, options.clock ?? systemClock, () => {
       if (KeyStore.exists(options.path)) return;
       const state: KeyStoreState = {
-        format: 1,
+        format: 2,
         storeId: randomBytes(6).toString('hex'),
         cluster: null,
         keys: {},
+        aliases: {},
+        access: {},
       };
       writeKeyStoreFile(
         options.path,
@@ -112,6 +100,11 @@ export class KeyStore {
    */
   static open(options: KeyStoreOptions): KeyStore {
     return new KeyStore(options);
+  }
+
+  /** Where the file is. */
+  get path(): string {
+    return this.#options.path;
   }
 
   /** The newest state on disk. */
@@ -161,10 +154,32 @@ function serialiseState(state: KeyStoreState): Uint8Array {
 /** The content was authenticated before; the check is for files of a later version. */
 function parseState(plaintext: Uint8Array, path: string): KeyStoreState {
   const text = Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength);
-  const state = JSON.parse(text.toString('utf8')) as KeyStoreState;
+  const content = text.toString('utf8');
   text.fill(0);
-  if ((state.format as number) !== 1) {
-    throw new ConfigError('CONFIG_KEY_STORE', `the key store ${path} has an unknown format`);
+  return parseKeyStoreState(content, path);
+}
+
+/**
+ * Reads the JSON of a state, of this format or the one before it, which had keys without rotation, policies, tags and
+ * grants, and neither aliases nor access keys.
+ * @throws ConfigError for a format of a later version.
+ */
+export function parseKeyStoreState(content: string, path: string): KeyStoreState {
+  const state = JSON.parse(content) as KeyStoreState;
+  switch (state.format as number) {
+    case 1:
+      return {
+        ...state,
+        format: 2,
+        keys: Object.fromEntries(
+          Object.entries(state.keys).map(([arn, key]) => [arn, { ...NEW_KEY_DEFAULTS, ...key }]),
+        ),
+        aliases: {},
+        access: {},
+      };
+    case 2:
+      return state;
+    default:
+      throw new ConfigError('CONFIG_KEY_STORE', `the key store ${path} has an unknown format`);
   }
-  return state;
 }
