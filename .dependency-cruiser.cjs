@@ -10,6 +10,7 @@ const MAY_IMPORT = {
   observability: ['errors', 'util'],
   schema: ['values', 'cql', 'crypto', 'errors', 'util'],
   kms: ['crypto', 'errors', 'util'],
+  kms_listener: ['kms', 'errors', 'util'],
   keys: ['kms', 'schema', 'crypto', 'observability', 'errors', 'util'],
   upstream: ['schema', 'wire', 'values', 'observability', 'errors', 'util'],
   system: ['schema', 'cql', 'values', 'wire', 'errors', 'util'],
@@ -78,7 +79,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^src/',
-        pathNot: '^src/(net|kms|upstream|app|config)/|^src/system/identity\\.ts$',
+        pathNot: '^src/(net|kms|kms_listener|upstream|app|config)/|^src/system/identity\\.ts$',
       },
       to: { path: IO },
     },

@@ -107,6 +107,11 @@ export class KeyStore {
     return this.#options.path;
   }
 
+  /** What seals the file, and backups of it. */
+  get rootKey(): RootKey {
+    return this.#options.rootKey;
+  }
+
   /** The newest state on disk. */
   read(): KeyStoreState {
     const stamp = fileStamp(this.#options.path);
@@ -132,6 +137,14 @@ export class KeyStore {
     });
   }
 
+  /** Reads the newest state under the lock: nobody changes it, or the files it names, while `read` runs. */
+  async readLocked<T>(read: (state: KeyStoreState, generation: bigint) => T): Promise<T> {
+    return await withFileLock(`${this.#options.path}.lock`, this.#clock, () => {
+      this.#load();
+      return read(this.#state, this.#generation);
+    });
+  }
+
   #load(): void {
     const stamp = fileStamp(this.#options.path);
     const content = readKeyStoreFile(this.#options.path, this.#options.rootKey);
@@ -147,7 +160,8 @@ export class KeyStore {
   }
 }
 
-function serialiseState(state: KeyStoreState): Uint8Array {
+/** The bytes of a state that a key store file holds. */
+export function serialiseState(state: KeyStoreState): Uint8Array {
   return Buffer.from(JSON.stringify(state), 'utf8');
 }
 
