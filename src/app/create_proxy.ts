@@ -5,6 +5,7 @@ import { CryptoTicks } from '../encryption/index.ts';
 import { ConfigError } from '../errors/index.ts';
 import { KeyService, KmsTableKeys, StateDirectoryTrust } from '../keys/index.ts';
 import { KmsRegistry } from '../kms/index.ts';
+import type { KeyStore } from '../kms/index.ts';
 import { connectTo, listen } from '../net/index.ts';
 import { ProxyServer, StatementCache, StoredStatements } from '../proxy/index.ts';
 import type { SharedServices } from '../proxy/index.ts';
@@ -20,6 +21,7 @@ import { TimeuuidGenerator } from '../values/index.ts';
 import { startCatalogUpkeep } from './catalog_upkeep.ts';
 import { openEmbeddedKms } from './open_kms.ts';
 import type { ProxyFactory } from './proxy_factory.ts';
+import { serveKms } from './start_kms_listener.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const DEFAULT_CQL_VERSION = '3.4.7';
@@ -37,6 +39,7 @@ export async function openParts(options: {
   readonly source: CassandraSchemaSource;
   readonly trust: StateDirectoryTrust;
   readonly tableKeys: KmsTableKeys;
+  readonly keyStore: KeyStore;
 }> {
   const { config, contactPoints, logger } = options;
   const kms = await openEmbeddedKms(config, options.mayCreateKeyStore);
@@ -54,6 +57,7 @@ export async function openParts(options: {
     source: new CassandraSchemaSource(control, systemClock),
     trust: new StateDirectoryTrust(kms.store, kms.provider),
     tableKeys: new KmsTableKeys(new KmsRegistry(kms.provider)),
+    keyStore: kms.store,
   };
 }
 
@@ -140,6 +144,8 @@ export const createProxy: ProxyFactory = async (context) => {
         server.accept(transport);
       },
     );
+    const kmsListener =
+      config.kmsListen && (await serveKms(config.kmsListen, parts.keyStore, logger));
     const stopUpkeep = startCatalogUpkeep({
       catalog,
       changes,
@@ -160,6 +166,7 @@ export const createProxy: ProxyFactory = async (context) => {
       },
       stop: async () => {
         stopUpkeep();
+        await kmsListener?.close();
         listener.close();
         await server.stop(
           config.drainTimeoutMs,

@@ -6,6 +6,7 @@ import type { Config } from '../config/index.ts';
 import { ConfigError } from '../errors/index.ts';
 import { createLogger } from '../observability/index.ts';
 import type { Logger } from '../observability/index.ts';
+import { addKeysCommands } from './commands/keys.ts';
 import { createProxy } from './create_proxy.ts';
 import { init } from './init.ts';
 import { runCommand } from './run_command.ts';
@@ -72,5 +73,7 @@ program
   .command('init')
   .description('prepare the cluster at the contact points: keyspace cqlock, catalog and keys; once')
   .action(() => run((context) => init({ ...context, say })));
+
+addKeysCommands(program, run, say);
 
 await program.parseAsync();

@@ -9,4 +9,4 @@ export { describeConfig } from './describe_config.ts';
 export { loadConfig } from './load_config.ts';
 export { formatAddress, parseAddress } from './address.ts';
 export type { Address } from './address.ts';
-export type { Config, LogLevel, RootKeySetting, UpstreamConfig } from './types.ts';
+export type { Config, KmsListenConfig, LogLevel, RootKeySetting, UpstreamConfig } from './types.ts';

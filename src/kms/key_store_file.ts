@@ -99,7 +99,12 @@ export function writeKeyStoreFile(
 ): void {
   const salt = scryptSalt(path, rootKey);
   const sealed = sealKeyStore(rootKey.bytes(salt), content.generation, content.plaintext);
-  const bytes = Buffer.concat([MAGIC[is], Buffer.of(rootKey.kind === 'scrypt' ? 1 : 0), salt, sealed]);
+  const bytes = Buffer.concat([
+    MAGIC[is],
+    Buffer.of(rootKey.kind === 'scrypt' ? 1 : 0),
+    salt,
+    sealed,
+  ]);
   const temporary = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
   try {
     removeLeftovers(path);

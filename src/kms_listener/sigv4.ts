@@ -136,10 +136,7 @@ function checkTime(
   scopeDate: string,
   { nowMs, skewMs }: { readonly nowMs: number; readonly skewMs: number },
 ): void {
-  const iso = text.replace(
-    /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/,
-    '$1-$2-$3T$4:$5:$6Z',
-  );
+  const iso = text.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z');
   const signedAtMs = iso === text ? Number.NaN : Date.parse(iso);
   if (Number.isNaN(signedAtMs)) {
     throw new KmsFault('IncompleteSignatureException', 'X-Amz-Date must be yyyymmddThhmmssZ.');

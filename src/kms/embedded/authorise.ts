@@ -23,7 +23,11 @@ export interface KeyUse {
  * Whether a call is allowed on a key: by the key policy for the principal itself, by the key policy for the account together
  * with what the access key may do, or by a grant. A Deny of the policy wins over all.
  */
-export function isAllowed(use: KeyUse, storeId: string, grants: Pick<GrantStore, 'ofGrantee'>): boolean {
+export function isAllowed(
+  use: KeyUse,
+  storeId: string,
+  grants: Pick<GrantStore, 'ofGrantee'>,
+): boolean {
   const { caller, action, key, context } = use;
   if (caller.isOperator) return true;
   const policy = policyOf(key, storeId);
@@ -43,7 +47,11 @@ export function isAllowed(use: KeyUse, storeId: string, grants: Pick<GrantStore,
 }
 
 /** @throws KmsFault AccessDeniedException unless the call is allowed on the key. */
-export function authorise(use: KeyUse, storeId: string, grants: Pick<GrantStore, 'ofGrantee'>): void {
+export function authorise(
+  use: KeyUse,
+  storeId: string,
+  grants: Pick<GrantStore, 'ofGrantee'>,
+): void {
   if (!isAllowed(use, storeId, grants)) throw denied(use.caller, use.action, use.key.arn);
 }
 

@@ -147,7 +147,10 @@ export async function restoreKeyStore(
       const text = Buffer.from(present.plaintext).toString('utf8');
       const now = parseKeyStoreState(text, path);
       if (now.storeId !== backup.storeId) {
-        throw refused(backup.path, `it is of another key store than ${path}; move that one away first`);
+        throw refused(
+          backup.path,
+          `it is of another key store than ${path}; move that one away first`,
+        );
       }
       if (!mayReplace) throw refused(backup.path, `the key store ${path} is there`);
       generation = present.generation > generation ? present.generation : generation;

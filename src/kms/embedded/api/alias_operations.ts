@@ -69,10 +69,7 @@ export const aliasOperations = {
     (call, request) => {
       call.allowAccount('ListAliases');
       const state = call.state();
-      const only =
-        request.KeyId === undefined
-          ? undefined
-          : call.visible(request.KeyId).arn;
+      const only = request.KeyId === undefined ? undefined : call.visible(request.KeyId).arn;
       const aliases = Object.entries(state.aliases).filter(
         ([name, { targetArn }]) =>
           (only === undefined || targetArn === only) && call.keys.find(name) !== undefined,

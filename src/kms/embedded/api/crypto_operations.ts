@@ -166,10 +166,7 @@ async function sealingKey(call: KmsCall, request: KeyRequest): Promise<KmsKeyEnt
 
 async function dataKey(call: KmsCall, action: KmsAction, request: DataKeyRequest) {
   if ((request.NumberOfBytes === undefined) === (request.KeySpec === undefined)) {
-    throw new KmsFault(
-      'ValidationException',
-      'Please specify either number of bytes or key spec.',
-    );
+    throw new KmsFault('ValidationException', 'Please specify either number of bytes or key spec.');
   }
   const context = request.EncryptionContext ?? {};
   const key = await sealingKey(call, {

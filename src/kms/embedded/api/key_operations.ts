@@ -1,7 +1,14 @@
 import { z } from 'zod';
 import type { KmsKeyEntry } from '../../key_entry.ts';
 import { materialId } from '../blob.ts';
-import { DAY_MS, deletionCancelled, disabled, enabled, notPending, pendingDeletion } from '../key_changes.ts';
+import {
+  DAY_MS,
+  deletionCancelled,
+  disabled,
+  enabled,
+  notPending,
+  pendingDeletion,
+} from '../key_changes.ts';
 import { keyUuid } from '../key_lookup.ts';
 import { KmsFault } from '../kms_fault.ts';
 import { operation } from './kms_call.ts';
@@ -92,7 +99,10 @@ export const keyOperations = {
   }),
 
   ScheduleKeyDeletion: operation(
-    z.strictObject({ KeyId: keyId, PendingWindowInDays: whole(7, 30).default(DEFAULT_WINDOW_DAYS) }),
+    z.strictObject({
+      KeyId: keyId,
+      PendingWindowInDays: whole(7, 30).default(DEFAULT_WINDOW_DAYS),
+    }),
     async (call, { KeyId: identifier, PendingWindowInDays: days }) => {
       const { arn } = call.key({ identifier, action: 'ScheduleKeyDeletion' });
       const nowMs = call.nowMs();

@@ -101,8 +101,7 @@ export const marker = text(1, 1024).optional();
 export const encryptionContext: z.ZodType<EncryptionContext | undefined> = z
   .custom<Readonly<Record<string, unknown>> | undefined>(
     (value) =>
-      value === undefined ||
-      (typeof value === 'object' && value !== null && !Array.isArray(value)),
+      value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value)),
     'Member must be a map of texts',
   )
   .transform((value, context): EncryptionContext | undefined => {

@@ -1,11 +1,6 @@
 import { z } from 'zod';
 import { materialId } from '../blob.ts';
-import {
-  DEFAULT_ROTATION_DAYS,
-  rotatedOnDemand,
-  rotationOff,
-  rotationOn,
-} from '../key_changes.ts';
+import { DEFAULT_ROTATION_DAYS, rotatedOnDemand, rotationOff, rotationOn } from '../key_changes.ts';
 import { keyUuid } from '../key_lookup.ts';
 import { seconds } from './key_operations.ts';
 import { operation } from './kms_call.ts';
@@ -79,9 +74,7 @@ export const rotationOperations = {
           ...(isAll
             ? { KeyMaterialState: version === key.materialVersion ? 'CURRENT' : 'NON_CURRENT' }
             : {}),
-          ...(kind === undefined
-            ? {}
-            : { RotationDate: seconds(atMs), RotationType: KINDS[kind] }),
+          ...(kind === undefined ? {} : { RotationDate: seconds(atMs), RotationType: KINDS[kind] }),
         })),
         ...page.next,
       };
