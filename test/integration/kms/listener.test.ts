@@ -101,7 +101,7 @@ describe('the AWS command line', () => {
     const gone = await aws('describe-key', '--key-id', 'alias/cli');
     expect(gone.complaint).toContain('(NotFoundException)');
     expect(gone.complaint).toContain('Alias arn:');
-  });
+  }, 400_000);
 
   it('is refused with a wrong secret, an unknown key id and without a permission', async () => {
     const wrong = { ...admin, secretAccessKey: 'x'.repeat(40) };

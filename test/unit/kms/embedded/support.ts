@@ -52,6 +52,6 @@ export async function startApi(path = newStorePath()) {
 }
 
 /** What a call that fails as AWS says is refused with. */
-export function exception(name: string): unknown {
+export function exception(name: string): object {
   return { exception: name };
 }
