@@ -303,19 +303,19 @@ describe('the SDK', () => {
     const bare = KeyId.slice(KeyId.lastIndexOf('/') + 1);
     const absent = expect.objectContaining({ name: 'NotFoundException' });
     for (const id of [KeyId, bare]) {
-      for (const command of [
-        new DescribeKeyCommand({ KeyId: id }),
-        new DisableKeyCommand({ KeyId: id }),
-        new EnableKeyCommand({ KeyId: id }),
-        new ScheduleKeyDeletionCommand({ KeyId: id }),
-        new CancelKeyDeletionCommand({ KeyId: id }),
-        new EncryptCommand({ KeyId: id, Plaintext: Buffer.of(1) }),
-        new GenerateDataKeyCommand({ KeyId: id, KeySpec: 'AES_256' }),
-        new DecryptCommand({ KeyId: id, CiphertextBlob: blob }),
-        new CreateAliasCommand({ AliasName: 'alias/hidden', TargetKeyId: id }),
-        new ListGrantsCommand({ KeyId: id }),
+      for (const call of [
+        () => client.send(new DescribeKeyCommand({ KeyId: id })),
+        () => client.send(new DisableKeyCommand({ KeyId: id })),
+        () => client.send(new EnableKeyCommand({ KeyId: id })),
+        () => client.send(new ScheduleKeyDeletionCommand({ KeyId: id })),
+        () => client.send(new CancelKeyDeletionCommand({ KeyId: id })),
+        () => client.send(new EncryptCommand({ KeyId: id, Plaintext: Buffer.of(1) })),
+        () => client.send(new GenerateDataKeyCommand({ KeyId: id, KeySpec: 'AES_256' })),
+        () => client.send(new DecryptCommand({ KeyId: id, CiphertextBlob: blob })),
+        () => client.send(new CreateAliasCommand({ AliasName: 'alias/hidden', TargetKeyId: id })),
+        () => client.send(new ListGrantsCommand({ KeyId: id })),
       ]) {
-        await expect(client.send(command as DescribeKeyCommand)).rejects.toThrow(absent);
+        await expect(call()).rejects.toThrow(absent);
       }
     }
     await expect(client.send(new DecryptCommand({ CiphertextBlob: blob }))).rejects.toThrow(
