@@ -11,6 +11,7 @@ const MAY_IMPORT = {
   schema: ['values', 'cql', 'crypto', 'errors', 'util'],
   kms: ['crypto', 'errors', 'util'],
   audit: ['kms', 'crypto', 'errors', 'util'],
+  kms_listener: ['kms', 'errors', 'util'],
   keys: ['kms', 'schema', 'crypto', 'observability', 'errors', 'util'],
   upstream: ['audit', 'schema', 'wire', 'values', 'observability', 'errors', 'util'],
   system: ['schema', 'cql', 'values', 'wire', 'errors', 'util'],
@@ -93,7 +94,7 @@ module.exports = {
       from: {
         path: '^src/',
         pathNot:
-          '^src/(net|notify|kms|audit|upstream|backup|app|config)/|^src/system/identity\\.ts$',
+          '^src/(net|notify|kms|kms_listener|audit|upstream|backup|app|config)/|^src/system/identity\\.ts$',
       },
       to: { path: IO },
     },

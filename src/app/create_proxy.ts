@@ -7,6 +7,7 @@ import { CryptoTicks } from '../encryption/index.ts';
 import { ConfigError } from '../errors/index.ts';
 import { CellDekFactory, KeyService, KmsTableKeys, StateDirectoryTrust } from '../keys/index.ts';
 import { KmsRegistry } from '../kms/index.ts';
+import type { KeyStore } from '../kms/index.ts';
 import { connectTo, listen } from '../net/index.ts';
 import { ProxyServer, StatementCache, StoredStatements } from '../proxy/index.ts';
 import type { SharedServices } from '../proxy/index.ts';
@@ -31,6 +32,7 @@ import { createKeyLoss, NO_BACKUPS } from './key_loss.ts';
 import { rotationOptions, startRotation, toRotationMetrics } from './key_rotation.ts';
 import { openEmbeddedKms, openKmsProviders } from './open_kms.ts';
 import type { ProxyFactory } from './proxy_factory.ts';
+import { serveKms } from './start_kms_listener.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const DEFAULT_CQL_VERSION = '3.4.7';
@@ -53,6 +55,7 @@ export async function openParts(options: {
   readonly tableKeys: KmsTableKeys;
   readonly cellDeks: CellDekFactory;
   readonly audit: AuditTrail;
+  readonly keyStore: KeyStore;
 }> {
   const { config, contactPoints, logger, metrics } = options;
   const embedded = await openEmbeddedKms(config, options.mayCreateKeyStore);
@@ -82,6 +85,7 @@ export async function openParts(options: {
     tableKeys: new KmsTableKeys(kms),
     cellDeks: new CellDekFactory(kms),
     audit,
+    keyStore: embedded.store,
   };
 }
 
@@ -225,6 +229,8 @@ export const createProxy: ProxyFactory = async (context) => {
         server.accept(transport);
       },
     );
+    const kmsListener =
+      config.kmsListen && (await serveKms(config.kmsListen, parts.keyStore, logger));
     const stopUpkeep = startCatalogUpkeep({
       catalog,
       changes,
@@ -260,6 +266,7 @@ export const createProxy: ProxyFactory = async (context) => {
         stopUpkeep();
         stopRotation();
         const keyLossStopped = stopKeyLoss();
+        await kmsListener?.close();
         listener.close();
         await server.stop(
           config.drainTimeoutMs,

@@ -10,6 +10,7 @@ import { addAuditCommands } from './commands/audit.ts';
 import { addCatalogCommands } from './commands/catalog.ts';
 import { addTablesCommands } from './commands/tables.ts';
 import { addBackupCommands } from './commands/backup.ts';
+import { addKeysCommands } from './commands/keys.ts';
 import { createProxy } from './create_proxy.ts';
 import { init } from './init.ts';
 import { runCommand } from './run_command.ts';
@@ -83,5 +84,6 @@ addAuditCommands(program, run, say);
 addTablesCommands(program, run, say);
 addCatalogCommands(program, run, say);
 addBackupCommands(program, (command) => run((context) => command({ ...context, say })));
+addKeysCommands(program, run, say);
 
 await program.parseAsync();

@@ -15,6 +15,7 @@ export function describeConfig(config: Config): Record<string, unknown> {
     dataDir: config.dataDir,
     stateDir: config.stateDir,
     rootKeySource: rootKey.kind === 'file' ? rootKey.path : rootKey.kind,
+    kmsListen: config.kmsListen === undefined ? 'off' : formatAddress(config.kmsListen.address),
     logLevel: config.logLevel,
     limits: config.limits,
     leases: config.leases,

@@ -13,6 +13,7 @@ export type { KmsConfig, KmsProviderConfig } from './kms_types.ts';
 export type {
   BackupTargetSetting,
   Config,
+  KmsListenConfig,
   LogLevel,
   NotifyConfig,
   RootKeySetting,

@@ -8,22 +8,30 @@ import { backupTarget, isBackupTarget } from './backup_target.ts';
 import { duration, integer, setting } from './fields.ts';
 import { kmsConfig, kmsFields, kmsProblems } from './kms_settings.ts';
 import { notifyConfig, notifyContradictions, notifySettings } from './notify_settings.ts';
+import { kmsListenContradictions, kmsListenSetting } from './kms_listen.ts';
 import type { Config, RootKeySetting } from './types.ts';
 
 const MIB = 1024 * 1024;
 const DAY_MS = 86_400_000;
 
 function address(defaultAddress: Address): z.ZodType<Address> {
+  return addressText('127.0.0.1:9142').default(defaultAddress);
+}
+
+function optionalAddress(example: string): z.ZodType<Address | undefined> {
+  return addressText(example).optional();
+}
+
+function addressText(example: string) {
   return z
     .string()
     .trim()
-    .transform((text, context) => {
+    .transform((text, context): Address => {
       const parsed = parseAddress(text, { allowAnyPort: true });
       if (parsed !== undefined) return parsed;
-      context.addIssue({ code: 'custom', message: 'must be host:port, e.g. 127.0.0.1:9142' });
+      context.addIssue({ code: 'custom', message: `must be host:port, e.g. ${example}` });
       return z.NEVER;
-    })
-    .default(defaultAddress);
+    });
 }
 
 const contactPoints = z
@@ -79,6 +87,9 @@ const environmentSchema = z.object({
       .optional(),
   ),
   CQLOCK_ROOT_PASSPHRASE: setting(text),
+  CQLOCK_KMS_LISTEN: setting(optionalAddress('127.0.0.1:9143')),
+  CQLOCK_KMS_TLS_CERT_FILE: setting(text),
+  CQLOCK_KMS_TLS_KEY_FILE: setting(text),
   CQLOCK_LOG_LEVEL: setting(
     z
       .enum(
@@ -155,6 +166,7 @@ export function loadConfig(environment: Environment, workingDir: string): Config
     dataDir,
     stateDir: stateDirectory(values, dataDir, workingDir),
     rootKey: rootKeySetting(values, workingDir, environment['XDG_CONFIG_HOME']),
+    kmsListen: kmsListenSetting(values, workingDir),
     cacheDir: resolve(workingDir, values.CQLOCK_CACHE_DIR),
     logLevel: values.CQLOCK_LOG_LEVEL,
     limits: {
@@ -241,6 +253,7 @@ function contradictions(values: Values, workingDir: string, environment: Environ
     problems.push('CQLOCK_BACKUP_TARGET: must be a directory or s3://bucket or s3://bucket/prefix');
   }
   problems.push(...notifyContradictions(values));
+  problems.push(...kmsListenContradictions(values));
   const dataDir = resolve(workingDir, values.CQLOCK_DATA_DIR);
   const cassandraDir = join(dataDir, 'cassandra');
   const rootKey = rootKeySetting(values, workingDir, environment['XDG_CONFIG_HOME']);

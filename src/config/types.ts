@@ -58,6 +58,13 @@ export interface NotifyConfig {
     | undefined;
 }
 
+/** The listener that speaks the AWS KMS API. */
+export interface KmsListenConfig {
+  readonly address: Address;
+  /** Files in PEM, absolute; undefined: plain HTTP, which only a loopback address may have. */
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+}
+
 /** All settings, complete and checked. */
 export interface Config {
   /** Where clients connect. */
@@ -70,6 +77,8 @@ export interface Config {
   /** Key store and anchor, absolute. */
   readonly stateDir: string;
   readonly rootKey: RootKeySetting;
+  /** Where the embedded KMS is served to others; undefined: nowhere. */
+  readonly kmsListen: KmsListenConfig | undefined;
   /** What is downloaded once (Cassandra's jars), absolute. */
   readonly cacheDir: string;
   readonly logLevel: LogLevel;

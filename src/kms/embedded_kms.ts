@@ -1,76 +1,116 @@
+import { randomFillSync, randomUUID } from 'node:crypto';
 import {
-  createCipheriv,
-  createDecipheriv,
-  randomBytes,
-  randomFillSync,
-  randomUUID,
-} from 'node:crypto';
-import { InvalidRequestError, KeyAccessError, MetadataIntegrityError } from '../errors/index.ts';
+  InvalidRequestError,
+  KeyAccessError,
+  MetadataIntegrityError,
+  ProxyError,
+} from '../errors/index.ts';
 import { systemClock } from '../util/index.ts';
 import type { Clock } from '../util/index.ts';
-import { encodeContext } from './context_bytes.ts';
-import type { KeyStore, KmsKeyEntry } from './key_store.ts';
+import type { KmsAction } from './embedded/actions.ts';
+import { authorise } from './embedded/authorise.ts';
+import { MAX_PLAINTEXT_BYTES, openBlob, sealBlob } from './embedded/blob.ts';
+import { EmbeddedKeys } from './embedded/embedded_keys.ts';
+import { deletionCancelled, disabled, enabled, pendingDeletion } from './embedded/key_changes.ts';
+import { ARN_PREFIX, entryOf, isExpired, isKeyUuid } from './embedded/key_lookup.ts';
+import { KmsFault } from './embedded/kms_fault.ts';
+import { proxyPrincipal } from './embedded/principals.ts';
+import type { KmsPrincipal } from './embedded/principals.ts';
+import type { KmsKeyEntry } from './key_entry.ts';
+import type { KeyStore } from './key_store.ts';
+import { noAudit } from './kms_audit.ts';
+import type { KmsAuditSink } from './kms_audit.ts';
 import type {
   DataKey,
   EncryptionContext,
+  GrantRequest,
   KmsKeyDescription,
   ServiceKeyProvider,
   ServiceKeyPurpose,
 } from './kms_provider.ts';
 
-const BLOB_VERSION = 1;
-const ID_BYTES = 16;
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
 const DATA_KEY_BYTES = 32;
-const MAX_PLAINTEXT_BYTES = 4096;
-const DAY_MS = 86_400_000;
-const ARN_PREFIX = 'arn:cqlock:kms:';
 
 /** Settings of the embedded KMS. */
 export interface EmbeddedKmsOptions {
   readonly store: KeyStore;
   readonly clock?: Clock;
+  /** Takes one event for every call; none by default. */
+  readonly audit?: KmsAuditSink;
 }
 
 /**
- * A KMS inside the proxy. KMS keys live in the key store and are used here only; a blob is
- * version u8 ‖ key id 16 ‖ nonce 12 ‖ AES-256-GCM ciphertext ‖ tag 16, with version, key id and context as associated data.
+ * A KMS inside the proxy, as the proxy itself uses it. KMS keys live in the key store and are used here only. The proxy is a
+ * principal like any other: on customer managed keys the key policy or a grant must allow what it does.
  */
 export class EmbeddedKms implements ServiceKeyProvider {
   readonly name = 'embedded';
-  readonly #store: KeyStore;
-  readonly #clock: Clock;
+  readonly #keys: EmbeddedKeys;
+  readonly #audit: KmsAuditSink;
 
   constructor(options: EmbeddedKmsOptions) {
-    this.#store = options.store;
-    this.#clock = options.clock ?? systemClock;
+    this.#keys = new EmbeddedKeys(options.store, options.clock ?? systemClock);
+    this.#audit = options.audit ?? noAudit;
   }
 
-  /** See {@link KmsProvider.recognises}. */
+  /**
+   * See {@link KmsProvider.recognises}. ARNs by their form. `alias/…` and bare key ids, which keys of other providers have too,
+   * only where the key store has them; it is in memory.
+   */
   recognises(identifier: string): boolean {
-    return identifier.startsWith(ARN_PREFIX);
+    if (identifier.startsWith(ARN_PREFIX)) return true;
+    if (!identifier.startsWith('alias/') && !isKeyUuid(identifier)) return false;
+    const key = this.#keys.find(identifier);
+    return key !== undefined && !key.serviceOwned;
   }
 
-  /** See {@link KmsProvider.resolveKey}. */
+  /** See {@link KmsProvider.resolveKey}. Service-owned keys are not there for users. */
   async resolveKey(identifier: string): Promise<string> {
-    return this.#key(identifier).arn;
+    const key = this.#keys.find(identifier);
+    if (key === undefined || key.serviceOwned) throw notFound(identifier);
+    return key.arn;
   }
 
-  /** See {@link KmsProvider.createGrant}. */
-  async createGrant(): Promise<string | undefined> {
-    return undefined;
+  /** See {@link KmsProvider.createGrant}. Service-owned keys have no policy and need no grants. */
+  async createGrant(keyArn: string, request: GrantRequest): Promise<string | undefined> {
+    return await this.#recorded('CreateGrant', keyArn, request.contextSubset, async () => {
+      const key = this.#usableKey(keyArn, 'CreateGrant', request.contextSubset);
+      if (key.serviceOwned) return undefined;
+      const grant = await this.#keys.grants.create(keyArn, {
+        name: request.name,
+        grantee: this.#caller().principal,
+        retiring: this.#caller().principal,
+        operations: request.operations,
+        constraints: { subset: request.contextSubset },
+      });
+      return grant.id;
+    });
   }
 
   /** See {@link KmsProvider.retireGrant}. */
-  async retireGrant(): Promise<void> {}
+  async retireGrant(keyArn: string, grantId: string): Promise<void> {
+    await this.#recorded('RetireGrant', keyArn, undefined, async () => {
+      if (entryOf(this.#keys.state().keys, keyArn) === undefined) return;
+      const grant = this.#keys.grants.find(keyArn, grantId);
+      if (grant === undefined) return;
+      if (grant.retiring !== this.#caller().principal) {
+        throw new KeyAccessError(
+          'KEY_ACCESS_DENIED',
+          `the grant ${grantId} of the key ${keyArn} is not one that the proxy may retire`,
+        );
+      }
+      await this.#keys.grants.remove(keyArn, grantId);
+    });
+  }
 
   /** See {@link KmsProvider.generateDataKey}. */
   async generateDataKey(keyArn: string, context: EncryptionContext): Promise<DataKey> {
-    const plaintext = Buffer.allocUnsafeSlow(DATA_KEY_BYTES);
-    randomFillSync(plaintext);
-    const blob = await this.encrypt(keyArn, plaintext, context);
-    return { plaintext, blob, keyArn };
+    return await this.#recorded('GenerateDataKey', keyArn, context, async () => {
+      const key = await this.#sealingKey(keyArn, 'GenerateDataKey', context);
+      const plaintext = Buffer.allocUnsafeSlow(DATA_KEY_BYTES);
+      randomFillSync(plaintext);
+      return { plaintext, blob: sealBlob(key, plaintext, context), keyArn };
+    });
   }
 
   /** See {@link KmsProvider.encrypt}. */
@@ -79,12 +119,16 @@ export class EmbeddedKms implements ServiceKeyProvider {
     plaintext: Uint8Array,
     context: EncryptionContext,
   ): Promise<Uint8Array> {
-    return seal(this.#usableKey(keyArn), plaintext, context);
+    return await this.#recorded('Encrypt', keyArn, context, async () =>
+      this.#seal(await this.#sealingKey(keyArn, 'Encrypt', context), plaintext, context),
+    );
   }
 
   /** See {@link KmsProvider.decrypt}. */
   async decrypt(keyArn: string, blob: Uint8Array, context: EncryptionContext): Promise<Uint8Array> {
-    return open(this.#usableKey(keyArn), blob, context);
+    return await this.#recorded('Decrypt', keyArn, context, async () =>
+      this.#open(this.#usableKey(keyArn, 'Decrypt', context), blob, context),
+    );
   }
 
   /** See {@link KmsProvider.reEncrypt}. */
@@ -93,9 +137,25 @@ export class EmbeddedKms implements ServiceKeyProvider {
     blob: Uint8Array,
     target: { readonly keyArn: string; readonly context: EncryptionContext },
   ): Promise<Uint8Array> {
-    const plaintext = await this.decrypt(source.keyArn, blob, source.context);
+    const plaintext = await this.#recorded(
+      'ReEncryptFrom',
+      source.keyArn,
+      source.context,
+      async () =>
+        this.#open(
+          this.#usableKey(source.keyArn, 'ReEncryptFrom', source.context),
+          blob,
+          source.context,
+        ),
+    );
     try {
-      return await this.encrypt(target.keyArn, plaintext, target.context);
+      return await this.#recorded('ReEncryptTo', target.keyArn, target.context, async () =>
+        this.#seal(
+          await this.#sealingKey(target.keyArn, 'ReEncryptTo', target.context),
+          plaintext,
+          target.context,
+        ),
+      );
     } finally {
       plaintext.fill(0);
     }
@@ -103,14 +163,17 @@ export class EmbeddedKms implements ServiceKeyProvider {
 
   /** See {@link KmsProvider.describeKey}. */
   async describeKey(keyArn: string): Promise<KmsKeyDescription> {
-    const key = this.#key(keyArn);
-    return {
-      keyArn: key.arn,
-      state: key.state,
-      serviceOwned: key.serviceOwned,
-      description: key.description,
-      deletionAtMs: key.deletionAtMs ?? undefined,
-    };
+    return await this.#recorded('DescribeKey', keyArn, undefined, async () => {
+      const key = this.#key(keyArn);
+      this.#allow(key, 'DescribeKey', {});
+      return {
+        keyArn: key.arn,
+        state: key.state,
+        serviceOwned: key.serviceOwned,
+        description: key.description,
+        deletionAtMs: key.deletionAtMs ?? undefined,
+      };
+    });
   }
 
   /** See {@link ServiceKeyProvider.createServiceKey}. */
@@ -119,52 +182,23 @@ export class EmbeddedKms implements ServiceKeyProvider {
     description: string,
     owner: string,
   ): Promise<string> {
-    return await this.#create({ serviceOwned: true, purpose, description, owner });
+    const about = { serviceOwned: true, purpose, description, owner };
+    return await this.#recordedNew('CreateKey', async () => (await this.#keys.create(about)).arn);
   }
 
-  /** Makes a customer managed key and returns its ARN. */
+  /** Makes a customer managed key with the default policy and returns its ARN. */
   async createCustomerKey(description: string): Promise<string> {
-    return await this.#create({ serviceOwned: false, purpose: 'customer', description, owner: '' });
+    const about = { serviceOwned: false, purpose: 'customer', description, owner: '' };
+    return await this.#recordedNew('CreateKey', async () => (await this.#keys.create(about)).arn);
   }
 
   /** Disables a customer managed key, or enables it again; also takes a pending deletion back when enabling. */
-  async setKeyEnabled(keyArn: string, enabled: boolean): Promise<void> {
-    await this.#change(keyArn, (key) => {
-      if (key.serviceOwned) throw serviceOwned(keyArn);
-      return { ...key, state: enabled ? 'enabled' : 'disabled', deletionAtMs: null };
-    });
-  }
-
-  /** See {@link ServiceKeyProvider.deleteServiceKey}. */
-  async deleteServiceKey(keyArn: string): Promise<void> {
-    await this.#store.update((state) => {
-      const key = entryOf(state.keys, keyArn);
-      if (key === undefined) return state;
-      if (!key.serviceOwned) {
-        throw new KeyAccessError(
-          'KEY_ACCESS_DENIED',
-          `the key ${keyArn} is a customer managed key; it can only be scheduled for deletion`,
-        );
-      }
-      return { ...state, keys: kept(state.keys, (other) => other.arn !== keyArn) };
-    });
-  }
-
-  /** See {@link ServiceKeyProvider.deleteServiceKeysOf}. */
-  async deleteServiceKeysOf(
-    purpose: ServiceKeyPurpose,
-    owner: string,
-    except: readonly string[] = [],
-  ): Promise<void> {
-    const isTheirs = (key: KmsKeyEntry): boolean =>
-      key.serviceOwned &&
-      key.purpose === purpose &&
-      key.owner === owner &&
-      !except.includes(key.arn);
-    await this.#store.update((state) =>
-      Object.values(state.keys).some(isTheirs)
-        ? { ...state, keys: kept(state.keys, (key) => !isTheirs(key)) }
-        : state,
+  async setKeyEnabled(keyArn: string, isEnabled: boolean): Promise<void> {
+    await this.#recorded(isEnabled ? 'EnableKey' : 'DisableKey', keyArn, undefined, () =>
+      this.#change(keyArn, (key) => {
+        if (!isEnabled) return disabled(key);
+        return enabled(key.state === 'pending_deletion' ? deletionCancelled(key) : key);
+      }),
     );
   }
 
@@ -176,60 +210,81 @@ export class EmbeddedKms implements ServiceKeyProvider {
     if (!Number.isInteger(days) || days < 7 || days > 30) {
       throw new InvalidRequestError('the waiting period of a key deletion is 7 to 30 days');
     }
-    const deletionAtMs = this.#clock.nowMs() + days * DAY_MS;
-    await this.#change(keyArn, (key) => ({ ...key, state: 'pending_deletion', deletionAtMs }));
+    await this.#recorded('ScheduleKeyDeletion', keyArn, undefined, () =>
+      this.#change(keyArn, (key) => pendingDeletion(key, days, this.#keys.clock.nowMs())),
+    );
   }
 
-  async #create(
-    about: Pick<KmsKeyEntry, 'serviceOwned' | 'purpose' | 'description' | 'owner'>,
-  ): Promise<string> {
-    const id = randomBytes(ID_BYTES);
-    const material = randomBytes(32);
-    let arn = '';
-    await this.#store.update((state) => {
-      arn = `arn:cqlock:kms:local:${state.storeId}:key/${randomUUID()}`;
-      const entry: KmsKeyEntry = {
-        arn,
-        id: id.toString('hex'),
-        state: 'enabled',
-        ...about,
-        createdAtMs: this.#clock.nowMs(),
-        deletionAtMs: null,
-        material: material.toString('base64'),
-      };
-      return { ...state, keys: { ...this.#unexpired(state.keys), [arn]: entry } };
+  /** See {@link ServiceKeyProvider.deleteServiceKey}. */
+  async deleteServiceKey(keyArn: string): Promise<void> {
+    await this.#recorded('DeleteServiceKey', keyArn, undefined, async () => {
+      const key = entryOf(this.#keys.state().keys, keyArn);
+      if (key !== undefined && !key.serviceOwned) {
+        throw new KeyAccessError(
+          'KEY_ACCESS_DENIED',
+          `the key ${keyArn} is a customer managed key; it can only be scheduled for deletion`,
+        );
+      }
+      await this.#keys.remove((other) => other.arn === keyArn && other.serviceOwned);
     });
-    material.fill(0);
-    return arn;
+  }
+
+  /** See {@link ServiceKeyProvider.deleteServiceKeysOf}. */
+  async deleteServiceKeysOf(
+    purpose: ServiceKeyPurpose,
+    owner: string,
+    except: readonly string[] = [],
+  ): Promise<void> {
+    await this.#recorded('DeleteServiceKey', undefined, undefined, () =>
+      this.#keys.remove(
+        (key) =>
+          key.serviceOwned &&
+          key.purpose === purpose &&
+          key.owner === owner &&
+          !except.includes(key.arn),
+      ),
+    );
+  }
+
+  #caller(): KmsPrincipal {
+    const principal = proxyPrincipal(this.#keys.state().storeId);
+    return { principal, actions: ['kms:*'], isOperator: false };
   }
 
   async #change(keyArn: string, change: (key: KmsKeyEntry) => KmsKeyEntry): Promise<void> {
-    await this.#store.update((state) => {
-      const keys = this.#unexpired(state.keys);
-      const key = entryOf(keys, keyArn);
-      if (key === undefined) throw notFound(keyArn);
-      return { ...state, keys: { ...keys, [keyArn]: change(key) } };
+    await this.#keys.change(keyArn, (key) => {
+      if (key.serviceOwned) {
+        throw new KeyAccessError('KEY_ACCESS_DENIED', `the key ${keyArn} is service-owned`);
+      }
+      return change(key);
     });
   }
 
-  /** A key past its waiting period is destroyed with the next change of any key, and never comes back. */
-  #unexpired(keys: Readonly<Record<string, KmsKeyEntry>>): Record<string, KmsKeyEntry> {
-    return kept(keys, (key) => !this.#isExpired(key));
+  #seal(key: KmsKeyEntry, plaintext: Uint8Array, context: EncryptionContext): Uint8Array {
+    if (plaintext.length > MAX_PLAINTEXT_BYTES) {
+      throw new InvalidRequestError(`the KMS encrypts at most ${MAX_PLAINTEXT_BYTES} bytes`);
+    }
+    return sealBlob(key, plaintext, context);
   }
 
-  #isExpired(key: KmsKeyEntry): boolean {
-    return key.deletionAtMs !== null && key.deletionAtMs <= this.#clock.nowMs();
+  #open(key: KmsKeyEntry, blob: Uint8Array, context: EncryptionContext): Uint8Array {
+    const plaintext = openBlob(key, blob, context);
+    if (plaintext !== undefined) return plaintext;
+    throw new MetadataIntegrityError(
+      'METADATA_WRAPPED_KEY',
+      `a wrapped key does not belong to the KMS key ${key.arn} and its encryption context`,
+    );
   }
 
   #key(keyArn: string): KmsKeyEntry {
-    const key = entryOf(this.#store.read().keys, keyArn);
-    // A key past its waiting period counts as gone even before its entry is removed.
-    if (key === undefined || this.#isExpired(key)) throw notFound(keyArn);
+    const key = entryOf(this.#keys.state().keys, keyArn);
+    if (key === undefined || isExpired(key, this.#keys.clock.nowMs())) throw notFound(keyArn);
     return key;
   }
 
-  #usableKey(keyArn: string): KmsKeyEntry {
+  #usableKey(keyArn: string, action: KmsAction, context: EncryptionContext): KmsKeyEntry {
     const key = this.#key(keyArn);
+    this.#allow(key, action, context);
     switch (key.state) {
       case 'enabled':
         return key;
@@ -242,77 +297,70 @@ export class EmbeddedKms implements ServiceKeyProvider {
         );
     }
   }
-}
 
-function seal(key: KmsKeyEntry, plaintext: Uint8Array, context: EncryptionContext): Uint8Array {
-  if (plaintext.length > MAX_PLAINTEXT_BYTES) {
-    throw new InvalidRequestError(`the KMS encrypts at most ${MAX_PLAINTEXT_BYTES} bytes`);
+  /** A usable key with its newest material. */
+  async #sealingKey(
+    keyArn: string,
+    action: KmsAction,
+    context: EncryptionContext,
+  ): Promise<KmsKeyEntry> {
+    return await this.#keys.rotateWhenDue(this.#usableKey(keyArn, action, context));
   }
-  const head = Buffer.concat([Buffer.of(BLOB_VERSION), Buffer.from(key.id, 'hex')]);
-  const nonce = randomBytes(NONCE_BYTES);
-  const material = Buffer.from(key.material, 'base64');
-  const cipher = createCipheriv('aes-256-gcm', material, nonce);
-  material.fill(0);
-  cipher.setAAD(Buffer.concat([head, encodeContext(context)]));
-  const body = Buffer.concat([cipher.update(plaintext), cipher.final()]);
-  return Buffer.concat([head, nonce, body, cipher.getAuthTag()]);
-}
 
-function open(key: KmsKeyEntry, blob: Uint8Array, context: EncryptionContext): Uint8Array {
-  const bytes = Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength);
-  const bodyStart = 1 + ID_BYTES + NONCE_BYTES;
-  if (bytes.length < bodyStart + TAG_BYTES || bytes[0] !== BLOB_VERSION) throw mismatch(key.arn);
-  const head = bytes.subarray(0, 1 + ID_BYTES);
-  if (head.toString('hex', 1) !== key.id) throw mismatch(key.arn);
-  const material = Buffer.from(key.material, 'base64');
-  const decipher = createDecipheriv(
-    'aes-256-gcm',
-    material,
-    bytes.subarray(1 + ID_BYTES, bodyStart),
-    { authTagLength: TAG_BYTES },
-  );
-  material.fill(0);
-  decipher.setAAD(Buffer.concat([head, encodeContext(context)]));
-  decipher.setAuthTag(bytes.subarray(bytes.length - TAG_BYTES));
-  const body = decipher.update(bytes.subarray(bodyStart, bytes.length - TAG_BYTES));
-  try {
-    decipher.final();
-  } catch {
-    body.fill(0);
-    throw mismatch(key.arn);
+  #allow(key: KmsKeyEntry, action: KmsAction, context: EncryptionContext): void {
+    if (key.serviceOwned) return;
+    const use = { caller: this.#caller(), action, key, context };
+    authorise(use, this.#keys.state().storeId, this.#keys.grants);
   }
-  const plaintext = Buffer.allocUnsafeSlow(body.length);
-  body.copy(plaintext);
-  body.fill(0);
-  return plaintext;
+
+  async #recordedNew(operation: string, make: () => Promise<string>): Promise<string> {
+    let made: string | undefined;
+    return await this.#recorded(
+      operation,
+      () => made,
+      undefined,
+      async () => (made = await make()),
+    );
+  }
+
+  /** Runs a call, gives errors the classes of the provider interface, and records it. */
+  async #recorded<T>(
+    operation: string,
+    keyArn: string | undefined | (() => string | undefined),
+    context: EncryptionContext | undefined,
+    call: () => Promise<T>,
+  ): Promise<T> {
+    const timeMs = this.#keys.clock.nowMs();
+    const record = (result: string): void => {
+      this.#audit.record({
+        operation,
+        keyArn: typeof keyArn === 'function' ? keyArn() : keyArn,
+        context,
+        principal: this.#caller().principal,
+        result,
+        requestId: randomUUID(),
+        timeMs,
+      });
+    };
+    let value: T;
+    try {
+      value = await call();
+    } catch (cause) {
+      const error = cause instanceof KmsFault ? providerError(cause) : cause;
+      record(error instanceof ProxyError ? error.code : 'INTERNAL');
+      throw error;
+    }
+    record('ok');
+    return value;
+  }
 }
 
-/** An ARN may be any text, also a name that every object has. */
-function entryOf(
-  keys: Readonly<Record<string, KmsKeyEntry>>,
-  arn: string,
-): KmsKeyEntry | undefined {
-  return Object.hasOwn(keys, arn) ? keys[arn] : undefined;
+/** The same refusal as callers of providers know it. */
+function providerError(fault: KmsFault): KeyAccessError {
+  const code = fault.exception === 'KMSInvalidStateException' ? 'KEY_PENDING_DELETION' : fault.code;
+  return new KeyAccessError(code as `KEY_${string}`, fault.message);
 }
 
-function kept(
-  keys: Readonly<Record<string, KmsKeyEntry>>,
-  isKept: (key: KmsKeyEntry) => boolean,
-): Record<string, KmsKeyEntry> {
-  return Object.fromEntries(Object.entries(keys).filter(([, key]) => isKept(key)));
-}
-
-function mismatch(arn: string): MetadataIntegrityError {
-  return new MetadataIntegrityError(
-    'METADATA_WRAPPED_KEY',
-    `a wrapped key does not belong to the KMS key ${arn} and its encryption context`,
-  );
-}
-
-function notFound(arn: string): KeyAccessError {
-  return new KeyAccessError('KEY_NOT_FOUND', `the KMS has no key ${arn}`);
-}
-
-function serviceOwned(arn: string): KeyAccessError {
-  return new KeyAccessError('KEY_ACCESS_DENIED', `the key ${arn} is service-owned`);
+function notFound(identifier: string): KeyAccessError {
+  return new KeyAccessError('KEY_NOT_FOUND', `the KMS has no key ${identifier}`);
 }

@@ -11,10 +11,29 @@
  *
  * May import: crypto, errors, util. Start reading at kms_provider.ts, then embedded_kms.ts.
  */
+export { AccessKeys } from './embedded/access_keys.ts';
+export type { AccessKey } from './embedded/access_keys.ts';
+export { KmsApi } from './embedded/api/kms_api.ts';
+export type { KmsApiOptions } from './embedded/api/kms_api.ts';
+export type { KmsAnswer } from './embedded/api/kms_call.ts';
+export {
+  backUpKeyStore,
+  checkBackup,
+  compareWithBackup,
+  restoreKeyStore,
+} from './embedded/key_store_backup.ts';
+export type { CheckedBackup, RestoreComparison } from './embedded/key_store_backup.ts';
+export { KmsFault } from './embedded/kms_fault.ts';
+export type { KmsException } from './embedded/kms_fault.ts';
+export { operator, proxyPrincipal, userPrincipal } from './embedded/principals.ts';
+export type { KmsPrincipal } from './embedded/principals.ts';
 export { EmbeddedKms } from './embedded_kms.ts';
 export type { EmbeddedKmsOptions } from './embedded_kms.ts';
 export { KeyStore } from './key_store.ts';
-export type { ClusterEntry, KeyStoreOptions, KmsKeyEntry, KmsKeyState } from './key_store.ts';
+export type { KmsKeyEntry, KmsKeyState } from './key_entry.ts';
+export type { ClusterEntry, KeyStoreOptions } from './key_store.ts';
+export { noAudit } from './kms_audit.ts';
+export type { KmsAuditEvent, KmsAuditSink } from './kms_audit.ts';
 export { BACKGROUND_CALLER, clientCaller } from './kms_caller.ts';
 export type { KmsCaller } from './kms_caller.ts';
 export type {

@@ -5,28 +5,10 @@ import { ConfigError } from '../errors/index.ts';
 import { systemClock } from '../util/index.ts';
 import type { Clock } from '../util/index.ts';
 import { withFileLock } from './file_lock.ts';
+import { NEW_KEY_DEFAULTS } from './key_entry.ts';
+import type { AccessEntry, AliasEntry, KmsKeyEntry } from './key_entry.ts';
 import { fileStamp, readKeyStoreFile, writeKeyStoreFile } from './key_store_file.ts';
 import type { RootKey } from './root_key.ts';
-
-/** States of a KMS key. A deleted key is gone: it has no entry. */
-export type KmsKeyState = 'enabled' | 'disabled' | 'pending_deletion';
-
-/** One KMS key of the embedded KMS. */
-export interface KmsKeyEntry {
-  readonly arn: string;
-  /** 16 random bytes, hex; first bytes of every blob made with the key. */
-  readonly id: string;
-  readonly state: KmsKeyState;
-  readonly serviceOwned: boolean;
-  readonly purpose: string;
-  /** What a service-owned key is for; empty for customer managed keys. */
-  readonly owner: string;
-  readonly description: string;
-  readonly createdAtMs: number;
-  readonly deletionAtMs: number | null;
-  /** 32 bytes, base64. */
-  readonly material: string;
-}
 
 /** What must be trusted about the cluster, and so is kept here and not in Cassandra. */
 export interface ClusterEntry {
@@ -40,11 +22,15 @@ export interface ClusterEntry {
 
 /** The whole content. Immutable; a change makes a new one. */
 export interface KeyStoreState {
-  readonly format: 1;
+  readonly format: 2;
   /** 6 bytes, hex; part of the ARNs of this store's keys. */
   readonly storeId: string;
   readonly cluster: ClusterEntry | null;
   readonly keys: Readonly<Record<string, KmsKeyEntry>>;
+  /** By name, `alias/…`. */
+  readonly aliases: Readonly<Record<string, AliasEntry>>;
+  /** By access key id. */
+  readonly access: Readonly<Record<string, AccessEntry>>;
 }
 
 /** Settings of a key store. */
@@ -91,10 +77,12 @@ export class KeyStore {
     await withFileLock(`${options.path}.lock`, options.clock ?? systemClock, () => {
       if (KeyStore.exists(options.path)) return;
       const state: KeyStoreState = {
-        format: 1,
+        format: 2,
         storeId: randomBytes(6).toString('hex'),
         cluster: null,
         keys: {},
+        aliases: {},
+        access: {},
       };
       writeKeyStoreFile(
         options.path,
@@ -112,6 +100,16 @@ export class KeyStore {
    */
   static open(options: KeyStoreOptions): KeyStore {
     return new KeyStore(options);
+  }
+
+  /** Where the file is. */
+  get path(): string {
+    return this.#options.path;
+  }
+
+  /** What seals the file, and backups of it. */
+  get rootKey(): RootKey {
+    return this.#options.rootKey;
   }
 
   /** The newest state on disk. */
@@ -139,6 +137,14 @@ export class KeyStore {
     });
   }
 
+  /** Reads the newest state under the lock: nobody changes it, or the files it names, while `read` runs. */
+  async readLocked<T>(read: (state: KeyStoreState, generation: bigint) => T): Promise<T> {
+    return await withFileLock(`${this.#options.path}.lock`, this.#clock, () => {
+      this.#load();
+      return read(this.#state, this.#generation);
+    });
+  }
+
   #load(): void {
     const stamp = fileStamp(this.#options.path);
     const content = readKeyStoreFile(this.#options.path, this.#options.rootKey);
@@ -154,17 +160,40 @@ export class KeyStore {
   }
 }
 
-function serialiseState(state: KeyStoreState): Uint8Array {
+/** The bytes of a state that a key store file holds. */
+export function serialiseState(state: KeyStoreState): Uint8Array {
   return Buffer.from(JSON.stringify(state), 'utf8');
 }
 
 /** The content was authenticated before; the check is for files of a later version. */
 function parseState(plaintext: Uint8Array, path: string): KeyStoreState {
   const text = Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength);
-  const state = JSON.parse(text.toString('utf8')) as KeyStoreState;
+  const content = text.toString('utf8');
   text.fill(0);
-  if ((state.format as number) !== 1) {
-    throw new ConfigError('CONFIG_KEY_STORE', `the key store ${path} has an unknown format`);
+  return parseKeyStoreState(content, path);
+}
+
+/**
+ * Reads the JSON of a state, of this format or the one before it, which had keys without rotation, policies, tags and
+ * grants, and neither aliases nor access keys.
+ * @throws ConfigError for a format of a later version.
+ */
+export function parseKeyStoreState(content: string, path: string): KeyStoreState {
+  const state = JSON.parse(content) as KeyStoreState;
+  switch (state.format as number) {
+    case 1:
+      return {
+        ...state,
+        format: 2,
+        keys: Object.fromEntries(
+          Object.entries(state.keys).map(([arn, key]) => [arn, { ...NEW_KEY_DEFAULTS, ...key }]),
+        ),
+        aliases: {},
+        access: {},
+      };
+    case 2:
+      return state;
+    default:
+      throw new ConfigError('CONFIG_KEY_STORE', `the key store ${path} has an unknown format`);
   }
-  return state;
 }

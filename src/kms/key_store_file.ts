@@ -15,9 +15,17 @@ import { openKeyStore, sealKeyStore } from '../crypto/index.ts';
 import { ConfigError } from '../errors/index.ts';
 import type { RootKey } from './root_key.ts';
 
-const MAGIC = Buffer.from('cqlock-keystore-1\n', 'latin1');
+/** First bytes of a key store and of a backup of one; both have the same length. */
+const MAGIC = {
+  'key store': Buffer.from('cqlock-keystore-1\n', 'latin1'),
+  backup: Buffer.from('cqlock-ksbackup-1\n', 'latin1'),
+} as const;
+const MAGIC_BYTES = MAGIC['key store'].length;
 const SALT_BYTES = 32;
-const HEADER_BYTES = MAGIC.length + 1 + SALT_BYTES;
+const HEADER_BYTES = MAGIC_BYTES + 1 + SALT_BYTES;
+
+/** What a sealed file is. */
+export type SealedFileKind = keyof typeof MAGIC;
 
 /** The opened content of a key store file. */
 export interface KeyStoreContent {
@@ -42,7 +50,11 @@ export function fileStamp(path: string): string | undefined {
  * Reads and opens a key store file. Layout: magic ‖ kind u8 (0 raw, 1 scrypt) ‖ scrypt salt 32 ‖ sealed content.
  * @throws ConfigError when it is damaged or the root key is another one.
  */
-export function readKeyStoreFile(path: string, rootKey: RootKey): KeyStoreContent {
+export function readKeyStoreFile(
+  path: string,
+  rootKey: RootKey,
+  is: SealedFileKind = 'key store',
+): KeyStoreContent {
   let bytes: Buffer;
   try {
     bytes = readFileSync(path);
@@ -51,24 +63,24 @@ export function readKeyStoreFile(path: string, rootKey: RootKey): KeyStoreConten
       cause: error,
     });
   }
-  if (bytes.length < HEADER_BYTES || !bytes.subarray(0, MAGIC.length).equals(MAGIC)) {
-    throw new ConfigError('CONFIG_KEY_STORE', `${path} is not a key store, or it is truncated`);
+  if (bytes.length < HEADER_BYTES || !bytes.subarray(0, MAGIC_BYTES).equals(MAGIC[is])) {
+    throw new ConfigError('CONFIG_KEY_STORE', `${path} is not a ${is}, or it is truncated`);
   }
-  const kind = bytes[MAGIC.length];
+  const kind = bytes[MAGIC_BYTES];
   if (kind !== (rootKey.kind === 'scrypt' ? 1 : 0)) {
     throw new ConfigError(
       'CONFIG_KEY_STORE',
-      `the key store ${path} is sealed with a ${kind === 1 ? 'passphrase' : 'root key file'}, not with what was given`,
+      `the ${is} ${path} is sealed with a ${kind === 1 ? 'passphrase' : 'root key file'}, not with what was given`,
     );
   }
-  const salt = bytes.subarray(MAGIC.length + 1, HEADER_BYTES);
+  const salt = bytes.subarray(MAGIC_BYTES + 1, HEADER_BYTES);
   try {
     const opened = openKeyStore(rootKey.bytes(salt), bytes.subarray(HEADER_BYTES));
     return { generation: opened.generation, plaintext: opened.content };
   } catch (error) {
     throw new ConfigError(
       'CONFIG_KEY_STORE',
-      `the key store ${path} cannot be opened: the root key is another one, or the file is damaged`,
+      `the ${is} ${path} cannot be opened: the root key is another one, or the file is damaged`,
       { cause: error },
     );
   }
@@ -83,10 +95,16 @@ export function writeKeyStoreFile(
   rootKey: RootKey,
   content: KeyStoreContent,
   step: (name: string) => void = () => undefined,
+  is: SealedFileKind = 'key store',
 ): void {
   const salt = scryptSalt(path, rootKey);
   const sealed = sealKeyStore(rootKey.bytes(salt), content.generation, content.plaintext);
-  const bytes = Buffer.concat([MAGIC, Buffer.of(rootKey.kind === 'scrypt' ? 1 : 0), salt, sealed]);
+  const bytes = Buffer.concat([
+    MAGIC[is],
+    Buffer.of(rootKey.kind === 'scrypt' ? 1 : 0),
+    salt,
+    sealed,
+  ]);
   const temporary = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
   try {
     removeLeftovers(path);
@@ -117,7 +135,7 @@ export function writeKeyStoreFile(
     } catch {
       // It was renamed, or never made.
     }
-    throw new ConfigError('CONFIG_KEY_STORE', `cannot write the key store ${path}`, {
+    throw new ConfigError('CONFIG_KEY_STORE', `cannot write the ${is} ${path}`, {
       cause: error,
     });
   }
@@ -136,7 +154,7 @@ function removeLeftovers(path: string): void {
 function scryptSalt(path: string, rootKey: RootKey): Uint8Array {
   if (rootKey.kind === 'scrypt' && fileStamp(path) !== undefined) {
     const bytes = readFileSync(path);
-    if (bytes.length >= HEADER_BYTES) return bytes.subarray(MAGIC.length + 1, HEADER_BYTES);
+    if (bytes.length >= HEADER_BYTES) return bytes.subarray(MAGIC_BYTES + 1, HEADER_BYTES);
   }
   return randomBytes(SALT_BYTES);
 }

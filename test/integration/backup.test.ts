@@ -102,8 +102,8 @@ function named(name: string, kms: EmbeddedKms): KmsProvider {
     decrypt: (...args) => kms.decrypt(...args),
     reEncrypt: (...args) => kms.reEncrypt(...args),
     describeKey: (...args) => kms.describeKey(...args),
-    createGrant: () => kms.createGrant(),
-    retireGrant: () => kms.retireGrant(),
+    createGrant: (...args) => kms.createGrant(...args),
+    retireGrant: (...args) => kms.retireGrant(...args),
   };
 }
 

@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs';
+import type { KmsListenConfig } from '../config/index.ts';
+import { ConfigError } from '../errors/index.ts';
+import { AccessKeys, KmsApi, noAudit } from '../kms/index.ts';
+import type { KeyStore, KmsAuditSink } from '../kms/index.ts';
+import { startKmsListener } from '../kms_listener/index.ts';
+import type { KmsListener } from '../kms_listener/index.ts';
+import type { Logger } from '../observability/index.ts';
+import { systemClock } from '../util/index.ts';
+
+/**
+ * Serves the customer managed keys of a key store to others.
+ * @throws ConfigError when it cannot listen, or certificate and key cannot be read.
+ */
+export async function serveKms(
+  config: KmsListenConfig,
+  store: KeyStore,
+  logger: Logger,
+  audit: KmsAuditSink = noAudit,
+): Promise<KmsListener> {
+  return await startKmsListener({
+    host: config.address.host,
+    port: config.address.port,
+    tls: config.tls && {
+      cert: readPem(config.tls.certFile, 'CQLOCK_KMS_TLS_CERT_FILE'),
+      key: readPem(config.tls.keyFile, 'CQLOCK_KMS_TLS_KEY_FILE'),
+    },
+    api: new KmsApi({ store, audit }),
+    accessKeys: new AccessKeys(store, systemClock),
+    audit,
+    clock: systemClock,
+    onFailure: (error) => {
+      logger.error({ err: error }, 'a request to the KMS listener failed');
+    },
+  });
+}
+
+function readPem(path: string, setting: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new ConfigError('CONFIG_KMS_LISTEN', `${setting}: ${path} cannot be read`, { cause });
+  }
+}
