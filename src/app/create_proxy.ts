@@ -2,9 +2,10 @@ import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { AuditedKms, AuditedServiceKeys } from '../audit/index.ts';
 import type { AuditTrail } from '../audit/index.ts';
 import { formatAddress } from '../config/index.ts';
-import type { Config } from '../config/index.ts';
+import type { Address, Config } from '../config/index.ts';
+import type { BackupService } from '../backup/index.ts';
 import { CryptoTicks } from '../encryption/index.ts';
-import { ConfigError } from '../errors/index.ts';
+import { ConfigError, InternalError } from '../errors/index.ts';
 import { CellDekFactory, KeyService, KmsTableKeys, StateDirectoryTrust } from '../keys/index.ts';
 import { KmsRegistry } from '../kms/index.ts';
 import type { KeyStore } from '../kms/index.ts';
@@ -27,15 +28,37 @@ import type { Logger, Metrics } from '../observability/index.ts';
 import { systemClock } from '../util/index.ts';
 import { TimeuuidGenerator } from '../values/index.ts';
 import { beginAudit, newAuditTrail } from './audit_trail.ts';
+import { backupKeys, lostTableBackups } from './backup_ports.ts';
 import { startCatalogUpkeep } from './catalog_upkeep.ts';
-import { createKeyLoss, NO_BACKUPS } from './key_loss.ts';
-import { rotationOptions, startRotation, toRotationMetrics } from './key_rotation.ts';
+import { createKeyLoss } from './key_loss.ts';
+import {
+  reencryptionJobs,
+  rotationOptions,
+  startRotation,
+  toRotationMetrics,
+} from './key_rotation.ts';
+import { openBackups } from './open_backups.ts';
 import { openEmbeddedKms, openKmsProviders } from './open_kms.ts';
 import type { ProxyFactory } from './proxy_factory.ts';
 import { serveKms } from './start_kms_listener.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const DEFAULT_CQL_VERSION = '3.4.7';
+
+/** A connection with the proxy's own role; not yet connected. */
+export function newControlConnection(
+  { upstream }: Config,
+  contactPoints: readonly Address[],
+  logger: Logger,
+): ControlConnection {
+  return new ControlConnection({
+    contactPoints: contactPoints.map(formatAddress),
+    username: upstream.username,
+    password: upstream.password,
+    localDataCenter: upstream.localDatacenter,
+    logger,
+  });
+}
 
 /** Opens everything that `start` and `init` share: KMS, control connection, records. */
 export async function openParts(options: {
@@ -68,13 +91,7 @@ export async function openParts(options: {
     others.map((provider) => new AuditedKms(provider, audited)),
     config.kms.bareNames,
   );
-  const control = new ControlConnection({
-    contactPoints: contactPoints.map(formatAddress),
-    username: config.upstream.username,
-    password: config.upstream.password,
-    localDataCenter: config.upstream.localDatacenter,
-    logger,
-  });
+  const control = newControlConnection(config, contactPoints, logger);
   await control.connect();
   return {
     control,
@@ -101,6 +118,8 @@ export const createProxy: ProxyFactory = async (context) => {
     mayCreateKeyStore: context.startedCassandra,
   });
   const { control, store, source, trust, tableKeys, audit } = parts;
+  // Backups read and write whole tables: on a connection of their own.
+  const rowConnection = newControlConnection(config, contactPoints, logger);
   try {
     if (context.startedCassandra) {
       const { created } = await initCluster({ store, source, trust });
@@ -136,14 +155,29 @@ export const createProxy: ProxyFactory = async (context) => {
       logger,
       metrics,
     });
+    await rowConnection.connect();
+    const backups: { service?: BackupService } = {};
     const changes = new SchemaChanges({
       catalog,
       source,
       keys: tableKeys,
       clock,
       notices: keyLoss.notices,
+      backups: backupKeys(() => {
+        if (backups.service !== undefined) return backups.service;
+        throw new InternalError('backups were asked for before they were there');
+      }),
       onKeysReleased: (record) => keyLoss.notices.grantsReleased(record),
     });
+    const backupService = openBackups(config, {
+      catalog,
+      changes,
+      tableKeys,
+      kms: parts.kms,
+      connection: rowConnection,
+      clock,
+    });
+    backups.service = backupService;
     await changes.recover();
     let leaseCount = 0;
     const keys = new KeyService(
@@ -182,6 +216,7 @@ export const createProxy: ProxyFactory = async (context) => {
         metrics: toRotationMetrics(metrics),
         logger,
         owner: randomUUID(),
+        onProgress: reencryptionJobs(jobs),
       },
       rotationOptions(config),
     );
@@ -246,7 +281,7 @@ export const createProxy: ProxyFactory = async (context) => {
     });
     const stopKeyLoss = keyLoss.watch({
       changes,
-      backup: context.backup ?? NO_BACKUPS,
+      backup: context.backup ?? lostTableBackups(backupService, jobs),
       execute: async (statement) => {
         await control.execute(statement, [], { prepare: false });
       },
@@ -280,12 +315,14 @@ export const createProxy: ProxyFactory = async (context) => {
         });
         keys.close();
         await keyLossStopped;
+        await rowConnection.close();
         await audit.close();
         await control.close();
       },
     };
   } catch (error) {
     await audit.close();
+    await rowConnection.close();
     await control.close();
     throw error;
   }

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import type { Config } from '../config/index.ts';
-import { ConfigError } from '../errors/index.ts';
 import {
   Courier,
   joinedOutbox,
@@ -117,18 +116,6 @@ export function createKeyLoss(parts: KeyLossParts): KeyLoss {
     },
   };
 }
-
-/** Until backups are configured nothing is ever dropped. */
-export const NO_BACKUPS: BackupPort = {
-  backupTable: () =>
-    Promise.reject(
-      new ConfigError(
-        'CONFIG_NO_BACKUPS',
-        'no place for backups is configured; nothing is dropped',
-      ),
-    ),
-  deleteExpired: () => Promise.resolve(),
-};
 
 function noticeChannels(notify: Config['notify'], clock: Clock) {
   const { webhook, email } = notify;

@@ -1,6 +1,11 @@
 import type { Config } from '../config/index.ts';
-import type { Metrics } from '../observability/index.ts';
-import type { RotationMetrics, RotationOptions, RotationService } from '../rotation/index.ts';
+import type { JobRegistry, JobReporter, Metrics } from '../observability/index.ts';
+import type {
+  RotationMetrics,
+  RotationOptions,
+  RotationProgress,
+  RotationService,
+} from '../rotation/index.ts';
 import type { Clock, TimerHandle } from '../util/index.ts';
 
 /** Bounds of rotation as configured. */
@@ -30,6 +35,20 @@ export function toRotationMetrics(metrics: Metrics): RotationMetrics {
     rotationFailed: () => {
       metrics.addRotationFailure();
     },
+  };
+}
+
+/** Shows each re-encryption as a job of the process: token ranges done, of all. */
+export function reencryptionJobs(jobs: JobRegistry): (progress: RotationProgress) => void {
+  const running = new Map<string, JobReporter>();
+  return ({ keyspace, table, done, ranges }) => {
+    const key = `${keyspace}.${table}`;
+    const job = running.get(key) ?? jobs.start('reencrypt', { keyspace, name: table });
+    running.set(key, job);
+    job.progress(done, ranges);
+    if (done < ranges) return;
+    job.done();
+    running.delete(key);
   };
 }
 

@@ -184,9 +184,10 @@ function rowOf(statement: StoredStatement, answer: Answer): number | undefined {
 }
 
 function sameValues(a: StoredStatement | undefined, b: StoredStatement | undefined): boolean {
-  if (a === undefined || b === undefined || a.values.length !== b.values.length) return false;
-  return a.values.every((value, index) => {
-    const other = b.values[index];
+  const [values, others] = [a?.values ?? [], b?.values ?? []];
+  if (values.length !== others.length) return false;
+  return values.every((value, index) => {
+    const other = others[index];
     if (value instanceof Uint8Array && other instanceof Uint8Array) {
       return Buffer.compare(value, other) === 0;
     }

@@ -2,16 +2,15 @@ import { createInterface } from 'node:readline/promises';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import type { BackupService } from '../../backup/index.ts';
-import { formatAddress } from '../../config/index.ts';
 import type { Config } from '../../config/index.ts';
 import { ConfigError } from '../../errors/index.ts';
 import type { Logger } from '../../observability/index.ts';
-import { Catalog, SchemaChanges } from '../../schema/index.ts';
+import { SchemaChanges } from '../../schema/index.ts';
 import type { BackupRecord } from '../../schema/index.ts';
-import { ControlConnection } from '../../upstream/index.ts';
 import { systemClock } from '../../util/index.ts';
-import { openParts } from '../create_proxy.ts';
+import { newControlConnection } from '../create_proxy.ts';
 import { openBackups } from '../open_backups.ts';
+import { clusterOf, withCatalog } from './catalog_session.ts';
 import { startProgress } from './progress.ts';
 import type { Progress } from './progress.ts';
 
@@ -42,7 +41,6 @@ interface RestoreOptions {
 }
 
 const ID = /^[0-9a-f]{32}$/;
-const LOCAL_HOST = '127.0.0.1';
 
 /** Adds `backup create|list|verify|delete|expire` and `restore`. */
 export function addBackupCommands(program: Command, run: RunCommand): void {
@@ -161,40 +159,28 @@ export function addBackupCommands(program: Command, run: RunCommand): void {
 
 /** Opens everything, works, closes everything. */
 async function withBackups(
-  { config, logger }: CommandContext,
+  context: CommandContext,
   isQuiet: boolean,
   work: (backups: BackupService, progress: Progress) => Promise<void>,
 ): Promise<void> {
-  const { upstream } = config;
-  // Without contact points it is the Cassandra that a running cqlock has started.
-  const contactPoints =
-    upstream.contactPoints.length > 0
-      ? upstream.contactPoints
-      : [{ host: LOCAL_HOST, port: upstream.embeddedPort }];
-  const parts = await openParts({ config, contactPoints, logger, mayCreateKeyStore: false });
-  const connection = new ControlConnection({
-    contactPoints: contactPoints.map(formatAddress),
-    username: upstream.username,
-    password: upstream.password,
-    localDataCenter: upstream.localDatacenter,
-    logger,
+  const { config, logger } = context;
+  await withCatalog(context, async ({ parts, catalog }) => {
+    const connection = newControlConnection(config, clusterOf(config), logger);
+    const progress = startProgress(!isQuiet);
+    try {
+      await connection.connect();
+      const { source, tableKeys, kms } = parts;
+      const clock = systemClock;
+      const changes = new SchemaChanges({ catalog, source, keys: tableKeys, clock });
+      await work(
+        openBackups(config, { catalog, changes, tableKeys, kms, connection, clock }),
+        progress,
+      );
+    } finally {
+      progress.stop();
+      await connection.close();
+    }
   });
-  const progress = startProgress(!isQuiet);
-  try {
-    await connection.connect();
-    const { store, source: schema, trust, tableKeys, kms } = parts;
-    const clock = systemClock;
-    const catalog = await Catalog.open({ store, source: schema, trust, clock });
-    const changes = new SchemaChanges({ catalog, source: schema, keys: tableKeys, clock });
-    await work(
-      openBackups(config, { catalog, changes, tableKeys, kms, connection, clock }),
-      progress,
-    );
-  } finally {
-    progress.stop();
-    await connection.close();
-    await parts.control.close();
-  }
 }
 
 async function confirm(isSure: boolean, question: string): Promise<void> {

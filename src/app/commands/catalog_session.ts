@@ -1,6 +1,8 @@
 import type { Config } from '../../config/index.ts';
-import { ConfigError } from '../../errors/index.ts';
 import type { Logger } from '../../observability/index.ts';
+import { Catalog } from '../../schema/index.ts';
+import { systemClock } from '../../util/index.ts';
+import { beginAudit } from '../audit_trail.ts';
 import { openParts } from '../create_proxy.ts';
 
 /** What a command works with. */
@@ -12,25 +14,44 @@ export interface CommandContext {
 /** Runs a command with the loaded settings and ends the process with its code. */
 export type CommandRunner = (command: (context: CommandContext) => Promise<void>) => Promise<void>;
 
-/**
- * Runs an action with KMS, records and control connection of the cluster at the contact points.
- * @throws ConfigError without contact points or key store.
- */
+/** The parts of a process and the catalog, open. */
+export interface OpenCatalog {
+  readonly parts: Awaited<ReturnType<typeof openParts>>;
+  readonly catalog: Catalog;
+}
+
+/** Where a command finds the cluster: the contact points, else the Cassandra that a running `cqlock start` has started. */
+export function clusterOf({ upstream }: Config): Config['upstream']['contactPoints'] {
+  return upstream.contactPoints.length > 0
+    ? upstream.contactPoints
+    : [{ host: '127.0.0.1', port: upstream.embeddedPort }];
+}
+
+/** Opens KMS, control connection and records for a command, and closes them after it. */
 export async function withCluster(
   { config, logger }: CommandContext,
-  action: (parts: Awaited<ReturnType<typeof openParts>>) => Promise<void>,
+  action: (parts: OpenCatalog['parts']) => Promise<void>,
 ): Promise<void> {
-  const { contactPoints } = config.upstream;
-  if (contactPoints.length === 0) {
-    throw new ConfigError(
-      'CONFIG_NO_CONTACT_POINTS',
-      'this command needs the cluster at CQLOCK_CONTACT_POINTS, which is not set; for a Cassandra that cqlock started: 127.0.0.1 and its port, while it runs',
-    );
-  }
+  const contactPoints = clusterOf(config);
   const parts = await openParts({ config, contactPoints, logger, mayCreateKeyStore: false });
   try {
     await action(parts);
   } finally {
+    await parts.audit.close();
     await parts.control.close();
   }
+}
+
+/** As {@link withCluster}, with the verified catalog; what the command uses of the KMS goes into the audit log. */
+export async function withCatalog(
+  context: CommandContext,
+  action: (opened: OpenCatalog) => Promise<void>,
+): Promise<void> {
+  await withCluster(context, async (parts) => {
+    const { store, source, trust, audit, control } = parts;
+    const catalog = await Catalog.open({ store, source, trust, clock: systemClock });
+    const { clusterId } = await catalog.readRecords();
+    await beginAudit(audit, control, catalog, clusterId);
+    await action({ parts, catalog });
+  });
 }

@@ -11,11 +11,11 @@ import {
   rotationStatus,
 } from '../../rotation/index.ts';
 import type { RotationMetrics, TableRotationStatus } from '../../rotation/index.ts';
-import { Catalog } from '../../schema/index.ts';
+import type { Catalog } from '../../schema/index.ts';
 import { StoredRows } from '../../upstream/index.ts';
 import { systemClock } from '../../util/index.ts';
-import { openParts } from '../create_proxy.ts';
 import { rotationOptions } from '../key_rotation.ts';
+import { withCatalog } from './catalog_session.ts';
 import { statusLines } from './rotation_table.ts';
 
 const POLL_MS = 1_000;
@@ -198,29 +198,6 @@ async function status(
     if (options.json === true) say(JSON.stringify({ tables }, null, 2));
     else for (const line of statusLines(tables)) say(line);
   });
-}
-
-type Parts = Awaited<ReturnType<typeof openParts>>;
-
-async function withCatalog(
-  context: CommandContext,
-  use: (opened: { parts: Parts; catalog: Catalog }) => Promise<void>,
-): Promise<void> {
-  const { config, logger } = context;
-  const { contactPoints, embeddedPort } = config.upstream;
-  const parts = await openParts({
-    config,
-    contactPoints:
-      contactPoints.length > 0 ? contactPoints : [{ host: '127.0.0.1', port: embeddedPort }],
-    logger,
-    mayCreateKeyStore: false,
-  });
-  try {
-    const catalog = await Catalog.open({ ...parts, clock: systemClock });
-    await use({ parts, catalog });
-  } finally {
-    await parts.control.close();
-  }
 }
 
 async function withRotation(

@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
 import { InvalidRequestError } from '../../errors/index.ts';
-import { adoptTables, Catalog } from '../../schema/index.ts';
+import { adoptTables } from '../../schema/index.ts';
 import type { Snapshot, TableEntry } from '../../schema/index.ts';
-import { systemClock } from '../../util/index.ts';
-import { withCluster } from './catalog_session.ts';
+import { withCatalog } from './catalog_session.ts';
 import type { CommandRunner } from './catalog_session.ts';
 
 interface Output {
@@ -35,8 +34,8 @@ export function addTablesCommands(
     .option('--json', 'as JSON')
     .action((options: Output) =>
       run((context) =>
-        withCluster(context, async (parts) => {
-          const { snapshot } = await open(parts);
+        withCatalog(context, async ({ catalog }) => {
+          const snapshot = catalog.snapshot();
           const lines = tablesOf(snapshot).map(lineOf);
           if (options.json === true) say(JSON.stringify(lines));
           else for (const line of aligned(lines)) say(line);
@@ -49,8 +48,8 @@ export function addTablesCommands(
     .option('--json', 'as JSON')
     .action((name: string, options: Output) =>
       run((context) =>
-        withCluster(context, async (parts) => {
-          const { snapshot } = await open(parts);
+        withCatalog(context, async ({ catalog }) => {
+          const snapshot = catalog.snapshot();
           const about = detailsOf(findTable(snapshot, name));
           if (options.json === true) say(JSON.stringify(about));
           else for (const [field, value] of Object.entries(about)) say(`${field}: ${shown(value)}`);
@@ -63,8 +62,8 @@ export function addTablesCommands(
     .option('--json', 'as JSON')
     .action((names: string[], options: Output) =>
       run((context) =>
-        withCluster(context, async (parts) => {
-          const { catalog, snapshot } = await open(parts);
+        withCatalog(context, async ({ catalog }) => {
+          const snapshot = catalog.snapshot();
           const adopted = names.map((name) => {
             const { keyspace, name: table } = findTable(snapshot, name);
             return { keyspace, name: table };
@@ -75,14 +74,6 @@ export function addTablesCommands(
         }),
       ),
     );
-}
-
-async function open(
-  parts: Parameters<Parameters<typeof withCluster>[1]>[0],
-): Promise<{ readonly catalog: Catalog; readonly snapshot: Snapshot }> {
-  const { store, source, trust } = parts;
-  const catalog = await Catalog.open({ store, source, trust, clock: systemClock });
-  return { catalog, snapshot: catalog.snapshot() };
 }
 
 function tablesOf(snapshot: Snapshot): TableEntry[] {
