@@ -16,7 +16,7 @@ export interface KeyNoticesOptions {
   /** Called when a notice waits. */
   readonly onKept: () => void;
   readonly clock: Clock;
-  readonly logger: Pick<Logger, 'error'>;
+  readonly logger: Pick<Logger, 'error' | 'warn'>;
 }
 
 /** Tells the owner what no record can: the table of a refused CREATE has none, and one that is gone has none any more. */
@@ -40,6 +40,11 @@ export class KeyNotices {
   }): void {
     const { keyspace, table, keyArn, error } = refusal;
     const reason = toProxyError(error).code;
+    // A name that the log does not redact.
+    this.#options.logger.warn(
+      { keyspace, table: table ?? '', key_arn: keyArn, err: toProxyError(error) },
+      'a customer managed key that a statement names cannot be used',
+    );
     const facts = { event: 'key_refused' as const, keyspace, table: table ?? null, keyArn, reason };
     this.#keep(randomUUID(), facts).catch((failure: unknown) => {
       this.#options.logger.error({ err: failure, keyArn }, 'the notice of a refused key was lost');

@@ -9,6 +9,7 @@ import {
 } from '../../../src/lifecycle/index.ts';
 import type { BackupPort, Notice, NoticeChannel } from '../../../src/lifecycle/index.ts';
 
+import { KmsRegistry } from '../../../src/kms/index.ts';
 import { silentLogger } from '../../../src/observability/index.ts';
 import { ClusterLease } from '../../../src/schema/index.ts';
 import type { TableEntry, TableRecord } from '../../../src/schema/index.ts';
@@ -63,7 +64,7 @@ export async function lossEnvironment(tables: readonly string[] = ['t']) {
   const expiries: number[] = [];
   const released: string[] = [];
   const state = { isKmsDown: false, isReceiverDown: false, backupFails: false };
-  const kms = new Proxy(cluster.kms, {
+  const reachable = new Proxy(cluster.embedded, {
     get: (target, name) => {
       const member: unknown = Reflect.get(target, name, target);
       if (typeof member !== 'function') return member;
@@ -73,6 +74,7 @@ export async function lossEnvironment(tables: readonly string[] = ['t']) {
       };
     },
   });
+  const kms = new KmsRegistry(reachable);
   const channel: NoticeChannel = {
     name: 'webhook:test',
     kind: 'webhook',
