@@ -143,9 +143,10 @@ export class KmsTableKeys implements TableKeyFactory {
     const { clusterId, tableId, keyspace, name } = table;
     const tableHex = Buffer.from(tableId).toString('hex');
     const serviceOwned = target === 'service-owned';
-    const provider = serviceOwned ? this.#kms.service : this.#kms.named(target.provider);
+    const kms = this.#kms.onTable(table);
+    const provider = serviceOwned ? kms.service : kms.named(target.provider);
     const keyArn = serviceOwned
-      ? await this.#kms.service.createServiceKey('table', `table ${keyspace}.${name}`, tableHex)
+      ? await kms.service.createServiceKey('table', `table ${keyspace}.${name}`, tableHex)
       : target.keyArn;
     const context = {
       'cqlock:cluster': Buffer.from(clusterId).toString('hex'),

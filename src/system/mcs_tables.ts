@@ -1,3 +1,4 @@
+import { accessState } from '../schema/index.ts';
 import type { RawTable, Snapshot } from '../schema/index.ts';
 import { native, writeInt64 } from '../values/index.ts';
 import {
@@ -41,6 +42,9 @@ const ADDED: Readonly<Record<string, readonly Added[]>> = {
   types: [],
 };
 
+/** Names of the tables of system_schema_mcs, sorted. */
+export const MCS_TABLES: readonly string[] = Object.keys(ADDED).sort();
+
 interface Added {
   readonly column: VirtualColumn;
   readonly cell: (snapshot: Snapshot, keyspace: string, table: string) => Uint8Array | null;
@@ -78,6 +82,9 @@ function statusOf(snapshot: Snapshot, keyspace: string, table: string): string |
   if (entry === undefined) return 'ACTIVE';
   if (entry.kind === 'plain') return 'ACTIVE';
   if (entry.kind !== 'encrypted') return null;
+  if (entry.record !== undefined && accessState(entry.record) !== 'ACTIVE') {
+    return accessState(entry.record);
+  }
   switch (entry.record?.state) {
     case 'CREATING':
       return 'CREATING';

@@ -3,11 +3,12 @@ import type { RawTable, Snapshot } from '../schema/index.ts';
 import { assertNever } from '../util/index.ts';
 import type { EncryptionStatus } from './encryption/encryption_status.ts';
 import { ENCRYPTION_KEYSPACE, encryptionTable } from './encryption/encryption_tables.ts';
-import { encryptionSchemaRows } from './encryption/schema_rows.ts';
+import { encryptionSchemaRows, virtualSchemaRows } from './encryption/schema_rows.ts';
+import type { OwnTable } from './encryption/schema_rows.ts';
 import { HIDDEN_KEYSPACE } from './hidden.ts';
 import { inetBytes } from './identity.ts';
 import type { ProxyIdentity } from './identity.ts';
-import { MCS_KEYSPACE, mcsColumns, mcsRows, mcsSource } from './mcs_tables.ts';
+import { MCS_KEYSPACE, MCS_TABLES, mcsColumns, mcsRows, mcsSource } from './mcs_tables.ts';
 import { systemTableRule } from './policy.ts';
 import { logicalSchemaRows, withoutHiddenKeyspace } from './schema_rows.ts';
 import type { VirtualRow, VirtualTable } from './virtual_table.ts';
@@ -84,7 +85,20 @@ export class SystemTables {
     const visible = withoutHiddenKeyspace(raw);
     const isSchema = raw.keyspace === 'system_virtual_schema';
     if (!isSchema || this.#source.encryption === undefined) return visible;
-    return [...encryptionSchemaRows(raw), ...visible];
+    return [
+      ...encryptionSchemaRows(raw),
+      ...virtualSchemaRows(raw, MCS_KEYSPACE, this.#mcsTables()),
+      ...visible,
+    ];
+  }
+
+  /** The tables of system_schema_mcs, by name. */
+  #mcsTables(): OwnTable[] {
+    return MCS_TABLES.flatMap((name) => {
+      const source = this.#source.raw('system_schema', name);
+      const comment = `${name} of system_schema, with custom properties`;
+      return source === undefined ? [] : [{ name, comment, columns: mcsColumns(source) }];
+    });
   }
 
   /** A table of system_schema_mcs, made of one of system_schema. */

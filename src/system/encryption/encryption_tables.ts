@@ -1,3 +1,4 @@
+import { accessState } from '../../schema/index.ts';
 import type { Snapshot, TableEntry } from '../../schema/index.ts';
 import { native } from '../../values/index.ts';
 import type { CqlType, NativeTypeName } from '../../values/index.ts';
@@ -235,7 +236,10 @@ function compareNames(a: string, b: string): number {
 
 /** The record's state while it holds; else what the table is to the proxy. */
 function stateOf(table: TableEntry): string {
-  return table.kind === 'encrypted' ? (table.record?.state ?? table.kind) : table.kind;
+  const { kind, record } = table;
+  if (kind !== 'encrypted' || record === undefined) return kind;
+  const access = accessState(record);
+  return access === 'ACTIVE' ? record.state : access;
 }
 
 function encryptionType(table: TableEntry): string | undefined {
