@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { constantTimeEqual, tableKeyCommit, wrapDek, zero } from '../crypto/index.ts';
+import { wrapDek, zero } from '../crypto/index.ts';
 import { MetadataIntegrityError } from '../errors/index.ts';
 import type { KmsRegistry } from '../kms/index.ts';
 import type { DekRecord, TableKeyRecord, TableRecord } from '../schema/index.ts';
+import { unwrapTableKey } from './unwrap_table_key.ts';
 
 /** Makes further cell DEKs of tables that have keys. */
 export class CellDekFactory {
@@ -24,7 +25,7 @@ export class CellDekFactory {
   ): Promise<DekRecord> {
     const tableId = Buffer.from(record.tableId, 'hex');
     const newest = newestTableKey(record);
-    const tableKey = await this.#unwrap(record, newest, tableId);
+    const tableKey = await unwrapTableKey(this.#kms, { ...record, tableId }, newest);
     const dekId = randomBytes(16);
     const dek = randomBytes(32);
     try {
@@ -54,24 +55,10 @@ export class CellDekFactory {
    */
   async checkAccess(record: TableRecord): Promise<void> {
     const tableId = Buffer.from(record.tableId, 'hex');
-    for (const key of record.keys?.tableKeys ?? []) zero(await this.#unwrap(record, key, tableId));
-  }
-
-  async #unwrap(
-    record: TableRecord,
-    wrapped: TableKeyRecord,
-    tableId: Uint8Array,
-  ): Promise<Uint8Array> {
-    const tableKey = await this.#kms
-      .named(wrapped.provider)
-      .decrypt(wrapped.keyArn, Buffer.from(wrapped.blob, 'hex'), wrapped.context);
-    const commit = tableKeyCommit(tableKey, tableId);
-    if (constantTimeEqual(commit, Buffer.from(wrapped.commit, 'hex'))) return tableKey;
-    zero(tableKey);
-    throw new MetadataIntegrityError(
-      'METADATA_TABLE_KEY_COMMITMENT',
-      `the KMS opened another key for table ${record.keyspace}.${record.name} than its record commits to`,
-    );
+    const table = { ...record, tableId };
+    for (const key of record.keys?.tableKeys ?? []) {
+      zero(await unwrapTableKey(this.#kms, table, key));
+    }
   }
 }
 

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { constantTimeEqual, tableKeyCommit, unwrapDek, wrapDek, zero } from '../crypto/index.ts';
+import { tableKeyCommit, unwrapDek, wrapDek, zero } from '../crypto/index.ts';
 import type { DekStructure } from '../crypto/index.ts';
 import { MetadataIntegrityError } from '../errors/index.ts';
 import type { KmsProvider, KmsRegistry } from '../kms/index.ts';
 import type { DekRecord, TableKeyRecord, TableKeys } from '../schema/index.ts';
+import { unwrapTableKey } from './unwrap_table_key.ts';
 
 /** The table that keys belong to. */
 export interface KeyOwner {
@@ -43,19 +44,8 @@ export class KeyTransfer {
    * Opens a table key by the KMS; the caller zeroes it.
    * @throws KeyAccessError, KeyUnavailableError; MetadataIntegrityError when it is not the key that the record commits to
    */
-  async openTableKey(owner: KeyOwner, wrapped: TableKeyRecord): Promise<Uint8Array> {
-    const plaintext = await this.#kms
-      .named(wrapped.provider)
-      .decrypt(wrapped.keyArn, Buffer.from(wrapped.blob, 'hex'), wrapped.context);
-    const commit = tableKeyCommit(plaintext, owner.tableId);
-    if (!constantTimeEqual(commit, Buffer.from(wrapped.commit, 'hex'))) {
-      zero(plaintext);
-      throw new MetadataIntegrityError(
-        'METADATA_TABLE_KEY_COMMITMENT',
-        `the KMS opened another key for table ${owner.keyspace}.${owner.name} than its record commits to`,
-      );
-    }
-    return plaintext;
+  openTableKey(owner: KeyOwner, wrapped: TableKeyRecord): Promise<Uint8Array> {
+    return unwrapTableKey(this.#kms, owner, wrapped);
   }
 
   /**

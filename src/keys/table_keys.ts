@@ -1,11 +1,4 @@
-import {
-  CellDek,
-  constantTimeEqual,
-  KeyDek,
-  tableKeyCommit,
-  unwrapDek,
-  zero,
-} from '../crypto/index.ts';
+import { CellDek, KeyDek, tableKeyCommit, unwrapDek, zero } from '../crypto/index.ts';
 import type { TableCipherKeys } from '../crypto/index.ts';
 import { KeyAccessError, MetadataIntegrityError } from '../errors/index.ts';
 import { clientCaller } from '../kms/index.ts';
@@ -24,6 +17,7 @@ import type { Clock } from '../util/index.ts';
 import { beginCellDek, newestTableKeyVersion, newWrappedDek } from './cell_dek.ts';
 import { createGrants, retireGrants } from './grants.ts';
 import { rewrapDeks } from './rewrap_deks.ts';
+import { unwrapTableKey } from './unwrap_table_key.ts';
 
 const FIRST_EPOCH = 1;
 const FIRST_TABLE_KEY_VERSION = 1;
@@ -104,7 +98,7 @@ export class KmsTableKeys implements TableKeyFactory {
     try {
       asking(keys.keyArn);
       for (const tableKey of keys.tableKeys) {
-        old.set(tableKey.version, await this.#unwrapTableKey(table, tableKey));
+        old.set(tableKey.version, await unwrapTableKey(this.#kms, table, tableKey));
       }
       if (target !== 'service-owned') asking(target.keyArn);
       const made = await this.#newTableKey(table, target, version);
@@ -205,10 +199,11 @@ export class KmsTableKeys implements TableKeyFactory {
         `table ${table.keyspace}.${table.name} has no keys`,
       );
     }
+    const kms = caller === undefined ? this.#kms : this.#kms.onBehalfOf(caller);
     const opened: Opened = { key: undefined, active: undefined, byEpoch: new Map() };
     try {
       for (const tableKey of keys.tableKeys) {
-        const plaintext = await this.#unwrapTableKey(table, tableKey, caller);
+        const plaintext = await unwrapTableKey(kms, table, tableKey);
         try {
           openDeks(table, keys, tableKey, plaintext, clusterId, opened);
         } finally {
@@ -221,27 +216,6 @@ export class KmsTableKeys implements TableKeyFactory {
       for (const dek of opened.byEpoch.values()) dek.dispose();
       throw error;
     }
-  }
-
-  async #unwrapTableKey(
-    table: Pick<TableEntry, 'tableId' | 'keyspace' | 'name'>,
-    wrapped: TableKeyRecord,
-    caller?: KmsCaller,
-  ): Promise<Uint8Array> {
-    const kms = caller === undefined ? this.#kms : this.#kms.onBehalfOf(caller);
-    const plaintext = await kms
-      .onTable(table)
-      .named(wrapped.provider)
-      .decrypt(wrapped.keyArn, Buffer.from(wrapped.blob, 'hex'), wrapped.context);
-    const commit = tableKeyCommit(plaintext, table.tableId);
-    if (!constantTimeEqual(commit, Buffer.from(wrapped.commit, 'hex'))) {
-      zero(plaintext);
-      throw new MetadataIntegrityError(
-        'METADATA_TABLE_KEY_COMMITMENT',
-        `the KMS opened another key for table ${table.keyspace}.${table.name} than its record commits to`,
-      );
-    }
-    return plaintext;
   }
 }
 
