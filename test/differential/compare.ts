@@ -1,7 +1,7 @@
 /** Compares what the two sides answered to one step. */
 import type { RawColumn, RawResult, RawType } from '../support/raw_codec.ts';
 import type { GenTable, Step } from './model.ts';
-import { sameDecimal } from './values.ts';
+import { sameBoolean, sameDecimal, sameNaN, sameVarint } from './values.ts';
 
 /** What one side answered: the pages in order, or one result. */
 export interface Outcome {
@@ -66,25 +66,29 @@ function mapped(cell: Cell, names: Names): Cell {
   return Buffer.from(cell.toString('latin1').replaceAll(names.proxy, names.direct), 'latin1');
 }
 
-type Rule = 'exact' | 'writetime' | 'ttl' | 'token' | 'decimal';
+/** Types whose clustering values are read back in their canonical form, by their id in the protocol. */
+const CANONICAL: Readonly<Record<number, ScalarEquality>> = {
+  0x04: sameBoolean,
+  0x06: sameDecimal,
+  0x07: sameNaN,
+  0x08: sameNaN,
+  0x0e: sameVarint,
+};
+
+type ScalarEquality = (a: Buffer, b: Buffer) => boolean;
+type Rule = 'exact' | 'writetime' | 'ttl' | 'token' | ScalarEquality;
 
 function rulesOf(columns: readonly RawColumn[], table: GenTable | null): Rule[] {
-  const decimals = new Set(
-    (table?.ck ?? [])
-      .filter((c) => c.type.kind === 'scalar' && c.type.name === 'decimal')
-      .map((c) => c.text.replace(/"/g, '')),
-  );
+  const clustering = (table?.ck ?? []).map((c) => c.text.replace(/"/g, ''));
   return columns.map(({ name, type }) => {
     if (/^(writetime\(|wt_)/.test(name)) return 'writetime';
     if (/^(ttl\(|ttl_)/.test(name)) return 'ttl';
     if (/^(system\.token|tok_)/.test(name)) return 'token';
     const own = name.replace(/_x$/, '');
-    return type.id === 0x06 &&
-      [...decimals].some(
-        (d) => d === own || d === name || d.replace(/\W/g, '').toLowerCase() === own.toLowerCase(),
-      )
-      ? 'decimal'
-      : 'exact';
+    const isClustering = clustering.some(
+      (c) => c === own || c === name || c.replace(/\W/g, '').toLowerCase() === own.toLowerCase(),
+    );
+    return (isClustering ? CANONICAL[type.id] : undefined) ?? 'exact';
   });
 }
 
@@ -93,6 +97,7 @@ const CLIENT_TIME_BELOW = 100_000_000_000_000n;
 
 function sameCell(a: Cell, b: Cell, rule: Rule): boolean {
   if (a === null || b === null) return a === b || rule === 'token';
+  if (typeof rule === 'function') return rule(a, b);
   switch (rule) {
     case 'token':
       return a.length === b.length;
@@ -102,8 +107,6 @@ function sameCell(a: Cell, b: Cell, rule: Rule): boolean {
     }
     case 'ttl':
       return Math.abs(a.readInt32BE(0) - b.readInt32BE(0)) <= 60;
-    case 'decimal':
-      return sameDecimal(a, b);
     case 'exact':
       return a.equals(b);
   }

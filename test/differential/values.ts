@@ -385,6 +385,27 @@ export function allowsEmpty(type: GenType): boolean {
   );
 }
 
+/** Whether two booleans are equal: any byte but 0 is true. */
+export function sameBoolean(a: Buffer, b: Buffer): boolean {
+  if (a.length !== 1 || b.length !== 1) return a.equals(b);
+  return (a[0] === 0) === (b[0] === 0);
+}
+
+/** Whether two floats or doubles are equal: all NaNs are one. */
+export function sameNaN(a: Buffer, b: Buffer): boolean {
+  const isNaNBytes = (x: Buffer): boolean =>
+    Number.isNaN(x.length === 4 ? x.readFloatBE(0) : x.length === 8 ? x.readDoubleBE(0) : 0);
+  return a.equals(b) || (a.length === b.length && isNaNBytes(a) && isNaNBytes(b));
+}
+
+/** Whether two varints are equal, whatever their leading bytes. */
+export function sameVarint(a: Buffer, b: Buffer): boolean {
+  if (a.length === 0 || b.length === 0) return a.equals(b);
+  const value = (x: Buffer): bigint =>
+    BigInt.asIntN(x.length * 8, BigInt(`0x${x.toString('hex')}`));
+  return value(a) === value(b);
+}
+
 /** Compares two decimals by value, not by scale. */
 export function sameDecimal(a: Buffer, b: Buffer): boolean {
   if (a.length < 5 || b.length < 5) return a.equals(b);
