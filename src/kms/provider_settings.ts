@@ -1,3 +1,5 @@
+import type { VaultAuth } from './vault/vault_token.ts';
+
 /** Settings of one KMS provider of customer managed keys, as `config` gives them. Paths are absolute. */
 export type KmsProviderSettings =
   | {
@@ -12,21 +14,7 @@ export type KmsProviderSettings =
       readonly namespace: string;
       readonly mount: string;
       readonly caFile: string | undefined;
-      readonly auth:
-        | { readonly kind: 'token'; readonly token: string }
-        | { readonly kind: 'token-file'; readonly path: string }
-        | {
-            readonly kind: 'approle';
-            readonly mount: string;
-            readonly roleId: string;
-            readonly secretId: string;
-          }
-        | {
-            readonly kind: 'kubernetes';
-            readonly mount: string;
-            readonly role: string;
-            readonly tokenFile: string;
-          };
+      readonly auth: VaultAuth;
     }
   | {
       readonly kind: 'pkcs11';

@@ -1,10 +1,11 @@
-import { randomBytes, randomFillSync } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import {
   InvalidRequestError,
   KeyAccessError,
   KeyUnavailableError,
   MetadataIntegrityError,
 } from '../../errors/index.ts';
+import { dataKeyMadeHere, reEncryptedHere } from '../local_keys.ts';
 import type { ProxyError } from '../../errors/index.ts';
 import { encodeContext } from '../context_bytes.ts';
 import type {
@@ -34,7 +35,6 @@ import type { Ttlv } from './ttlv.ts';
 const BLOB_VERSION = 1;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-const DATA_KEY_BYTES = 32;
 const MAX_PLAINTEXT_BYTES = 4096;
 const ARN_PREFIX = 'arn:cqlock:kmip:';
 
@@ -78,14 +78,7 @@ export class KmipKms implements KmsProvider {
 
   /** See {@link KmsProvider.generateDataKey}. */
   async generateDataKey(keyArn: string, context: EncryptionContext): Promise<DataKey> {
-    const plaintext = Buffer.allocUnsafeSlow(DATA_KEY_BYTES);
-    randomFillSync(plaintext);
-    try {
-      return { plaintext, blob: await this.encrypt(keyArn, plaintext, context), keyArn };
-    } catch (error) {
-      plaintext.fill(0);
-      throw error;
-    }
+    return await dataKeyMadeHere(this, keyArn, context);
   }
 
   /** See {@link KmsProvider.encrypt}. KMIP encrypts no empty plaintext. */
@@ -129,12 +122,7 @@ export class KmipKms implements KmsProvider {
     blob: Uint8Array,
     target: { readonly keyArn: string; readonly context: EncryptionContext },
   ): Promise<Uint8Array> {
-    const plaintext = await this.decrypt(source.keyArn, blob, source.context);
-    try {
-      return await this.encrypt(target.keyArn, plaintext, target.context);
-    } finally {
-      plaintext.fill(0);
-    }
+    return await reEncryptedHere(this, source, blob, target);
   }
 
   /** See {@link KmsProvider.describeKey}. Keys that are not active count as disabled; destroyed ones are not found. */

@@ -1,10 +1,11 @@
-import { randomBytes, randomFillSync } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import {
   InvalidRequestError,
   KeyAccessError,
   KeyUnavailableError,
   MetadataIntegrityError,
 } from '../../errors/index.ts';
+import { dataKeyMadeHere, reEncryptedHere } from '../local_keys.ts';
 import type { ProxyError } from '../../errors/index.ts';
 import { encodeContext } from '../context_bytes.ts';
 import type {
@@ -21,7 +22,6 @@ import { TokenThread } from './token_thread.ts';
 const BLOB_VERSION = 1;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-const DATA_KEY_BYTES = 32;
 const MAX_PLAINTEXT_BYTES = 4096;
 
 /** Settings of the provider. */
@@ -73,14 +73,7 @@ export class Pkcs11Kms implements KmsProvider {
 
   /** See {@link KmsProvider.generateDataKey}. */
   async generateDataKey(keyArn: string, context: EncryptionContext): Promise<DataKey> {
-    const plaintext = Buffer.allocUnsafeSlow(DATA_KEY_BYTES);
-    randomFillSync(plaintext);
-    try {
-      return { plaintext, blob: await this.encrypt(keyArn, plaintext, context), keyArn };
-    } catch (error) {
-      plaintext.fill(0);
-      throw error;
-    }
+    return await dataKeyMadeHere(this, keyArn, context);
   }
 
   /** See {@link KmsProvider.encrypt}. Tokens encrypt no empty plaintext. */
@@ -135,12 +128,7 @@ export class Pkcs11Kms implements KmsProvider {
     blob: Uint8Array,
     target: { readonly keyArn: string; readonly context: EncryptionContext },
   ): Promise<Uint8Array> {
-    const plaintext = await this.decrypt(source.keyArn, blob, source.context);
-    try {
-      return await this.encrypt(target.keyArn, plaintext, target.context);
-    } finally {
-      plaintext.fill(0);
-    }
+    return await reEncryptedHere(this, source, blob, target);
   }
 
   /** See {@link KmsProvider.describeKey}. A key whose CKA_ENCRYPT or CKA_DECRYPT is false counts as disabled. */

@@ -1,10 +1,10 @@
-import { randomFillSync } from 'node:crypto';
 import {
   InvalidRequestError,
   KeyAccessError,
   KeyUnavailableError,
   MetadataIntegrityError,
 } from '../../errors/index.ts';
+import { dataKeyMadeHere, reEncryptedHere } from '../local_keys.ts';
 import type { ProxyError } from '../../errors/index.ts';
 import { systemClock } from '../../util/index.ts';
 import type { Clock } from '../../util/index.ts';
@@ -22,7 +22,6 @@ import type { VaultAnswer } from './vault_client.ts';
 import { VaultToken } from './vault_token.ts';
 import type { VaultAuth } from './vault_token.ts';
 
-const DATA_KEY_BYTES = 32;
 const MAX_PLAINTEXT_BYTES = 4096;
 const NAME = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$/;
 // Vault reads v0 as v1, so v0 would be a second text for the same blob.
@@ -81,14 +80,7 @@ export class VaultKms implements KmsProvider {
 
   /** See {@link KmsProvider.generateDataKey}. */
   async generateDataKey(keyArn: string, context: EncryptionContext): Promise<DataKey> {
-    const plaintext = Buffer.allocUnsafeSlow(DATA_KEY_BYTES);
-    randomFillSync(plaintext);
-    try {
-      return { plaintext, blob: await this.encrypt(keyArn, plaintext, context), keyArn };
-    } catch (error) {
-      plaintext.fill(0);
-      throw error;
-    }
+    return await dataKeyMadeHere(this, keyArn, context);
   }
 
   /** See {@link KmsProvider.encrypt}. */
@@ -146,12 +138,7 @@ export class VaultKms implements KmsProvider {
     blob: Uint8Array,
     target: { readonly keyArn: string; readonly context: EncryptionContext },
   ): Promise<Uint8Array> {
-    const plaintext = await this.decrypt(source.keyArn, blob, source.context);
-    try {
-      return await this.encrypt(target.keyArn, plaintext, target.context);
-    } finally {
-      plaintext.fill(0);
-    }
+    return await reEncryptedHere(this, source, blob, target);
   }
 
   /** See {@link KmsProvider.describeKey}. A key deleted softly counts as disabled: it can be restored. */
