@@ -46,8 +46,18 @@ export async function startServer(options: {
     cwd: directory,
     env: { ...process.env, ...options.environment },
     stdio: ['ignore', log, log],
+    // A group of its own: some servers start processes that outlive them.
+    detached: true,
   });
   closeSync(log);
+  const endGroup = (signal: NodeJS.Signals): void => {
+    if (child.pid === undefined) return;
+    try {
+      process.kill(-child.pid, signal);
+    } catch {
+      // All of it has ended.
+    }
+  };
   let failure: string | undefined;
   const ended = new Promise<void>((resolve) => {
     child.once('error', (error) => {
@@ -60,15 +70,16 @@ export async function startServer(options: {
     });
   });
   const end = (): void => {
-    child.kill('SIGKILL');
+    endGroup('SIGKILL');
   };
   process.once('exit', end);
   const stop = async (): Promise<void> => {
     process.off('exit', end);
-    child.kill('SIGTERM');
+    endGroup('SIGTERM');
     const timer = setTimeout(end, 3_000);
     await ended;
     clearTimeout(timer);
+    end();
     await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   };
   const deadline = Date.now() + (options.timeoutMs ?? 120_000);
