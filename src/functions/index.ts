@@ -12,6 +12,7 @@
  */
 export { argumentOf, typedArgument } from './arguments.ts';
 export type { ArgumentScope, ArgumentType, Assignment } from './arguments.ts';
+export { MarshalError } from './failures.ts';
 export type { Aggregate, AggregateFunction, NativeFunction, ScalarFunction } from './function.ts';
 export { foldKeys, fromJson, readJson } from './json_read.ts';
 export { jsonName, toJson } from './json_write.ts';
