@@ -190,10 +190,7 @@ export class AssociatedData {
     return slot;
   }
 
-  /**
-   * Place of what the value of a map adds: its row, or its partition for static columns, and its stored key, `length` bytes of
-   * a source from `start` on, which are read when the batch runs.
-   */
+  /** Place of what the value of a map adds: row (or partition, for static columns) and stored key, bytes of a source. */
   entrySlot(
     owner: number,
     isRow: boolean,
@@ -379,14 +376,10 @@ export class AssociatedData {
     this.#rows.release();
     this.#orders.release();
     for (const { partitions, orders, rows } of this.#keyQueues) {
-      partitions.release();
-      orders.release();
-      rows.release();
+      for (const list of [partitions, orders, rows]) list.release();
     }
     for (const { partitions, rows, entries } of this.#cellQueues) {
-      partitions.release();
-      rows.release();
-      entries.release();
+      for (const list of [partitions, rows, entries]) list.release();
     }
   }
 

@@ -1,6 +1,6 @@
 import type { OpenPage, StoredCells } from '../crypto/index.ts';
 import type { TableEntry } from '../schema/index.ts';
-import { packEntries, serializeList, serializeTuple, valueCodec } from '../values/index.ts';
+import { compareValues, packEntries, serializeList, serializeTuple } from '../values/index.ts';
 import type { ColumnParts } from './column_parts.ts';
 import { foreignResult } from './page_keys.ts';
 
@@ -71,10 +71,10 @@ export class OpenedParts {
     switch (parts.kind) {
       case 'list':
         return serializeList(plain as Uint8Array[]);
-      case 'set': {
-        const { compare } = valueCodec(parts.type);
-        return serializeList((plain as Uint8Array[]).sort(compare));
-      }
+      case 'set':
+        return serializeList(
+          (plain as Uint8Array[]).sort((a, b) => compareValues(parts.type, a, b)),
+        );
       case 'map': {
         return packEntries(
           this.order(row).map((entry) => [
@@ -98,9 +98,9 @@ export class OpenedParts {
     const width = parts.kind === 'map' ? 2 : 1;
     const order = Array.from({ length: plain.length / width }, (_, index) => index);
     if (parts.kind === 'list' || parts.kind === 'fields') return order;
-    const { compare } = valueCodec(parts.kind === 'map' ? parts.keyType : parts.type);
+    const type = parts.kind === 'map' ? parts.keyType : parts.type;
     return order.sort((a, b) =>
-      compare(plain[a * width] as Uint8Array, plain[b * width] as Uint8Array),
+      compareValues(type, plain[a * width] as Uint8Array, plain[b * width] as Uint8Array),
     );
   }
 
