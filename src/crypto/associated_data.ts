@@ -39,6 +39,8 @@ interface KeyQueue {
   readonly partitions: Ints;
   /** Order starts that are needed. */
   readonly orders: Ints;
+  /** Row, slot, slot of the partition, in turn: what elements of regular columns add. */
+  readonly rows: Ints;
 }
 
 interface CellQueue {
@@ -49,15 +51,22 @@ interface CellQueue {
   readonly rows: Ints;
   /** Slots of owners for which this is not the active DEK: a row, or -1 - partition. */
   readonly former: Map<number, number>;
+  /** Slot, slot of the owner, source, first byte, length, in turn: stored map keys. */
+  readonly entries: Ints;
 }
 
 /** Words a partition takes under a cell DEK: its CMAC doubled once (static cells) and twice (rows). */
 const PARTITION_WORDS = 8;
+/** Words a row takes under a cell DEK: what its cells add, and the same doubled, for fields and values of maps. */
+const ROW_WORDS = 8;
+
+const scratch = new Int32Array(4);
 
 // Records of integers, one after the other; -1 stands for a slot that was not needed yet.
 const PART = { source: 0, start: 1, length: 2, size: 3 } as const;
 const PARTITION = { key: 0, count: 1, det: 2, cell: 3, order: 4, size: 5 } as const;
-const ROW = { partition: 0, key: 1, count: 2, cell: 3, size: 4 } as const;
+const ROW = { partition: 0, key: 1, count: 2, cell: 3, det: 4, size: 5 } as const;
+const ENTRY = { slot: 0, owner: 1, source: 2, start: 3, length: 4, size: 5 } as const;
 const ORDER = { partition: 0, slot: 1, next: 2, size: 3 } as const;
 
 /**
@@ -132,6 +141,7 @@ export class AssociatedData {
     records.push(key);
     records.push(count);
     records.push(-1);
+    records.push(-1);
     return row;
   }
 
@@ -160,6 +170,50 @@ export class AssociatedData {
     records.data[at] = slot;
     this.#keyQueue(this.#keysOf(partition).keyDek).partitions.push(partition);
     return slot;
+  }
+
+  /** Place of what the elements of a row's regular columns add. */
+  rowDetSlot(row: number): number {
+    const records = this.#rows;
+    const at = row * ROW.size + ROW.det;
+    const known = records.at(at);
+    if (known >= 0) return known;
+    this.requireOpen();
+    const partition = records.at(row * ROW.size + ROW.partition);
+    const partitionSlot = this.detSlot(partition);
+    const slot = this.#take(4);
+    records.data[at] = slot;
+    const { rows } = this.#keyQueue(this.#keysOf(partition).keyDek);
+    rows.push(row);
+    rows.push(slot);
+    rows.push(partitionSlot);
+    return slot;
+  }
+
+  /** Place of what the value of a map adds: row (or partition, for static columns) and stored key, bytes of a source. */
+  entrySlot(
+    owner: number,
+    isRow: boolean,
+    dek: CellDek,
+    source: number,
+    start: number,
+    length: number,
+  ): number {
+    this.requireOpen();
+    const ownerSlot = this.fieldSlot(owner, isRow, dek);
+    const slot = this.#take(4);
+    const { entries } = this.#cellQueue(dek);
+    entries.push(slot);
+    entries.push(ownerSlot);
+    entries.push(source);
+    entries.push(start);
+    entries.push(length);
+    return slot;
+  }
+
+  /** Place of what the fields of a row, or of a partition's static columns, add under a cell DEK. */
+  fieldSlot(owner: number, isRow: boolean, dek: CellDek): number {
+    return (isRow ? this.rowSlot(owner, dek) : this.partitionSlot(owner, dek)) + 4;
   }
 
   /** Place of T0, the start of the order part of one column in one partition. */
@@ -214,7 +268,7 @@ export class AssociatedData {
       if (known !== undefined) return known;
     }
     const partitionSlot = this.partitionSlot(partition, dek);
-    const slot = this.#take(4);
+    const slot = this.#take(ROW_WORDS);
     queue.rows.push(row);
     queue.rows.push(slot);
     queue.rows.push(partitionSlot);
@@ -274,22 +328,45 @@ export class AssociatedData {
 
   /** Computes everything that depends on stored clustering keys; after {@link runPartitions}. */
   runRows(states: Int32Array): void {
-    for (const { dek, rows } of this.#cellQueues) {
+    for (const { dek, rows } of this.#keyQueues) {
+      for (let i = 0; i < rows.length; i += 3) this.#queueRow(dek.det.mac, dek, rows, i, states);
+      flush(dek.det.mac, states);
       for (let i = 0; i < rows.length; i += 3) {
-        const record = rows.at(i) * ROW.size;
-        const slot = rows.at(i + 1);
-        const count = this.#rows.at(record + ROW.count);
-        if (count === 0) xorBlock(dek.noClusteringMac, 0, states, slot);
-        else {
-          const key = this.#rows.at(record + ROW.key);
-          this.#queueContext(dek.cell.mac, undefined, key, count, slot, states);
-        }
+        double(states, rows.at(i + 2), scratch, 0);
+        xorBlock(scratch, 0, states, rows.at(i + 1));
       }
+    }
+    scratch.fill(0);
+    for (const { dek, rows } of this.#cellQueues) {
+      for (let i = 0; i < rows.length; i += 3) this.#queueRow(dek.cell.mac, dek, rows, i, states);
       flush(dek.cell.mac, states);
       for (let i = 0; i < rows.length; i += 3) {
         const slot = rows.at(i + 1);
         double(states, slot, states, slot);
         xorBlock(states, rows.at(i + 2) + 4, states, slot);
+        double(states, slot, states, slot + 4);
+      }
+    }
+  }
+
+  /** Computes everything that depends on stored map keys; after {@link runRows}. */
+  runEntries(states: Int32Array): void {
+    for (const { dek, entries } of this.#cellQueues) {
+      for (let e = 0; e < entries.length; e += ENTRY.size) {
+        const source = this.#sources[entries.at(e + ENTRY.source)] as Uint8Array;
+        const length = entries.at(e + ENTRY.length);
+        const blocks = messageBlocks(length);
+        const at = messages.alloc(blocks);
+        copyBytes(source, entries.at(e + ENTRY.start), length, messages.bytes, at * 4);
+        finishMessage(dek.cell.mac, at, length);
+        tasks.add(at, blocks, entries.at(e + ENTRY.slot));
+        if (tasks.full || messages.used > FLUSH_WORDS) flush(dek.cell.mac, states);
+      }
+      flush(dek.cell.mac, states);
+      for (let e = 0; e < entries.length; e += ENTRY.size) {
+        const slot = entries.at(e + ENTRY.slot);
+        double(states, slot, states, slot);
+        xorBlock(states, entries.at(e + ENTRY.owner), states, slot);
       }
     }
   }
@@ -298,13 +375,11 @@ export class AssociatedData {
   release(): void {
     this.#rows.release();
     this.#orders.release();
-    for (const { partitions, orders } of this.#keyQueues) {
-      partitions.release();
-      orders.release();
+    for (const { partitions, orders, rows } of this.#keyQueues) {
+      for (const list of [partitions, orders, rows]) list.release();
     }
-    for (const { partitions, rows } of this.#cellQueues) {
-      partitions.release();
-      rows.release();
+    for (const { partitions, rows, entries } of this.#cellQueues) {
+      for (const list of [partitions, rows, entries]) list.release();
     }
   }
 
@@ -325,6 +400,24 @@ export class AssociatedData {
     const first = this.#partitions.at(record + PARTITION.key);
     const count = this.#partitions.at(record + PARTITION.count);
     this.#queueContext(key, prefix, first, count, slot, states);
+  }
+
+  /** Queues the CMAC of the stored clustering key of the row that record `i` of `rows` names. */
+  #queueRow(
+    key: ChainKey,
+    { noClusteringMac }: { readonly noClusteringMac: Int32Array },
+    rows: Ints,
+    i: number,
+    states: Int32Array,
+  ): void {
+    const record = rows.at(i) * ROW.size;
+    const slot = rows.at(i + 1);
+    const count = this.#rows.at(record + ROW.count);
+    if (count === 0) {
+      xorBlock(noClusteringMac, 0, states, slot);
+      return;
+    }
+    this.#queueContext(key, undefined, this.#rows.at(record + ROW.key), count, slot, states);
   }
 
   /** Queues the CMAC of a prefix, the number of parts, and each part with its length. */
@@ -375,14 +468,20 @@ export class AssociatedData {
 
   #keyQueue(dek: KeyDek): KeyQueue {
     for (const queue of this.#keyQueues) if (queue.dek === dek) return queue;
-    const queue = { dek, partitions: new Ints(), orders: new Ints() };
+    const queue = { dek, partitions: new Ints(), orders: new Ints(), rows: new Ints() };
     this.#keyQueues.push(queue);
     return queue;
   }
 
   #cellQueue(dek: CellDek): CellQueue {
     for (const queue of this.#cellQueues) if (queue.dek === dek) return queue;
-    const queue = { dek, partitions: new Ints(), rows: new Ints(), former: new Map() };
+    const queue = {
+      dek,
+      partitions: new Ints(),
+      rows: new Ints(),
+      former: new Map<number, number>(),
+      entries: new Ints(),
+    };
     this.#cellQueues.push(queue);
     return queue;
   }

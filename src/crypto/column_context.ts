@@ -12,7 +12,10 @@ export interface OrderBits {
   readonly bitLength: number;
 }
 
-/** What a column's values are, for this folder. One object a column and table, kept as long as the plan. */
+/** What a value of a column of several cells is: its field, or what of its collection. */
+export type ColumnPart = 'field' | 'map_value' | 'set_element' | 'map_key' | 'list_element';
+
+/** What a column's values are, for this folder. One object a column, part and table, kept as long as the plan. */
 export interface ColumnContext {
   /** Logical id of the column, 16 bytes. */
   readonly columnId: Uint8Array;
@@ -23,6 +26,10 @@ export interface ColumnContext {
   readonly padded: boolean;
   /** Ordered clustering columns: the order encoding of a canonical value. */
   readonly orderBits?: (canonical: Uint8Array) => OrderBits;
+  /** Static and regular columns of several cells: which part of them the values are. */
+  readonly part?: ColumnPart;
+  /** Part `field`: index of the field, 0..65535. */
+  readonly fieldIndex?: number;
 }
 
 /** First byte of every stored value. Spec: format 1 */
@@ -43,8 +50,34 @@ export const KIND_CODE = {
   regular: 0x11,
 } as const;
 
+/** Codes of the parts of static columns; those of regular ones are one more. Spec: format 3 */
+const PART_CODE = {
+  field: 0x12,
+  map_value: 0x14,
+  set_element: 0x20,
+  map_key: 0x22,
+  list_element: 0x24,
+} as const;
+
 /** How often the state after S1 is doubled before the last associated data is added: one less than components follow. */
 const DOUBLINGS = { partition: 0, ordered: 1, opaque: 1, static: 2, regular: 3 } as const;
+
+function kindCode({ kind, part }: ColumnContext): number {
+  if (part === undefined) return KIND_CODE[kind];
+  return PART_CODE[part] + (kind === 'regular' ? 1 : 0);
+}
+
+/** Elements have no nonce, fields and values of maps have one component more than a cell. */
+function doublings(context: ColumnContext): number {
+  const count = DOUBLINGS[context.kind];
+  if (context.part === undefined) return count;
+  return isElement(context) ? count - 1 : count + 1;
+}
+
+/** Whether values of the context are deterministic, under the key DEK. */
+export function isElement({ part }: ColumnContext): boolean {
+  return part === 'set_element' || part === 'map_key' || part === 'list_element';
+}
 
 /** A column context under one DEK. */
 export interface PreparedContext {
@@ -69,7 +102,7 @@ function columnContextBytes(
   const s1 = Buffer.alloc(S1_BYTES);
   s1[0] = FORMAT_VERSION;
   s1[1] = suite;
-  s1[2] = KIND_CODE[context.kind];
+  s1[2] = kindCode(context);
   s1.writeUInt16BE(epoch, 3);
   s1.set(dekId, 5);
   s1.set(context.columnId, 21);
@@ -85,7 +118,12 @@ export function prepareContext(
 ): PreparedContext {
   requireLength(context.columnId, ID_BYTES, 'column id');
   const isCell = context.kind === 'static' || context.kind === 'regular';
-  if (context.padded && !isCell) throw new InternalError('only cells can be padded');
+  if (context.padded && (!isCell || isElement(context))) {
+    throw new InternalError('only cells can be padded');
+  }
+  if (context.part !== undefined && !isCell) {
+    throw new InternalError('only static and regular columns have parts');
+  }
   if (context.kind === 'ordered' && context.orderBits === undefined) {
     throw new InternalError('an ordered clustering column needs an order encoding');
   }
@@ -97,9 +135,28 @@ export function prepareContext(
   copyBlock(key.zeroMac, 0, state, 0);
   double(state, 0, state, 0);
   xorBlock(mac, 0, state, 0);
-  for (let i = 0; i < DOUBLINGS[context.kind]; i++) double(state, 0, state, 0);
+  for (let i = doublings(context); i > 0; i--) double(state, 0, state, 0);
+  if (context.part === 'field') {
+    // S4 of a field is the same for all rows, so it stands in the state: only the nonce follows it.
+    cmacMany(key.mac, [fieldBytes(context.fieldIndex)], mac);
+    double(mac, 0, mac, 0);
+    xorBlock(mac, 0, state, 0);
+  }
   const head = FORMAT_VERSION | (suite << 8) | ((epoch >> 8) << 16) | ((epoch & 0xff) << 24);
   return { context, padded: context.padded, head, suite, state, s1 };
+}
+
+function fieldBytes(index: number | undefined): Buffer {
+  if (index === undefined) throw new InternalError('a field without its index');
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16BE(index);
+  return bytes;
+}
+
+/** Refuses a part of a column used as another one, or as a whole cell. */
+export function requirePart(context: ColumnContext, ...parts: (ColumnPart | undefined)[]): void {
+  if (parts.includes(context.part)) return;
+  throw new InternalError(`the ${context.part ?? 'cell'} of a column used as something else`);
 }
 
 /** Refuses a column of another kind than its use. */

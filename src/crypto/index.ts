@@ -21,7 +21,7 @@ export { deriveCatalogKeys, leaseMac, recordMac, rootMac } from './catalog_keys.
 export type { CatalogKeys, RecordToAuthenticate } from './catalog_keys.ts';
 export { pagingOpen, pagingSeal, preparedStatementId } from './client_tokens.ts';
 export { CmacKey } from './cmac.ts';
-export type { ColumnContext, OrderBits } from './column_context.ts';
+export type { ColumnContext, ColumnPart, OrderBits } from './column_context.ts';
 export { hkdf } from './kdf.ts';
 export type { KeyLabel } from './kdf.ts';
 export { openKeyStore, sealKeyStore } from './key_store_seal.ts';
@@ -30,7 +30,7 @@ export { DekStructure, WRAPPED_DEK_BYTES, tableKeyCommit, unwrapDek, wrapDek } f
 export type { DekWrapContext } from './key_wrap.ts';
 export { OpenBatch } from './open_batch.ts';
 export type { OpenHandle } from './open_batch.ts';
-export type { OpenPage, StoredCells } from './open_page.ts';
+export type { OpenPage, PageElements, PageParts, StoredCells } from './open_page.ts';
 export { SealBatch } from './seal_batch.ts';
 export type { CellHandle, ClusteringHandle, PartitionHandle, RowHandle } from './seal_batch.ts';
 export { sivOpenMany, sivSealMany } from './siv.ts';

@@ -1,6 +1,6 @@
 import { InternalError } from '../errors/index.ts';
 import { Partition, Row } from './associated_data.ts';
-import { requireKind } from './column_context.ts';
+import { requireKind, requirePart } from './column_context.ts';
 import type { ColumnContext } from './column_context.ts';
 import { OpenPage } from './open_page.ts';
 import type { StoredCells } from './open_page.ts';
@@ -62,19 +62,50 @@ export class OpenBatch {
   }
 
   /**
-   * Queues a cell.
+   * Queues a cell, or a field of a user type.
    *
    * @param r the row, or the partition for static columns
    */
   openCell(r: RowHandle | PartitionHandle, context: ColumnContext, stored: Uint8Array): OpenHandle {
+    requirePart(context, undefined, 'field');
+    const queues = this.#queues;
+    const column = queues.cellColumn(this.#partitionOf(r, context).keys, context);
+    const source = queues.addSource(stored);
+    return queues.cell(column, r.index, source, 0, stored.length) as OpenHandle;
+  }
+
+  /** Queues an element of a list or set, or a key of a map. */
+  openElement(
+    r: RowHandle | PartitionHandle,
+    context: ColumnContext,
+    stored: Uint8Array,
+  ): OpenHandle {
+    const queues = this.#queues;
+    const column = queues.keyColumn(this.#partitionOf(r, context).keys, context);
+    const source = queues.addSource(stored);
+    return queues.element(column, r.index, source, 0, stored.length) as OpenHandle;
+  }
+
+  /** Queues the value of a map under its stored key. */
+  openMapValue(
+    r: RowHandle | PartitionHandle,
+    context: ColumnContext,
+    storedKey: Uint8Array,
+    stored: Uint8Array,
+  ): OpenHandle {
+    const queues = this.#queues;
+    const column = queues.cellColumn(this.#partitionOf(r, context).keys, context);
+    const key = { source: queues.addSource(storedKey), start: 0, length: storedKey.length };
+    const source = queues.addSource(stored);
+    return queues.cell(column, r.index, source, 0, stored.length, key) as OpenHandle;
+  }
+
+  #partitionOf(r: RowHandle | PartitionHandle, context: ColumnContext): PartitionHandle {
     const isRow = r instanceof Row;
     requireKind(context, isRow ? 'regular' : 'static');
     const partition = isRow ? r.partition : r;
-    const queues = this.#queues;
-    queues.ad.requireOwn(partition);
-    const column = queues.cellColumn(partition.keys, context);
-    const source = queues.addSource(stored);
-    return queues.cell(column, r.index, source, 0, stored.length) as OpenHandle;
+    this.#queues.ad.requireOwn(partition);
+    return partition;
   }
 
   /**

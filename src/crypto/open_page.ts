@@ -1,7 +1,7 @@
 import { InternalError } from '../errors/index.ts';
-import { requireKind } from './column_context.ts';
+import { requireKind, requirePart } from './column_context.ts';
 import type { ColumnContext } from './column_context.ts';
-import type { OpenQueues } from './open_queues.ts';
+import type { CellColumn, KeyColumn, OpenQueues } from './open_queues.ts';
 import type { TableCipherKeys } from './table_keys.ts';
 
 /** Cells of a result as they lie in one buffer. Cell c of row r has the index `r * columnCount + c`. */
@@ -13,6 +13,54 @@ export interface StoredCells {
   readonly starts: Int32Array;
   /** Bytes of each cell; -1 for null. */
   readonly lengths: Int32Array;
+}
+
+/** Queues parts of a page's cells: bytes of the page by first byte and length. Each gives a handle. */
+export class PageElements {
+  readonly #queues: OpenQueues;
+  readonly #column: KeyColumn;
+  readonly #source: number;
+
+  constructor(queues: OpenQueues, column: KeyColumn, source: number) {
+    this.#queues = queues;
+    this.#column = column;
+    this.#source = source;
+  }
+
+  /** @param owner row, or partition for a static column */
+  open(owner: number, start: number, length: number): number {
+    return this.#queues.element(this.#column, required(owner), this.#source, start, length);
+  }
+}
+
+/** As {@link PageElements}, for fields of user types and values of maps. */
+export class PageParts {
+  readonly #queues: OpenQueues;
+  readonly #column: CellColumn;
+  readonly #source: number;
+
+  constructor(queues: OpenQueues, column: CellColumn, source: number) {
+    this.#queues = queues;
+    this.#column = column;
+    this.#source = source;
+  }
+
+  /** @param owner row, or partition for a static column */
+  openField(owner: number, start: number, length: number): number {
+    return this.#queues.cell(this.#column, required(owner), this.#source, start, length);
+  }
+
+  /** The value of a map under the stored key of `keyLength` bytes from `keyStart` on. */
+  openMapValue(
+    owner: number,
+    keyStart: number,
+    keyLength: number,
+    start: number,
+    length: number,
+  ): number {
+    const key = { source: this.#source, start: keyStart, length: keyLength };
+    return this.#queues.cell(this.#column, required(owner), this.#source, start, length, key);
+  }
 }
 
 /**
@@ -106,6 +154,7 @@ export class OpenPage {
    */
   openCells(context: ColumnContext, column: number, owners: Int32Array): Int32Array {
     if (context.kind !== 'static') requireKind(context, 'regular');
+    requirePart(context, undefined);
     const queues = this.#queues;
     const target = queues.cellColumn(this.#keys, context);
     const { rowCount, columnCount, starts, lengths } = this.#cells;
@@ -118,6 +167,18 @@ export class OpenPage {
         length < 0 ? -1 : queues.cell(target, owner(owners, row), this.#source, start, length);
     }
     return handles;
+  }
+
+  /** Opens elements of the cells of a column of several cells, one by one. */
+  elements(context: ColumnContext): PageElements {
+    const queues = this.#queues;
+    return new PageElements(queues, queues.keyColumn(this.#keys, context), this.#source);
+  }
+
+  /** Opens fields or map values of the cells of a column of several cells, one by one. */
+  parts(context: ColumnContext): PageParts {
+    const queues = this.#queues;
+    return new PageParts(queues, queues.cellColumn(this.#keys, context), this.#source);
   }
 
   /** The plain texts of the batch, after it ran. */
@@ -150,7 +211,10 @@ export class OpenPage {
 }
 
 function owner(owners: Int32Array, row: number): number {
-  const index = owners[row] as number;
+  return required(owners[row] as number);
+}
+
+function required(index: number): number {
   if (index < 0) throw new InternalError('a cell without a row or partition');
   return index;
 }

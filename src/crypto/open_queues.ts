@@ -1,6 +1,13 @@
 import { CiphertextError, InternalError } from '../errors/index.ts';
 import { AssociatedData, abandon } from './associated_data.ts';
-import { FORMAT_VERSION, SUITE_SIV, SUITE_SIV_PADDED, requireKind } from './column_context.ts';
+import {
+  FORMAT_VERSION,
+  SUITE_SIV,
+  SUITE_SIV_PADDED,
+  isElement,
+  requireKind,
+  requirePart,
+} from './column_context.ts';
 import type { ColumnContext } from './column_context.ts';
 import { Ints } from './ints.ts';
 import { OpenQueue } from './open_queue.ts';
@@ -16,6 +23,13 @@ const TAG_BYTES = 16;
 const CELL_OVERHEAD = HEAD_BYTES + NONCE_BYTES + TAG_BYTES;
 const KEY_OVERHEAD = HEAD_BYTES + TAG_BYTES;
 const MAX_KEY_BYTES = 0xffff;
+
+/** A stored map key, which the value under it is bound to: bytes of a source. */
+export interface StoredMapKey {
+  readonly source: number;
+  readonly start: number;
+  readonly length: number;
+}
 
 /** Where cells of one column go, under the active cell DEK and with its head. */
 export interface CellColumn {
@@ -134,28 +148,59 @@ export class OpenQueues {
   }
 
   /**
-   * Queues a cell.
+   * Queues an element of a list or set, or a key of a map.
    *
    * @param owner index of the row, or of the partition for static columns
    */
-  cell(column: CellColumn, owner: number, source: number, start: number, length: number): number {
+  element(column: KeyColumn, owner: number, source: number, start: number, length: number): number {
+    const { context } = column;
+    if (!isElement(context)) throw new InternalError('a cell used as an element');
+    checkKey(this.view(source), start, length, column, KEY_OVERHEAD, Number.MAX_SAFE_INTEGER);
+    const slot = context.kind === 'static' ? this.ad.detSlot(owner) : this.ad.rowDetSlot(owner);
+    const handle = this.#place(length - KEY_OVERHEAD);
+    column.queue.push(handle, column.number, slot, source, start + HEAD_BYTES);
+    return handle;
+  }
+
+  /**
+   * Queues a cell, a field of a user type, or the value of a map.
+   *
+   * @param owner index of the row, or of the partition for static columns
+   * @param key of a map's value
+   */
+  cell(
+    column: CellColumn,
+    owner: number,
+    source: number,
+    start: number,
+    length: number,
+    key?: StoredMapKey,
+  ): number {
     const { context } = column;
     const view = this.view(source);
     if (length < CELL_OVERHEAD || view.getInt32(start, true) !== column.head) {
-      return this.#unusualCell(column, owner, source, start, length);
+      return this.#unusualCell(column, owner, source, start, length, key);
     }
     const plain = length - CELL_OVERHEAD;
     if (context.padded && (plain === 0 || (plain & 15) !== 0)) {
       throw new CiphertextError('CIPHERTEXT_LENGTH', context.name);
     }
-    const slot =
-      context.kind === 'static'
-        ? this.ad.partitionSlot(owner, column.dek)
-        : this.ad.rowSlot(owner, column.dek);
+    const slot = this.#cellSlot(column, owner, key);
     const handle = this.#place(plain);
     column.queue.push(handle, column.number, slot, source, start + HEAD_BYTES + NONCE_BYTES);
     if (context.padded) this.#pushPadded(handle, context);
     return handle;
+  }
+
+  #cellSlot({ context, dek }: CellColumn, owner: number, key: StoredMapKey | undefined): number {
+    const isRow = context.kind === 'regular';
+    if (key !== undefined) {
+      requirePart(context, 'map_value');
+      return this.ad.entrySlot(owner, isRow, dek, key.source, key.start, key.length);
+    }
+    requirePart(context, undefined, 'field');
+    if (context.part === 'field') return this.ad.fieldSlot(owner, isRow, dek);
+    return isRow ? this.ad.rowSlot(owner, dek) : this.ad.partitionSlot(owner, dek);
   }
 
   /** A cell of another epoch, or none at all. */
@@ -165,6 +210,7 @@ export class OpenQueues {
     source: number,
     start: number,
     length: number,
+    key: StoredMapKey | undefined,
   ): number {
     const { context, keys } = column;
     const view = this.view(source);
@@ -174,7 +220,7 @@ export class OpenQueues {
     if (dek?.epoch !== epoch || dek === column.dek) {
       throw new CiphertextError('CIPHERTEXT_EPOCH', context.name);
     }
-    return this.cell(this.cellColumn(keys, context, dek), owner, source, start, length);
+    return this.cell(this.cellColumn(keys, context, dek), owner, source, start, length, key);
   }
 
   /**
@@ -191,6 +237,7 @@ export class OpenQueues {
     try {
       this.ad.runPartitions(states);
       this.ad.runRows(states);
+      this.ad.runEntries(states);
       this.#openAll(states, out);
       for (let i = 0; i < this.#padded.length; i += 2) {
         const context = this.#paddedContexts[this.#padded.at(i + 1)] as ColumnContext;
@@ -285,11 +332,11 @@ function checkKey(
   length: number,
   column: KeyColumn,
   min: number,
+  max = MAX_KEY_BYTES,
 ): void {
-  const isUsual =
-    length >= min && length <= MAX_KEY_BYTES && view.getInt32(start, true) === column.head;
+  const isUsual = length >= min && length <= max && view.getInt32(start, true) === column.head;
   if (isUsual) return;
-  checkHead(view, start, length, column.context, min, MAX_KEY_BYTES);
+  checkHead(view, start, length, column.context, min, max);
   throw new CiphertextError('CIPHERTEXT_EPOCH', column.context.name);
 }
 

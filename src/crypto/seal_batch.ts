@@ -1,6 +1,6 @@
 import { InternalError, InvalidRequestError } from '../errors/index.ts';
 import { AssociatedData, Partition, Row, abandon } from './associated_data.ts';
-import { requireKind } from './column_context.ts';
+import { isElement, requireKind, requirePart } from './column_context.ts';
 import type { ColumnContext } from './column_context.ts';
 import { OrderJobs, checkOrderBits, orderLength, orderMany } from './order.ts';
 import { chunk, newOutput, paddedLength } from './siv_chunk.ts';
@@ -22,7 +22,7 @@ const EMPTY = new Uint8Array(0);
 export type PartitionHandle = Partition;
 /** A row of a batch. */
 export type RowHandle = Row;
-/** A cell of a {@link SealBatch}. */
+/** A cell or an element of a {@link SealBatch}. */
 export type CellHandle = number & { readonly __cell: never };
 
 /** A clustering value of a {@link SealBatch}. */
@@ -44,6 +44,7 @@ interface KeyQueue {
   readonly dek: KeyDek;
   readonly partitions: SivQueue;
   readonly clusterings: SivQueue;
+  readonly elements: SivQueue;
   readonly orders: OrderJobs;
   /** Place and length of each order part's own length, in turn. */
   readonly orderLengths: number[];
@@ -153,24 +154,89 @@ export class SealBatch {
   }
 
   /**
-   * Queues a cell under the active cell DEK.
+   * Queues a cell, or a field of a user type, under the active cell DEK.
    *
    * @param r the row, or the partition for static columns
    * @param value serialised value, read when the batch runs; empty is a value
    */
   cell(r: RowHandle | PartitionHandle, context: ColumnContext, value: Uint8Array): CellHandle {
+    requirePart(context, undefined, 'field');
+    const isRow = r instanceof Row;
+    const dek = this.#partitionOf(r, context).keys.cellDek;
+    let slot: number;
+    if (context.part === 'field') slot = this.#ad.fieldSlot(r.index, isRow, dek);
+    else slot = isRow ? this.#ad.rowSlot(r.index, dek) : this.#ad.partitionSlot(r.index, dek);
+    return this.#pushCell(dek, context, slot, value);
+  }
+
+  /**
+   * Queues an element of a list or set, or a key of a map, under the key DEK: equal values of one row and column have equal
+   * stored bytes.
+   *
+   * @param r the row, or the partition for static columns
+   * @param value canonical value of a set element or map key, stored value of a list element; read when the batch runs
+   */
+  element(r: RowHandle | PartitionHandle, context: ColumnContext, value: Uint8Array): CellHandle {
+    if (!isElement(context)) throw new InternalError('a cell used as an element');
+    const { keyDek } = this.#partitionOf(r, context).keys;
+    const slot = r instanceof Row ? this.#ad.rowDetSlot(r.index) : this.#ad.detSlot(r.index);
+    const prepared = keyDek.prepared(context);
+    const length = HEAD_BYTES + TAG_BYTES + value.length;
+    const at = this.#reserve(length);
+    this.#heads.push(at, prepared.head);
+    const { elements } = this.#keyQueue(keyDek);
+    elements.push(prepared, slot, value, 0, value.length, (at + HEAD_BYTES) >> 2);
+    return this.#handle(at, length);
+  }
+
+  /**
+   * Queues the value of a map under the active cell DEK.
+   *
+   * @param r the row, or the partition for static columns
+   * @param key its key: an element of this batch, or stored bytes
+   * @param value serialised value, read when the batch runs; empty is a value
+   */
+  mapValue(
+    r: RowHandle | PartitionHandle,
+    context: ColumnContext,
+    key: CellHandle | Uint8Array,
+    value: Uint8Array,
+  ): CellHandle {
+    requirePart(context, 'map_value');
+    const dek = this.#partitionOf(r, context).keys.cellDek;
+    const ad = this.#ad;
+    const isRow = r instanceof Row;
+    let slot: number;
+    if (key instanceof Uint8Array) {
+      slot = ad.entrySlot(r.index, isRow, dek, ad.addSource(key), 0, key.length);
+    } else {
+      const at = this.#cellAt[key];
+      const length = this.#cellLength[key];
+      if (at === undefined || length === undefined) throw new InternalError('unknown cell handle');
+      slot = ad.entrySlot(r.index, isRow, dek, this.#own, at, length);
+    }
+    return this.#pushCell(dek, context, slot, value);
+  }
+
+  #partitionOf(r: RowHandle | PartitionHandle, context: ColumnContext): PartitionHandle {
     const isRow = r instanceof Row;
     requireKind(context, isRow ? 'regular' : 'static');
     const partition = isRow ? r.partition : r;
     this.#ad.requireOwn(partition);
-    const dek = partition.keys.cellDek;
+    return partition;
+  }
+
+  #pushCell(dek: CellDek, context: ColumnContext, slot: number, value: Uint8Array): CellHandle {
     const prepared = dek.prepared(context);
-    const slot = isRow ? this.#ad.rowSlot(r.index, dek) : this.#ad.partitionSlot(r.index, dek);
     const length = CELL_OVERHEAD + (context.padded ? paddedLength(value.length) : value.length);
     const at = this.#reserve(length);
     const tagAt = at + HEAD_BYTES + NONCE_BYTES;
     this.#heads.push(at, prepared.head);
     this.#cellQueue(dek).push(prepared, slot, value, 0, value.length, tagAt >> 2);
+    return this.#handle(at, length);
+  }
+
+  #handle(at: number, length: number): CellHandle {
     const handle = this.#cellAt.length as CellHandle;
     this.#cellAt.push(at);
     this.#cellLength.push(length);
@@ -190,6 +256,8 @@ export class SealBatch {
       this.#ad.runPartitions(states);
       for (const queue of this.#keyQueues) sealClusterings(queue, states, out);
       this.#ad.runRows(states);
+      for (const { elements } of this.#keyQueues) elements.seal(states, out);
+      this.#ad.runEntries(states);
       for (const { queue } of this.#cellQueues) queue.seal(states, out);
       complete = true;
       this.#out = out;
@@ -219,7 +287,7 @@ export class SealBatch {
     return this.#output().bytes.subarray(at, at + length);
   }
 
-  /** Stored bytes of a cell, after {@link run}. */
+  /** Stored bytes of a cell or an element, after {@link run}. */
   cellBytes(c: CellHandle): Uint8Array {
     const at = this.#cellAt[c];
     const length = this.#cellLength[c];
@@ -259,6 +327,7 @@ export class SealBatch {
       dek,
       partitions: new SivQueue(dek.det, false),
       clusterings: new SivQueue(dek.det, false),
+      elements: new SivQueue(dek.det, false),
       orders: new OrderJobs(),
       orderLengths: [],
     };

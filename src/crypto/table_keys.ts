@@ -70,6 +70,8 @@ export class KeyDek {
   /** 16 bytes. */
   readonly dekId: Uint8Array;
   readonly epoch: number;
+  /** CMAC of the stored clustering key of a table without clustering columns. */
+  readonly noClusteringMac = new Int32Array(4);
   readonly #contexts: ContextCache;
 
   private constructor(det: SivKey, order: OrderKeys, dekId: Uint8Array, epoch: number) {
@@ -78,6 +80,7 @@ export class KeyDek {
     this.dekId = dekId;
     this.epoch = epoch;
     this.#contexts = new ContextCache((context) => prepareContext(context, det, epoch, dekId));
+    cmacMany(det.mac, [Buffer.of(0)], this.noClusteringMac);
   }
 
   /**
@@ -105,6 +108,7 @@ export class KeyDek {
   /** Ends all cipher objects of the key. */
   dispose(): void {
     this.det.dispose();
+    this.noClusteringMac.fill(0);
     this.order.bind.dispose();
     this.order.chain.dispose();
     this.order.final.dispose();

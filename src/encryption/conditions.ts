@@ -1,19 +1,27 @@
 import { quoteIdentifier } from '../cql/index.ts';
 import type { BindMarker, Condition, Expression } from '../cql/index.ts';
-import { InvalidRequestError, UnsupportedStatementError } from '../errors/index.ts';
+import { InvalidRequestError } from '../errors/index.ts';
 import type { ColumnEntry, TableEntry } from '../schema/index.ts';
-import { compareValues, splitList } from '../values/index.ts';
+import {
+  compareValues,
+  isMultiCell,
+  packEntries,
+  serializeList,
+  serializeTuple,
+  splitList,
+} from '../values/index.ts';
 import type { CqlType } from '../values/index.ts';
 import { UNSET } from '../wire/index.ts';
 import type { Receiver } from './markers.ts';
-import { requireColumn, tableName } from './table_columns.ts';
+import { conditionTarget, containedType, contains } from './part_conditions.ts';
+import { requireColumn } from './table_columns.ts';
 import { compileTerm } from './terms.ts';
 import type { TermContext, TermScope, TermSource } from './terms.ts';
 
 /** Whether the logical value of a cell, null where there is none, meets a condition. */
 export type BoundCondition = (cell: Uint8Array | null) => boolean;
 
-/** One condition of a lightweight transaction on a whole cell. */
+/** One condition of a lightweight transaction; it is judged on the logical value of the whole column. */
 export interface ColumnCondition {
   readonly column: ColumnEntry;
   /** The condition on the stored column, for Cassandra's own validation. */
@@ -23,11 +31,28 @@ export interface ColumnCondition {
 }
 
 /** Bytes that no stored cell can be: every cell begins with the version of the format. */
-export const NO_CELL: Uint8Array = Buffer.of(0);
+const NO_CELL: Uint8Array = Buffer.of(0);
+
+/** What the column of a condition is compared with so that it never holds. */
+export function impossibleValue({ type }: ColumnEntry): Uint8Array {
+  if (!isMultiCell(type)) return NO_CELL;
+  switch (type.kind) {
+    case 'map':
+      return packEntries([[NO_CELL, NO_CELL]]);
+    case 'udt':
+      return serializeTuple([NO_CELL]);
+    default:
+      return serializeList([NO_CELL]);
+  }
+}
+
+function emptyCollection(): Uint8Array {
+  return serializeList([]);
+}
 
 /**
  * Compiles the conditions of a lightweight transaction.
- * @throws UnsupportedStatementError for conditions on a part of a column.
+ * @throws InvalidRequestError as Cassandra for conditions that a column cannot have
  */
 export function compileConditions(
   conditions: readonly Condition[],
@@ -42,50 +67,67 @@ export function compileConditions(
       );
     }
     const { operator } = condition;
-    if (
-      condition.key !== undefined ||
-      condition.field !== undefined ||
-      operator === 'CONTAINS' ||
-      operator === 'CONTAINS KEY'
-    ) {
-      throw new UnsupportedStatementError(
-        `IF with conditions on a part of a column is not supported by the proxy on the encrypted table ${tableName(table)} (see docs/compatibility.md)`,
-      );
+    if (operator === 'CONTAINS' || operator === 'CONTAINS KEY') {
+      return containsCondition(condition, operator, table, column, scope);
     }
-    const receiver: Receiver = {
-      keyspace: table.keyspace,
-      table: table.name,
-      name: column.name,
-      type: column.type,
-    };
-    const name = quoteIdentifier(column.name);
+    const target = conditionTarget(condition, table, column, scope);
+    const { receiver } = target;
     if (operator === 'IN') {
       const values = inValues(condition.value, receiver, scope);
       return {
         column,
-        validationText: `${name} IN ?`,
+        validationText: `${target.text} IN ?`,
         bind: (context) => {
+          const part = target.bind(context);
           const wanted = values(context);
-          return (cell) => wanted.some((value) => isSatisfied('=', column.type, cell, value));
+          return (cell) => {
+            const own = part(cell);
+            return wanted.some((value) => isSatisfied('=', target.type, own, value));
+          };
         },
       };
     }
     const isSlice = operator !== '=' && operator !== '!=';
-    if (isSlice) refuseDurations(column, operator);
+    if (isSlice) refuseDurations(target.type, operator);
     const source = compileTerm(single(condition.value), receiver, scope);
     return {
       column,
-      validationText: `${name} ${operator} ?`,
+      validationText: `${target.text} ${operator} ?`,
       bind: (context) => {
+        const part = target.bind(context);
         const value = source(context);
         if (value === UNSET) throw new InvalidRequestError("Invalid 'unset' value in condition");
         if (value === null && isSlice) {
           throw new InvalidRequestError(`Invalid comparison with null for operator "${operator}"`);
         }
-        return (cell) => isSatisfied(operator, column.type, cell, value);
+        return (cell) => isSatisfied(operator, target.type, part(cell), value);
       },
     };
   });
+}
+
+function containsCondition(
+  condition: Condition,
+  operator: 'CONTAINS' | 'CONTAINS KEY',
+  table: TableEntry,
+  column: ColumnEntry,
+  scope: TermScope,
+): ColumnCondition {
+  const { type, name } = containedType(operator, column);
+  const receiver = { keyspace: table.keyspace, table: table.name, name, type };
+  const source = compileTerm(single(condition.value), receiver, scope);
+  return {
+    column,
+    validationText: `${quoteIdentifier(column.name)} ${operator} ?`,
+    bind: (context) => {
+      const value = source(context);
+      if (value === UNSET) throw new InvalidRequestError("Invalid 'unset' value in condition");
+      if (value === null) {
+        throw new InvalidRequestError(`Invalid comparison with null for operator "${operator}"`);
+      }
+      return (cell) => contains(operator, column.type, cell, value);
+    },
+  };
 }
 
 function single(value: Condition['value']): Expression {
@@ -100,6 +142,10 @@ function isSatisfied(
   cell: Uint8Array | null,
   value: Uint8Array | null,
 ): boolean {
+  if (cell === null && value !== null && isMultiCell(type) && type.kind !== 'udt') {
+    // A collection without elements is not there, and equals an empty one.
+    return isSatisfied(operator, type, emptyCollection(), value);
+  }
   if (cell === null || value === null) {
     return operator === '!=' ? cell !== value : operator === '=' && cell === value;
   }
@@ -153,8 +199,8 @@ function isMarker(value: Condition['value']): value is BindMarker {
 }
 
 /** Cassandra's refusal, which it cannot make where the stored type is blob. */
-function refuseDurations(column: ColumnEntry, operator: string): void {
-  const what = durationsIn(column.type);
+function refuseDurations(type: CqlType, operator: string): void {
+  const what = durationsIn(type);
   if (what === undefined) return;
   throw new InvalidRequestError(`Slice conditions ( ${operator} ) are not supported on ${what}`);
 }

@@ -8,6 +8,7 @@ import type {
   Statement,
 } from '../cql/index.ts';
 import { InvalidRequestError, UnsupportedStatementError } from '../errors/index.ts';
+import { columnForm } from '../schema/index.ts';
 import type {
   AlterTableChange,
   CreateTableDefinition,
@@ -131,7 +132,10 @@ export function planCreateTable(
     storedText: (tableId) =>
       editText(text, [
         { span: statement.table.span, replacement: target },
-        ...statement.columns.map((column) => ({ span: column.type.span, replacement: 'blob' })),
+        ...statement.columns.map((column, index) => ({
+          span: column.type.span,
+          replacement: columns[index]?.storedType ?? 'blob',
+        })),
         // Custom properties are the proxy's: the id takes their place.
         ...(property === undefined
           ? []
@@ -154,7 +158,8 @@ function newColumn(
   kind: NewColumn['kind'],
   position: number,
 ): NewColumn {
-  return { name: column.name.text, type: printType(type), kind, position };
+  const base = { name: column.name.text, type: printType(type), kind, position };
+  return kind === 'static' || kind === 'regular' ? { ...base, ...columnForm(type) } : base;
 }
 
 /** Checks that Cassandra cannot make any more, because every stored column is a blob. */
@@ -190,9 +195,9 @@ function checkColumn(column: ColumnDefinition, type: CqlType, label: string, isK
       `duration type is not supported for PRIMARY KEY column '${name}'`,
     );
   }
-  if (isMultiCell(type)) {
-    throw new UnsupportedStatementError(
-      `the non-frozen type ${printType(type)} of column ${name} of ${label} is not supported by the proxy; write it as frozen<…> (see docs/compatibility.md)`,
+  if (type.kind === 'udt' && !type.frozen && type.fields.some((field) => isMultiCell(field.type))) {
+    throw new InvalidRequestError(
+      'Non-frozen UDTs with nested non-frozen collections are not supported',
     );
   }
 }
@@ -232,10 +237,11 @@ export function planAlterTable(
       for (const column of action.columns) {
         const type = resolve(column.type);
         checkColumn(column, type, label, false);
-        edits.push({ span: column.type.span, replacement: 'blob' });
+        const planned = newColumn(column, type, column.isStatic ? 'static' : 'regular', 0);
+        edits.push({ span: column.type.span, replacement: planned.storedType ?? 'blob' });
         // IF NOT EXISTS leaves a column that is there as it is.
         if (action.ifNotExists && table.columns.has(column.name.text)) continue;
-        columns.push(newColumn(column, type, column.isStatic ? 'static' : 'regular', 0));
+        columns.push(planned);
       }
       change = columns.length === 0 ? { kind: 'with' } : { kind: 'add', columns };
       break;

@@ -13,6 +13,8 @@ export { MarkerRegistry } from './markers.ts';
 export type { Receiver } from './markers.ts';
 export { CryptoTicks } from './crypto_ticks.ts';
 export type { Defer } from './crypto_ticks.ts';
+export { columnParts } from './column_parts.ts';
+export type { ColumnParts } from './column_parts.ts';
 export { columnContext, HIDDEN_PREFIX, tableName } from './table_columns.ts';
 export type { TermContext } from './terms.ts';
 export { typeResolver } from './type_resolver.ts';

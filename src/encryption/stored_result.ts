@@ -9,14 +9,22 @@ import type { ColumnEntry, TableEntry } from '../schema/index.ts';
 import type { RowsWriter } from '../wire/index.ts';
 import type { KeyRestriction } from './restrictions.ts';
 import type { StoredClustering } from './key_sealing.ts';
+import { columnParts } from './column_parts.ts';
+import type { ColumnParts } from './column_parts.ts';
 import { PageKeys, foreignResult } from './page_keys.ts';
+import { OpenedParts } from './part_open.ts';
 import { columnContext } from './table_columns.ts';
 
 /** What a column of a stored result is, and so how it is read. */
 export type StoredRole =
   | { readonly kind: 'partition'; readonly position: number }
   | { readonly kind: 'clustering'; readonly position: number }
-  | { readonly kind: 'static' | 'regular'; readonly context: ColumnContext }
+  | {
+      readonly kind: 'static' | 'regular';
+      readonly context: ColumnContext;
+      /** Of a column of several cells. */
+      readonly parts?: ColumnParts | undefined;
+    }
   /** Not encrypted: writetime, ttl, count, token, [applied]. `width` is its size in bytes, null apart. */
   | { readonly kind: 'plain'; readonly width: number };
 
@@ -25,7 +33,8 @@ export function roleOf(table: TableEntry, column: ColumnEntry): StoredRole {
   if (column.kind === 'partition' || column.kind === 'clustering') {
     return { kind: column.kind, position: column.position };
   }
-  return { kind: column.kind, context: columnContext(table, column) };
+  const parts = columnParts(table, column);
+  return { kind: column.kind, context: columnContext(table, column), parts };
 }
 
 /** What is known of the rows of a result before they are read: the statement's own keys. */
@@ -64,6 +73,8 @@ interface AnswerColumn {
   readonly handles: Int32Array | undefined;
   readonly constant: Uint8Array | undefined;
   readonly column: number;
+  /** A column of several cells: then nothing else counts. */
+  readonly parts?: OpenedParts;
 }
 
 /** The rows of an answer, queued for decryption: to be taken when the batch ran. */
@@ -91,7 +102,8 @@ export class OpenedRows {
   /** Most bytes that {@link writeTo} writes, if no cell that is sent as it was is longer than 8. */
   byteLength(): number {
     const shared = this.#columns.reduce((sum, { constant }) => sum + (constant?.length ?? 8), 0);
-    return (shared + this.#columns.length * 4) * this.rowCount + this.#page.output.length;
+    const parts = this.#columns.reduce((sum, column) => sum + (column.parts?.overhead ?? 0), 0);
+    return (shared + this.#columns.length * 4) * this.rowCount + this.#page.output.length + parts;
   }
 
   /** Writes the logical cells, row by row. @throws InternalError when the batch did not run. */
@@ -100,7 +112,11 @@ export class OpenedRows {
     const { output } = page;
     const { bytes, starts, lengths, columnCount } = this.#cells;
     for (let row = 0; row < this.rowCount; row++) {
-      for (const { handles, constant, column } of this.#columns) {
+      for (const { handles, constant, column, parts } of this.#columns) {
+        if (parts !== undefined) {
+          writer.writeCell(parts.value(row));
+          continue;
+        }
         if (handles !== undefined) {
           const handle = handles[row] as number;
           if (handle < 0) writer.writeCell(null);
@@ -128,7 +144,8 @@ export class OpenedRows {
     const { output } = page;
     const { bytes, starts, lengths, columnCount } = this.#cells;
     return Array.from({ length: this.rowCount }, (_, row) =>
-      this.#columns.map(({ handles, constant, column }) => {
+      this.#columns.map(({ handles, constant, column, parts }) => {
+        if (parts !== undefined) return parts.value(row);
         if (handles !== undefined) {
           const handle = handles[row] as number;
           if (handle < 0) return null;
@@ -225,12 +242,19 @@ class ColumnOpener {
       case 'regular': {
         const isRegular = role.kind === 'regular';
         const owners = isRegular ? this.#keys.rows : this.#keys.partitions;
+        if (role.parts !== undefined) return this.#openParts(role.parts, column, owners);
         if (isRegular) this.#requireRows(column, owners);
         this.#count(column);
         const handles = this.#page.openCells(role.context, column, owners);
         return { handles, constant: undefined, column };
       }
     }
+  }
+
+  #openParts(shape: ColumnParts, column: number, owners: Int32Array): AnswerColumn {
+    const parts = new OpenedParts(this.#page, this.#table, shape, this.#cells, column, owners);
+    this.cellCount += parts.count;
+    return { handles: undefined, constant: undefined, column, parts };
   }
 
   /** Without a key from WHERE the row says which partition it is of: each component must prove itself. */

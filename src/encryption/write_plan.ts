@@ -18,6 +18,8 @@ import { compileConditions } from './conditions.ts';
 import type { ColumnCondition } from './conditions.ts';
 import { clusteringText } from './key_sealing.ts';
 import type { MarkerRegistry, Receiver } from './markers.ts';
+import { planPartAssignment, planPartDeletion, wholeWrite } from './part_writes.ts';
+import type { PartWrite, PlannedPart } from './part_writes.ts';
 import { analyseWhere } from './restrictions.ts';
 import type { KeyRestriction } from './restrictions.ts';
 import { columnContext, requireColumn, tableName } from './table_columns.ts';
@@ -32,15 +34,19 @@ export type WriteMarker =
   /** All clustering restrictions of a DELETE, in order. */
   | { readonly kind: 'clustering_restrictions' }
   | { readonly kind: 'cell'; readonly cell: number }
+  /** The key of an entry of a map. */
+  | { readonly kind: 'cell_key'; readonly cell: number }
   | { readonly kind: 'plain'; readonly source: TermSource }
   /** What a column of `conditionColumns` is compared with; always the last markers. */
-  | { readonly kind: 'condition' };
+  | { readonly kind: 'condition'; readonly column: ColumnEntry };
 
-/** A cell that a statement writes. */
+/** A cell that a statement writes, or what it does to a column of several cells. */
 export interface CellAssignment {
   readonly column: ColumnEntry;
   readonly context: ColumnContext;
   readonly source: TermSource;
+  /** Of a column of several cells: how the value is encrypted. */
+  readonly parts?: PartWrite | undefined;
 }
 
 /** Everything about an INSERT, UPDATE or DELETE on an encrypted table that does not depend on its values. */
@@ -51,7 +57,7 @@ export interface WritePlan {
   /** The statement on the stored table with the client's own structure: PREPAREd for Cassandra's own errors. */
   readonly validationText: string;
   readonly refusal: ProxyError | undefined;
-  /** The statement that is executed, for one row (INSERT, UPDATE) or one partition (DELETE). */
+  /** The statement that is executed, for one row (INSERT, UPDATE, DELETE of elements) or one partition (DELETE). */
   readonly storedText: string;
   readonly markers: readonly WriteMarker[];
   readonly partition: readonly KeyRestriction[];
@@ -124,7 +130,7 @@ function planInsert(statement: InsertStatement, planning: Planning): WritePlan {
     storedMarkers.push(markerOf(column, cells.length));
     if (column.kind === 'partition') partition.push(equality(column, source));
     else if (column.kind === 'clustering') clustering.push(equality(column, source));
-    else cells.push({ column, context: columnContext(table, column), source });
+    else cells.push(wholeCell(table, column, source));
   });
   const using = compileUsing(statement.using, planning);
   const text = `INSERT INTO ${target} (${columns.map((column) => quoteIdentifier(column.name)).join(', ')}) VALUES (${columns.map(() => '?').join(', ')})${statement.ifNotExists ? ' IF NOT EXISTS' : ''}${using.text}`;
@@ -155,14 +161,18 @@ function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {
   for (const assignment of statement.assignments) {
     const column = requireColumn(table, assignment.column);
     if (assignment.kind !== 'set') {
-      throw new InvalidRequestError(
-        `Invalid operation on ${column.name}: it is neither a counter nor a non-frozen collection or user type`,
-      );
+      if (column.kind === 'partition' || column.kind === 'clustering') {
+        throw new InvalidRequestError(`PRIMARY KEY part ${column.name} found in SET part`);
+      }
+      const part = planPartAssignment(assignment, table, column, scope);
+      assignments.push(part.text);
+      addPart(part, cells, storedMarkers);
+      continue;
     }
     const source = compileTerm(assignment.value, receiver(table, column, false), scope);
     assignments.push(`${quoteIdentifier(column.name)} = ?`);
     storedMarkers.push({ kind: 'cell', cell: cells.length });
-    cells.push({ column, context: columnContext(table, column), source });
+    cells.push(wholeCell(table, column, source));
   }
   const where = analyseWhere(statement.where, table, scope);
   const refusal = where.refusal ?? tokenRefusal(where, table);
@@ -195,25 +205,14 @@ function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {
   };
 }
 
-/** Cassandra's words for the deletion of a part of a column whose cell is whole. */
-function partDeletion({ name, type }: ColumnEntry, isField: boolean): string {
-  if (isField) {
-    return type.kind === 'udt'
-      ? `Frozen UDT column ${name} does not support field deletions`
-      : `Invalid field deletion operation for non-UDT column ${name}`;
-  }
-  const isCollection = type.kind === 'list' || type.kind === 'set' || type.kind === 'map';
-  return `Invalid deletion operation for ${isCollection ? 'frozen' : 'non'} collection column ${name}`;
-}
-
 function planDelete(statement: DeleteStatement, planning: Planning): WritePlan {
   const { table, scope, target } = planning;
+  const cells: CellAssignment[] = [];
+  const targetMarkers: WriteMarker[] = [];
   const targets = statement.targets.map((deleted) => {
-    const column = requireColumn(table, deleted.column);
-    if (deleted.key !== undefined || deleted.field !== undefined) {
-      throw new InvalidRequestError(partDeletion(column, deleted.field !== undefined));
-    }
-    return quoteIdentifier(column.name);
+    const part = planPartDeletion(deleted, table, requireColumn(table, deleted.column), scope);
+    addPart(part, cells, targetMarkers);
+    return part.text;
   });
   const using = compileUsing(statement.using, planning);
   const where = analyseWhere(statement.where, table, scope);
@@ -228,6 +227,7 @@ function planDelete(statement: DeleteStatement, planning: Planning): WritePlan {
     refusal,
     storedText: `${head} WHERE ${table.partitionKey.map((column) => `${quoteIdentifier(column.name)} = ?`).join(' AND ')}${clusteringText(where.clustering, quoteIdentifier)}${condition.storedText}`,
     markers: [
+      ...targetMarkers,
       ...using.markers,
       ...table.partitionKey.map((column) => ({
         kind: 'partition' as const,
@@ -238,12 +238,26 @@ function planDelete(statement: DeleteStatement, planning: Planning): WritePlan {
     ],
     partition: where.partition,
     clustering: where.clustering,
-    cells: [],
+    cells,
     conditional: statement.ifExists || condition.conditions.length > 0,
     conditions: condition.conditions,
     conditionColumns: condition.columns,
     hasTimestamp: statement.using.timestamp !== undefined,
   };
+}
+
+function wholeCell(table: TableEntry, column: ColumnEntry, source: TermSource): CellAssignment {
+  const context = columnContext(table, column);
+  return { column, context, source, parts: wholeWrite(table, column) };
+}
+
+/** Adds the markers of a planned part, in the order of its text. */
+function addPart(part: PlannedPart, cells: CellAssignment[], markers: WriteMarker[]): void {
+  for (const source of part.plain) markers.push({ kind: 'plain', source });
+  if (part.cell === undefined) return;
+  if (part.cell.parts?.key !== undefined) markers.push({ kind: 'cell_key', cell: cells.length });
+  markers.push({ kind: 'cell', cell: cells.length });
+  cells.push(part.cell);
 }
 
 /** The IF clause of an UPDATE or DELETE. */
@@ -268,7 +282,7 @@ function planCondition(
   return {
     validationText: ` IF ${conditions.map(({ validationText }) => validationText).join(' AND ')}`,
     storedText: ` IF ${columns.map(({ name }) => `${quoteIdentifier(name)} = ?`).join(' AND ')}`,
-    markers: columns.map(() => ({ kind: 'condition' as const })),
+    markers: columns.map((column) => ({ kind: 'condition' as const, column })),
     conditions,
     columns,
   };

@@ -14,8 +14,10 @@ import {
   storedClustering,
 } from './key_sealing.ts';
 import type { ClusteringValues, PartitionKey, SealedClustering } from './key_sealing.ts';
-import { NO_CELL } from './conditions.ts';
+import { impossibleValue } from './conditions.ts';
 import type { BoundCondition } from './conditions.ts';
+import { sealPart } from './part_writes.ts';
+import type { SealedPart } from './part_writes.ts';
 import type { TermContext } from './terms.ts';
 import type { WritePlan } from './write_plan.ts';
 
@@ -25,6 +27,8 @@ export interface BoundWrite {
   readonly partitions: readonly PartitionKey[];
   readonly clustering: ClusteringValues;
   readonly cells: readonly BoundValue[];
+  /** Keys of entries of maps, by cell. */
+  readonly cellKeys: readonly (BoundValue | undefined)[];
   /** Values of the plain markers (TTL, TIMESTAMP), in order. */
   readonly plain: readonly BoundValue[];
 }
@@ -44,6 +48,7 @@ export function bindWrite(plan: WritePlan, context: TermContext): BoundWrite {
     partitions,
     clustering: clusteringValues(plan.clustering, context),
     cells: plan.cells.map((cell) => cell.source(context)),
+    cellKeys: plan.cells.map((cell) => cell.parts?.key?.(context)),
     plain: plan.markers.flatMap((marker) =>
       marker.kind === 'plain' ? [marker.source(context)] : [],
     ),
@@ -73,7 +78,7 @@ interface SealedStatement {
   readonly key: PartitionKey;
   readonly clusteringValues: ClusteringValues;
   readonly clustering: SealedClustering;
-  readonly cells: readonly (CellHandle | null | typeof UNSET)[];
+  readonly cells: readonly (CellHandle | SealedPart | null | typeof UNSET)[];
 }
 
 /** A write queued for sealing. */
@@ -93,13 +98,25 @@ export function sealWrite(batch: SealBatch, keys: TableCipherKeys, bound: BoundW
   for (const key of bound.partitions) {
     const partition = sealPartition(batch, keys, table, key);
     cellCount += key.length;
-    const rows = plan.statement === 'delete' ? [bound.clustering] : rowsOf(bound.clustering);
+    // Elements are bound to their row, so a DELETE of some has a statement for each row.
+    const isWholePartition = plan.statement === 'delete' && plan.cells.length === 0;
+    const rows = isWholePartition ? [bound.clustering] : rowsOf(bound.clustering);
     for (const values of rows) {
       const clustering = sealClustering(batch, partition, table, plan.clustering, values);
       const needsRow = plan.cells.some((cell) => cell.column.kind === 'regular');
       const row = needsRow ? batch.row(partition, inColumnOrder(plan, clustering)) : undefined;
       const cells = plan.cells.map((cell, index) => {
         const value = bound.cells[index];
+        if (cell.parts !== undefined) {
+          const owner = cell.column.kind === 'static' ? partition : row;
+          if (owner === undefined) throw new InternalError('an element without its row');
+          const part = sealPart(batch, owner, cell.parts, {
+            key: bound.cellKeys[index],
+            value: value ?? null,
+          });
+          cellCount += part.count;
+          return part;
+        }
         if (value === undefined || value === UNSET) return UNSET;
         if (value === null) return null;
         cellCount++;
@@ -177,15 +194,19 @@ export function storedStatements(batch: SealBatch, write: SealedWrite): StoredSt
           break;
         case 'cell': {
           const cell = statement.cells[marker.cell];
-          values.push(
-            cell === undefined || cell === UNSET || cell === null
-              ? (cell ?? null)
-              : batch.cellBytes(cell),
-          );
+          if (cell === undefined || cell === UNSET || cell === null) values.push(cell ?? null);
+          else if (typeof cell === 'number') values.push(batch.cellBytes(cell));
+          else values.push(storedPart(batch, cell.value));
+          break;
+        }
+        case 'cell_key': {
+          const cell = statement.cells[marker.cell];
+          if (typeof cell !== 'object' || cell === null) missing();
+          values.push(storedPart(batch, cell.key ?? null));
           break;
         }
         case 'condition':
-          values.push(NO_CELL);
+          values.push(impossibleValue(marker.column));
           break;
         case 'plain': {
           const value = write.bound.plain[plainIndex++];
@@ -205,6 +226,10 @@ export function storedStatements(batch: SealBatch, write: SealedWrite): StoredSt
       },
     };
   });
+}
+
+function storedPart(batch: SealBatch, part: SealedPart['value']): BoundValue {
+  return part === null || part === UNSET ? part : part.bytes(batch);
 }
 
 function namesWholeRow({ table, clustering }: WritePlan): boolean {

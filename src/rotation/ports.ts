@@ -50,7 +50,7 @@ export interface RotationPorts {
   readonly catalog: Catalog;
   readonly clock: Clock;
   readonly deks: CellDekMaker;
-  readonly rows: Pick<StoredRows, 'requireKnownTokens' | 'page' | 'row' | 'write'>;
+  readonly rows: Pick<StoredRows, 'requireKnownTokens' | 'page' | 'row' | 'entries' | 'write'>;
   /** Keys for the background work; taken anew for each use. */
   readonly leases: Pick<ConnectionLeases, 'acquire' | 'release'>;
   /** What this process has encrypted. */

@@ -7,19 +7,34 @@ import type {
   RowHandle,
   TableCipherKeys,
 } from '../crypto/index.ts';
-import { columnContext } from '../encryption/index.ts';
+import { columnContext, columnParts } from '../encryption/index.ts';
 import { CiphertextError, SchemaError } from '../errors/index.ts';
-import type { ColumnEntry, TableEntry } from '../schema/index.ts';
-import type { StoredCell, StoredTable, StoredTableRow } from '../upstream/index.ts';
+import type { ColumnEntry, ColumnScheme, TableEntry } from '../schema/index.ts';
+import type { StoredCell, StoredColumn, StoredTable, StoredTableRow } from '../upstream/index.ts';
 
 /** A cell of an old epoch. */
 interface OldCell {
   readonly partition: readonly Buffer[];
   /** `null` for a static cell. */
   readonly clustering: readonly Buffer[] | null;
-  /** Place among the static or the regular columns. */
+  /** Place among the static or the regular columns of {@link StoredTable}; of an entry among its maps. */
   readonly index: number;
   readonly context: ColumnContext;
+  readonly cell: StoredCell;
+  /** Of an entry of a map. */
+  readonly entry?: { readonly map: string; readonly key: Buffer };
+}
+
+/** A row with what is to be looked at of its maps. */
+export interface RowWithEntries extends StoredTableRow {
+  readonly entries?: readonly MapEntry[];
+}
+
+/** An entry of a map with its write time. */
+export interface MapEntry {
+  readonly isStatic: boolean;
+  readonly map: string;
+  readonly key: Buffer;
   readonly cell: StoredCell;
 }
 
@@ -41,7 +56,7 @@ export interface ReencryptedRows {
  */
 export function storedTable(table: TableEntry): StoredTable {
   const cells = [...table.statics, ...table.regulars];
-  const strange = cells.find((column) => column.scheme !== 'cell' || column.storedType !== 'blob');
+  const strange = cells.find((column) => !KNOWN_SCHEMES.has(column.scheme));
   if (strange !== undefined) {
     throw new SchemaError(
       'SCHEMA_REENCRYPTION_COLUMN',
@@ -49,14 +64,69 @@ export function storedTable(table: TableEntry): StoredTable {
     );
   }
   const names = (columns: readonly ColumnEntry[]): string[] => columns.map(({ name }) => name);
+  const maps = (columns: readonly ColumnEntry[]): string[] =>
+    names(columns.filter(({ scheme }) => scheme === 'map'));
   return {
     keyspace: table.keyspace,
     name: table.name,
     partition: names(table.partitionKey),
     clustering: names(table.clustering),
-    statics: names(table.statics),
-    regulars: names(table.regulars),
+    statics: cellsOf(table, table.statics).map(({ column }) => column),
+    regulars: cellsOf(table, table.regulars).map(({ column }) => column),
+    staticMaps: maps(table.statics),
+    regularMaps: maps(table.regulars),
   };
+}
+
+/** Lists and sets have elements only, which are under the key DEK: a rotation does not touch them. */
+const KNOWN_SCHEMES: ReadonlySet<string> = new Set<ColumnScheme>([
+  'cell',
+  'list',
+  'set',
+  'map',
+  'fields',
+]);
+
+/** What is stored under the cell DEK as one cell: whole columns, and fields of user types that are not frozen. */
+function cellsOf(
+  table: TableEntry,
+  columns: readonly ColumnEntry[],
+): { readonly column: StoredColumn; readonly context: ColumnContext }[] {
+  return columns.flatMap((column): ReturnType<typeof cellsOf> => {
+    const parts = columnParts(table, column);
+    if (parts === undefined) {
+      return [{ column: column.name, context: columnContext(table, column) }];
+    }
+    if (parts.kind !== 'fields') return [];
+    return parts.fields.map((context, index) => ({
+      column: { column: column.name, field: parts.type.fields[index]?.name ?? '' },
+      context,
+    }));
+  });
+}
+
+/** The entries of maps in a row that are older than an epoch. Their write times are not known yet. */
+export function oldEntries(
+  table: StoredTable,
+  row: StoredTableRow,
+  epoch: number,
+  withStatics: boolean,
+): { readonly isStatic: boolean; readonly map: string; readonly keys: readonly Buffer[] }[] {
+  const found = (
+    names: readonly string[] = [],
+    maps: StoredTableRow['staticMaps'] = [],
+    isStatic: boolean,
+  ): ReturnType<typeof oldEntries> =>
+    names.flatMap((map, index) => {
+      const keys = (maps[index] ?? [])
+        .filter(([, value]) => isBefore(value, epoch))
+        .map(([key]) => key);
+      return keys.length === 0 ? [] : [{ isStatic, map, keys }];
+    });
+  return [
+    ...(withStatics ? found(table.staticMaps, row.staticMaps, true) : []),
+    ...(row.clustering === null ? [] : found(table.regularMaps, row.regularMaps, false)),
+  ];
 }
 
 /**
@@ -66,7 +136,7 @@ export function storedTable(table: TableEntry): StoredTable {
 export function reencryptRows(
   table: TableEntry,
   keys: TableCipherKeys,
-  rows: readonly StoredTableRow[],
+  rows: readonly RowWithEntries[],
 ): ReencryptedRows {
   const old = oldCells(table, keys.cellDek.epoch, rows);
   const damaged: { column: string; code: string }[] = [];
@@ -76,10 +146,15 @@ export function reencryptRows(
     (stored) => batch.storedPartition(keys, stored),
     (partition, clustering) => batch.row(partition, clustering),
   );
-  const queued: { old: OldCell; handle: CellHandle }[] = opened.map(({ cell, plain }) => ({
-    old: cell,
-    handle: batch.cell(places.of(cell), cell.context, plain),
-  }));
+  const queued: { old: OldCell; handle: CellHandle }[] = opened.map(({ cell, plain }) => {
+    const { context, entry } = cell;
+    const place = places.of(cell);
+    const handle =
+      entry === undefined
+        ? batch.cell(place, context, plain)
+        : batch.mapValue(place, context, entry.key, plain);
+    return { old: cell, handle };
+  });
   batch.run();
   for (const { plain } of opened) plain.fill(0);
   return {
@@ -91,27 +166,43 @@ export function reencryptRows(
   };
 }
 
-function oldCells(table: TableEntry, epoch: number, rows: readonly StoredTableRow[]): OldCell[] {
+function oldCells(table: TableEntry, epoch: number, rows: readonly RowWithEntries[]): OldCell[] {
   const old: OldCell[] = [];
+  const statics = cellsOf(table, table.statics);
+  const regulars = cellsOf(table, table.regulars);
   let last: StoredTableRow | undefined;
   for (const row of rows) {
     const isSame = last !== undefined && sameKey(last.partition, row.partition);
     last = row;
     const add = (
-      columns: readonly ColumnEntry[],
+      columns: ReturnType<typeof cellsOf>,
       cells: readonly (StoredCell | null)[],
       clustering: readonly Buffer[] | null,
     ): void => {
       for (const [index, cell] of cells.entries()) {
         const column = columns[index];
         if (cell === null || column === undefined || !isBefore(cell.value, epoch)) continue;
-        const context = columnContext(table, column);
-        old.push({ partition: row.partition, clustering, index, context, cell });
+        old.push({ partition: row.partition, clustering, index, context: column.context, cell });
       }
     };
     // Every row of a partition carries its static cells.
-    if (!isSame) add(table.statics, row.statics, null);
-    if (row.clustering !== null) add(table.regulars, row.regulars, row.clustering);
+    if (!isSame) add(statics, row.statics, null);
+    if (row.clustering !== null) add(regulars, row.regulars, row.clustering);
+    for (const { isStatic, map, key, cell } of row.entries ?? []) {
+      const column = table.columns.get(map);
+      const parts = column && columnParts(table, column);
+      if (parts?.kind !== 'map' || !isBefore(cell.value, epoch)) continue;
+      const clustering = isStatic ? null : row.clustering;
+      const entry = { map, key };
+      old.push({
+        partition: row.partition,
+        clustering,
+        index: 0,
+        context: parts.value,
+        cell,
+        entry,
+      });
+    }
   }
   return old;
 }
@@ -157,7 +248,10 @@ function openTogether(keys: TableCipherKeys, old: readonly OldCell[]): Opened[] 
   );
   const queued: { cell: OldCell; handle: OpenHandle }[] = old.map((cell) => ({
     cell,
-    handle: batch.openCell(places.of(cell), cell.context, cell.cell.value),
+    handle:
+      cell.entry === undefined
+        ? batch.openCell(places.of(cell), cell.context, cell.cell.value)
+        : batch.openMapValue(places.of(cell), cell.context, cell.entry.key, cell.cell.value),
   }));
   batch.run();
   return queued.map(({ cell, handle }) => ({ cell, plain: batch.bytes(handle) }));

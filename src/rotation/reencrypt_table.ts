@@ -6,8 +6,8 @@ import type { StoredRowPage, StoredTable, StoredTableRow, TokenRange } from '../
 import { JobLostError, saveScan } from './jobs.ts';
 import type { ScanState } from './jobs.ts';
 import type { RotationOptions, RotationPorts } from './ports.ts';
-import { reencryptRows, sameKey, storedTable } from './reencrypt_rows.ts';
-import type { RewrittenCell } from './reencrypt_rows.ts';
+import { oldEntries, reencryptRows, sameKey, storedTable } from './reencrypt_rows.ts';
+import type { MapEntry, RewrittenCell, RowWithEntries } from './reencrypt_rows.ts';
 import { liveHolds, PERMIT_MS } from './truncation.ts';
 import { writeBatches } from './write_back.ts';
 
@@ -89,7 +89,7 @@ export class TableScan {
         state = undefined;
       }
       const table = storedTable(entry);
-      if (table.statics.length + table.regulars.length === 0) return;
+      if (isWithoutCells(table)) return;
       const page = await this.#ports.rows.page(table, range, this.#fetchSize, state);
       let cells: number;
       try {
@@ -122,7 +122,8 @@ export class TableScan {
     page: StoredRowPage,
     range: TokenRange,
   ): Promise<number> {
-    const { cells, damaged } = reencryptRows(entry, await this.#keys(entry), page.rows);
+    const rows = await this.#withEntries(table, page.rows, (await this.#keys(entry)).cellDek.epoch);
+    const { cells, damaged } = reencryptRows(entry, await this.#keys(entry), rows);
     for (const { column, code } of damaged) {
       this.#ports.logger.error(
         { column, code, after_token: String(range.after), up_to_token: String(range.upTo) },
@@ -165,7 +166,9 @@ export class TableScan {
     for (let attempt = 0; ; attempt++) {
       await this.#permit();
       const row = await this.#ports.rows.row(table, partition, clustering);
-      const expiring = (row === undefined ? [] : [only(row, clustering)]).map(withTtl);
+      const own = row === undefined ? [] : [only(row, clustering)];
+      const { epoch } = (await this.#keys(entry)).cellDek;
+      const expiring = (await this.#withEntries(table, own, epoch)).map(withTtl);
       const { cells } = reencryptRows(entry, await this.#keys(entry), expiring);
       if (cells.length === 0) return written;
       if (attempt === TTL_ATTEMPTS) {
@@ -180,6 +183,32 @@ export class TableScan {
       }
       if (attempt === 0) written = cells.length;
     }
+  }
+
+  /** Reads the write times of old entries of maps, which do not come with the page. */
+  async #withEntries(
+    table: StoredTable,
+    rows: readonly StoredTableRow[],
+    epoch: number,
+  ): Promise<RowWithEntries[]> {
+    const complete: RowWithEntries[] = [];
+    let last: StoredTableRow | undefined;
+    for (const row of rows) {
+      // Every row of a partition carries its static maps.
+      const isNew = last === undefined || !sameKey(last.partition, row.partition);
+      last = row;
+      const entries: MapEntry[] = [];
+      for (const { isStatic, map, keys } of oldEntries(table, row, epoch, isNew)) {
+        const clustering = isStatic ? null : row.clustering;
+        const cells = await this.#ports.rows.entries(table, row.partition, clustering, map, keys);
+        for (const [index, key] of keys.entries()) {
+          const cell = cells[index];
+          if (cell !== undefined && cell !== null) entries.push({ isStatic, map, key, cell });
+        }
+      }
+      complete.push({ ...row, entries });
+    }
+    return complete;
   }
 
   #entry(): TableEntry {
@@ -274,6 +303,15 @@ function widthOf(table: StoredTable): { statics: number; regulars: number } {
   return { statics: table.statics.length, regulars: table.regulars.length };
 }
 
+function isWithoutCells({
+  statics,
+  regulars,
+  staticMaps = [],
+  regularMaps = [],
+}: StoredTable): boolean {
+  return statics.length + regulars.length + staticMaps.length + regularMaps.length === 0;
+}
+
 function isSameRow(a: RewrittenCell, b: RewrittenCell): boolean {
   if (!sameKey(a.partition, b.partition)) return false;
   if (a.clustering === null || b.clustering === null) return a.clustering === b.clustering;
@@ -282,12 +320,19 @@ function isSameRow(a: RewrittenCell, b: RewrittenCell): boolean {
 
 /** The static or the regular cells of a row: reading one by its whole key gives both. */
 function only(row: StoredTableRow, clustering: readonly Buffer[] | null): StoredTableRow {
-  if (clustering !== null) return { ...row, statics: row.statics.map(() => null) };
+  if (clustering !== null) {
+    return { ...row, statics: row.statics.map(() => null), staticMaps: [] };
+  }
   return { ...row, clustering: null, regulars: row.regulars.map(() => null) };
 }
 
-function withTtl(row: StoredTableRow): StoredTableRow {
+function withTtl(row: RowWithEntries): RowWithEntries {
   const expiring = (cells: StoredTableRow['regulars']): StoredTableRow['regulars'] =>
     cells.map((cell) => (cell?.ttl === null ? null : cell));
-  return { ...row, statics: expiring(row.statics), regulars: expiring(row.regulars) };
+  return {
+    ...row,
+    statics: expiring(row.statics),
+    regulars: expiring(row.regulars),
+    entries: row.entries?.filter(({ cell }) => cell.ttl !== null) ?? [],
+  };
 }

@@ -32,9 +32,19 @@ export function writeBatches(
     if (first !== undefined && (isFull || !sameKey(first.write.partition, cell.partition))) flush();
     const { timestamp, ttl } = cell.cell;
     const seconds = ttl === null ? 0 : ttl + addTtl;
+    if (cell.entry !== undefined) {
+      const { partition, clustering, entry } = cell;
+      const write = { partition, clustering, timestamp, ttl: seconds, cells: [] };
+      current.push({ write: { ...write, entry: { ...entry, value: cell.bytes } }, cells: [] });
+      bytes += cell.bytes.length;
+      continue;
+    }
     let group = current.find(
       ({ write }) =>
-        write.timestamp === timestamp && write.ttl === seconds && sameRow(write.clustering, cell),
+        write.entry === undefined &&
+        write.timestamp === timestamp &&
+        write.ttl === seconds &&
+        sameRow(write.clustering, cell),
     );
     if (group === undefined) {
       const count = cell.clustering === null ? width.statics : width.regulars;

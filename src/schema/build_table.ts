@@ -1,5 +1,7 @@
 import { MetadataIntegrityError, SchemaError, toProxyError } from '../errors/index.ts';
 import type { ProxyError } from '../errors/index.ts';
+import type { CqlType } from '../values/index.ts';
+import { columnForm } from './column_form.ts';
 import type { ColumnEntry, TableEntry, TableStatus } from './entries.ts';
 import type { StoredColumnRow, StoredTableRow } from './raw_schema.ts';
 import type { ColumnRecord, TableForm, TableRecord } from './record.ts';
@@ -118,17 +120,36 @@ function encryptedEntry(input: TableInput, version: bigint, record: TableRecord)
 }
 
 function columnEntry(column: ColumnRecord, keyspace: string, types: KeyspaceTypes): ColumnEntry {
+  const type = logicalType(column.type, keyspace, types);
+  checkScheme(column, type);
   return {
     name: column.name,
     id: Buffer.from(column.id, 'hex'),
     kind: column.kind,
     position: column.position,
-    type: logicalType(column.type, keyspace, types),
+    type,
     clusteringOrder: column.kind === 'clustering' ? (column.order ?? 'asc') : undefined,
     scheme: column.scheme,
     padded: column.padded,
     storedType: column.storedType,
   };
+}
+
+/** A scheme that a later version made up, or one that is not for columns of the type, is never guessed at. */
+function checkScheme(column: ColumnRecord, type: CqlType): void {
+  const isKey = column.kind === 'partition' || column.kind === 'clustering';
+  const schemes: readonly string[] =
+    column.kind === 'partition'
+      ? ['partition']
+      : column.kind === 'clustering'
+        ? ['ordered', 'opaque']
+        : [columnForm(type).scheme];
+  const storedType = isKey ? 'blob' : columnForm(type).storedType;
+  if (schemes.includes(column.scheme) && column.storedType === storedType) return;
+  throw new MetadataIntegrityError(
+    'METADATA_RECORD_FORMAT',
+    `column ${column.name} has the scheme ${column.scheme}, stored as ${column.storedType}, which this version of the proxy does not know for its type`,
+  );
 }
 
 function storedEntry(

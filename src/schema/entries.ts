@@ -6,8 +6,12 @@ import type { TableRecord } from './record.ts';
 /** Part of a table a column belongs to. */
 export type ColumnKind = 'partition' | 'clustering' | 'static' | 'regular';
 
-/** How a column's values are stored. */
-export type ColumnScheme = 'partition' | 'ordered' | 'opaque' | 'cell';
+/**
+ * How a column's values are stored. list, set, map and fields are columns of several cells: one in Cassandra for each element
+ * of a collection, or field of a user type, that is not frozen.
+ */
+export type ColumnScheme =
+  'partition' | 'ordered' | 'opaque' | 'cell' | 'list' | 'set' | 'map' | 'fields';
 
 /** A column of a table, logical and stored. */
 export interface ColumnEntry {
@@ -21,7 +25,7 @@ export interface ColumnEntry {
   readonly type: CqlType;
   readonly clusteringOrder: 'asc' | 'desc' | undefined;
   readonly scheme: ColumnScheme;
-  /** True when cells are padded before encryption. */
+  /** True when cells, or values of a map, are padded before encryption. */
   readonly padded: boolean;
   /** Type of the column in Cassandra. */
   readonly storedType: string;

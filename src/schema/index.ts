@@ -14,6 +14,7 @@ export { accessState, daysUntil, inaccessibleError, isClosed } from './access.ts
 export type { AccessRecord, AccessState, LossBackup, NoticeRecord } from './access.ts';
 export { ClusterLease } from './cluster_lease.ts';
 export type { ClusterLeaseOptions } from './cluster_lease.ts';
+export { columnForm, isPaddedType } from './column_form.ts';
 export { Catalog } from './catalog.ts';
 export type { CatalogOptions } from './catalog.ts';
 export { adoptTables, initCluster } from './init_cluster.ts';

@@ -2,7 +2,7 @@ import { native } from '../values/index.ts';
 import type { RawColumn, RawSchema, RawTable, SchemaSource } from '../schema/index.ts';
 import type { Clock } from '../util/index.ts';
 import type { ControlConnection, ControlResult } from './control_connection.ts';
-import { rawRows, toCqlType } from './raw_cells.ts';
+import { rawRows, textMap, toCqlType } from './raw_cells.ts';
 
 type Row = ControlResult['rows'][number];
 type StoredColumn = RawSchema['columns'][number];
@@ -120,7 +120,7 @@ function toSchema(schemaVersion: string, results: ReadonlyMap<string, ControlRes
     keyspaces: rows('keyspaces').map((row) => ({
       name: row['keyspace_name'] as string,
       durableWrites: row['durable_writes'] === true,
-      replication: (row['replication'] as Record<string, string> | null) ?? {},
+      replication: textMap(row['replication']),
     })),
     tables: rows('tables').map((row) => ({
       keyspace: row['keyspace_name'] as string,

@@ -257,7 +257,8 @@ function clientOptions(options: ControlConnectionOptions): cassandra.ClientOptio
             options.password ?? '',
           ),
         }),
-    encoding: { useBigIntAsLong: true, copyBuffer: true },
+    // Keys of maps may be bytes, which no object has as names.
+    encoding: { useBigIntAsLong: true, copyBuffer: true, map: Map },
     isMetadataSyncEnabled: false,
     socketOptions: { readTimeout: requestTimeoutMs, connectTimeout: 5000 },
     pooling: { warmup: true },

@@ -15,6 +15,7 @@ export type { TokenRange } from './token_ranges.ts';
 export type {
   StoredCell,
   StoredCellWrite,
+  StoredColumn,
   StoredRowPage,
   StoredTable,
   StoredTableRow,

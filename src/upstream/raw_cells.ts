@@ -24,7 +24,13 @@ const Encoder = createRequire(import.meta.url)('cassandra-driver/lib/encoder.js'
   options: unknown,
 ) => DriverEncoder;
 
-const encoder = new Encoder(4, { encoding: { useBigIntAsLong: true } });
+const encoder = new Encoder(4, { encoding: { useBigIntAsLong: true, map: Map } });
+
+/** A map of texts as the driver gives it, as an object. */
+export function textMap(value: unknown): Readonly<Record<string, string>> {
+  if (value instanceof Map) return Object.fromEntries(value as Map<string, string>);
+  return (value ?? {}) as Record<string, string>;
+}
 
 const { dataTypes } = cassandra.types;
 

@@ -3,15 +3,21 @@ import { UpstreamError } from '../errors/index.ts';
 import type { ControlConnection, ControlResult, ControlStatement } from './control_connection.ts';
 import type { TokenRange } from './token_ranges.ts';
 
+/** A column of one cell by its name, or a field of a column of a user type that is not frozen. */
+export type StoredColumn = string | { readonly column: string; readonly field: string };
+
 /** A stored table: names of its columns, keys in the order of the table. */
 export interface StoredTable {
   readonly keyspace: string;
   readonly name: string;
   readonly partition: readonly string[];
   readonly clustering: readonly string[];
-  /** Columns of one cell each that are read and written. */
-  readonly statics: readonly string[];
-  readonly regulars: readonly string[];
+  /** What is read and written as one cell each. */
+  readonly statics: readonly StoredColumn[];
+  readonly regulars: readonly StoredColumn[];
+  /** Maps that are not frozen: read and written by entry. */
+  readonly staticMaps?: readonly string[];
+  readonly regularMaps?: readonly string[];
 }
 
 /** A cell as Cassandra holds it. */
@@ -31,6 +37,9 @@ export interface StoredTableRow {
   /** In the order of {@link StoredTable}; every row of a partition has them. */
   readonly statics: readonly (StoredCell | null)[];
   readonly regulars: readonly (StoredCell | null)[];
+  /** Keys and values of the maps, in the order of {@link StoredTable}. Write times come with {@link StoredRows.entries}. */
+  readonly staticMaps?: readonly (readonly (readonly [Buffer, Buffer])[])[];
+  readonly regularMaps?: readonly (readonly (readonly [Buffer, Buffer])[])[];
 }
 
 /** A page of rows. */
@@ -50,7 +59,12 @@ export interface StoredCellWrite {
   readonly ttl: number;
   /** In the order of {@link StoredTable}; `undefined` leaves a cell alone. */
   readonly cells: readonly (Buffer | undefined)[];
+  /** New bytes of one entry of a map instead of cells. */
+  readonly entry?: { readonly map: string; readonly key: Buffer; readonly value: Buffer };
 }
+
+/** Entries of a map that one statement asks for. */
+const ENTRIES = 32;
 
 /**
  * Stored rows of user tables, read and written as they are: bytes, write times, times to live. Reads and writes are at ALL,
@@ -105,6 +119,49 @@ export class StoredRows {
     return rowsOf(table, result)[0];
   }
 
+  /**
+   * Entries of a map as they are now, with write times and times to live; `null` for one that is gone.
+   * @param clustering `null` for a static map
+   */
+  async entries(
+    table: StoredTable,
+    partition: readonly Buffer[],
+    clustering: readonly Buffer[] | null,
+    map: string,
+    keys: readonly Buffer[],
+  ): Promise<(StoredCell | null)[]> {
+    const names = clustering === null ? table.partition : [...table.partition, ...table.clustering];
+    const found: (StoredCell | null)[] = [];
+    for (let from = 0; from < keys.length; from += ENTRIES) {
+      const some = keys.slice(from, from + ENTRIES);
+      const element = `${quoted(map)}[?]`;
+      const selectors = some.flatMap((_, i) => [
+        `${element} AS v${String(i)}`,
+        `writetime(${element}) AS w${String(i)}`,
+        `ttl(${element}) AS t${String(i)}`,
+      ]);
+      const { rows } = await this.#connection.page(
+        `SELECT ${selectors.join(', ')} FROM ${tableName(table)} WHERE ${conditions(names)} LIMIT 1`,
+        [...some.flatMap((key) => [key, key, key]), ...partition, ...(clustering ?? [])],
+        { consistency: 'all', fetchSize: 1, state: undefined },
+      );
+      const [row] = rows;
+      for (const i of some.keys()) {
+        const value = (row?.[`v${String(i)}`] ?? null) as Buffer | null;
+        found.push(
+          value === null
+            ? null
+            : {
+                value,
+                timestamp: row?.[`w${String(i)}`] as bigint,
+                ttl: (row?.[`t${String(i)}`] ?? null) as number | null,
+              },
+        );
+      }
+    }
+    return found;
+  }
+
   /** Writes cells of one partition together. Never makes a row: cells of rows that are gone stay gone with them. */
   async write(table: StoredTable, writes: readonly StoredCellWrite[]): Promise<void> {
     await this.#connection.executeUnlogged(
@@ -117,9 +174,24 @@ export class StoredRows {
 /** One text for all writes of a table, so that Cassandra prepares few. */
 function updateStatement(table: StoredTable, write: StoredCellWrite): ControlStatement {
   const isStatic = write.clustering === null;
+  const { entry } = write;
+  if (entry !== undefined) {
+    const names = isStatic ? table.partition : [...table.partition, ...table.clustering];
+    return {
+      query: `UPDATE ${tableName(table)} USING TIMESTAMP ? AND TTL ? SET ${quoted(entry.map)}[?] = ? WHERE ${conditions(names)}`,
+      params: [
+        write.timestamp,
+        write.ttl,
+        entry.key,
+        entry.value,
+        ...write.partition,
+        ...(write.clustering ?? []),
+      ],
+    };
+  }
   const columns = isStatic ? table.statics : table.regulars;
   const keys = isStatic ? table.partition : [...table.partition, ...table.clustering];
-  const assignments = columns.map((name) => `${quoted(name)} = ?`).join(', ');
+  const assignments = columns.map((column) => `${expression(column)} = ?`).join(', ');
   return {
     query: `UPDATE ${tableName(table)} USING TIMESTAMP ? AND TTL ? SET ${assignments} WHERE ${conditions(keys)}`,
     params: [
@@ -133,20 +205,22 @@ function updateStatement(table: StoredTable, write: StoredCellWrite): ControlSta
 }
 
 function selection(table: StoredTable): string {
-  const cells = [...table.statics, ...table.regulars].map(quoted);
+  const cells = [...table.statics, ...table.regulars].map(expression);
+  const maps = [...(table.staticMaps ?? []), ...(table.regularMaps ?? [])].map(quoted);
   const columns = [
     ...table.partition.map(quoted),
     ...table.clustering.map(quoted),
     ...cells,
     ...cells.map((name) => `writetime(${name})`),
     ...cells.map((name) => `ttl(${name})`),
+    ...maps,
   ];
   const aliased = columns.map((column, index) => `${column} AS c${String(index)}`);
   return `SELECT ${aliased.join(', ')} FROM ${tableName(table)}`;
 }
 
 function rowsOf(table: StoredTable, result: ControlResult): StoredTableRow[] {
-  const { partition, clustering, statics, regulars } = table;
+  const { partition, clustering, statics, regulars, staticMaps = [], regularMaps = [] } = table;
   const keyCount = partition.length + clustering.length;
   const cellCount = statics.length + regulars.length;
   return result.rows.map((row) => {
@@ -162,13 +236,29 @@ function rowsOf(table: StoredTable, result: ControlResult): StoredTableRow[] {
       };
     });
     const stored = key.slice(partition.length);
+    const mapsAt = keyCount + 3 * cellCount;
+    const maps = Array.from({ length: staticMaps.length + regularMaps.length }, (_, index) => {
+      const map = at(mapsAt + index) as ReadonlyMap<Buffer, Buffer> | null;
+      return map === null ? [] : [...map];
+    });
     return {
       partition: key.slice(0, partition.length) as Buffer[],
       clustering: stored.includes(null) ? null : (stored as Buffer[]),
       statics: cells.slice(0, statics.length),
       regulars: cells.slice(statics.length),
+      ...(maps.length === 0
+        ? {}
+        : {
+            staticMaps: maps.slice(0, staticMaps.length),
+            regularMaps: maps.slice(staticMaps.length),
+          }),
     };
   });
+}
+
+function expression(column: StoredColumn): string {
+  if (typeof column === 'string') return quoted(column);
+  return `${quoted(column.column)}.${quoted(column.field)}`;
 }
 
 function conditions(names: readonly string[]): string {

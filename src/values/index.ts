@@ -35,6 +35,7 @@ export type { FunctionContext, FunctionSignature, TypedValue } from './functions
 export { readDuration, writeDecimal, writeDuration } from './number_codecs.ts';
 export type { DurationParts } from './number_codecs.ts';
 export {
+  packEntries,
   padMissingFields,
   serializeList,
   serializeTuple,

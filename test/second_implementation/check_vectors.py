@@ -42,7 +42,7 @@ def check_format_v1(path):
         count += same(f.open_cell(*where, unhex(c["stored"])), c["plain"], "cell")
         count += same(f.make_cell(*where, unhex(c["nonce"]), unhex(c["plain"])), c["stored"], "cell made")
     e, i, w, r = v["setElement"], v["blindIndex"], v["wrappedDek"], v["recordMac"]
-    element = f.set_element(key, e["kind"], columns[e["column"]], partition, clustering, unhex(e["plain"]))
+    element = f.element(key, e["kind"], columns[e["column"]], partition, clustering, unhex(e["plain"]))
     count += same(element, e["stored"], "set element")
     index_key = f.hkdf(unhex(keys["keyDek"]["dek"]), key.dek_id, "index", 32)
     count += same(f.blind_index(index_key, key, columns[i["column"]], unhex(i["plain"])), i["stored"], "blind index")

@@ -20,7 +20,8 @@ SUITE_PADDED = 0x81
 
 PARTITION, ORDERED, OPAQUE = 0x01, 0x02, 0x03
 STATIC, REGULAR = 0x10, 0x11
-STATIC_SET_ELEMENT, SET_ELEMENT = 0x20, 0x21
+FIELD, MAP_VALUE = 0x12, 0x14
+SET_ELEMENT, MAP_KEY, LIST_ELEMENT = 0x20, 0x22, 0x24
 BLIND_INDEX = 0x30
 
 
@@ -165,37 +166,40 @@ def unpad(padded):
     return value[:-1]
 
 
-def cell_components(dek, suite, kind, column_id, partition, clustering, nonce):
+def cell_components(dek, suite, kind, column_id, partition, clustering, nonce, part=None):
+    """`part` is S4: the index of a field or a stored map key."""
     s1 = column_context(suite, kind, dek, column_id)
     components = [s1, key_context(partition)]
     if kind & 1:
         components.append(key_context(clustering))
+    if part is not None:
+        components.append(struct.pack(">H", part) if isinstance(part, int) else part)
     return [*components, nonce]
 
 
-def make_cell(dek, suite, kind, column_id, partition, clustering, nonce, value):
+def make_cell(dek, suite, kind, column_id, partition, clustering, nonce, value, part=None):
     """Section 4."""
-    components = cell_components(dek, suite, kind, column_id, partition, clustering, nonce)
+    components = cell_components(dek, suite, kind, column_id, partition, clustering, nonce, part)
     text = pad(value) if suite == SUITE_PADDED else value
     return head(suite, dek.epoch) + nonce + siv_seal(dek.cell, components, text)
 
 
-def open_cell(dek, suite, kind, column_id, partition, clustering, stored):
+def open_cell(dek, suite, kind, column_id, partition, clustering, stored, part=None):
     """Section 4."""
     if stored[:4] != head(suite, dek.epoch):
         raise ValueError("head")
     nonce = stored[4:12]
-    components = cell_components(dek, suite, kind, column_id, partition, clustering, nonce)
+    components = cell_components(dek, suite, kind, column_id, partition, clustering, nonce, part)
     text = siv_open(dek.cell, components, stored[12:])
     return unpad(text) if suite == SUITE_PADDED else text
 
 
-def set_element(dek, kind, column_id, partition, clustering, canonical):
-    """Section 4."""
+def element(dek, kind, column_id, partition, clustering, value):
+    """Section 4: an element of a list or set, or a map key."""
     components = [column_context(SUITE_SIV, kind, dek, column_id), key_context(partition)]
     if kind & 1:
         components.append(key_context(clustering))
-    return head(SUITE_SIV, dek.epoch) + siv_seal(dek.det, components, canonical)
+    return head(SUITE_SIV, dek.epoch) + siv_seal(dek.det, components, value)
 
 
 def blind_index(index_key, dek, column_id, canonical):

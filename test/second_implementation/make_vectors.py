@@ -1,4 +1,4 @@
-"""Writes test/vectors/crypto/format_v1_second.json: vectors made by the second implementation only.
+"""Writes format_v1_second.json and format_v1_parts.json of test/vectors/crypto, made by the second implementation only.
 
 Run by hand when the format grows; the product's code never writes vectors.
 """
@@ -24,6 +24,64 @@ def text_bits(value):
 
 def bits_hex(bits):
     return int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big").hex()
+
+
+def parts():
+    """Elements, fields and map values of columns of several cells."""
+    key = f.KeyDek(fixed("key dek", 32), fixed("key dek id", 16), 3)
+    cells = {e: f.CellDek(fixed(f"cell dek {e}", 32), fixed(f"cell dek id {e}", 16), e) for e in (1, 0x0102)}
+    ids = {name: fixed(name, 16) for name in ("pk", "ck", "set", "map", "list", "udt")}
+    partition = [f.partition_component(key, ids["pk"], b"alice")]
+    row = [f.opaque_clustering(key, ids["ck"], partition, fixed("ck", 9))]
+    elements, values = [], []
+    owners = [(0, []), (1, row), (1, [])]
+    for static_or_regular, clustering in owners:
+        for column, code in (("set", f.SET_ELEMENT), ("map", f.MAP_KEY), ("list", f.LIST_ELEMENT)):
+            for length in (0, 1, 15, 16, 17, 40):
+                plain, kind = fixed(f"element {column}", length), code + static_or_regular
+                stored = f.element(key, kind, ids[column], partition, clustering, plain)
+                elements.append(
+                    {"column": column, "kind": kind, "clustering": bool(clustering), "plain": plain.hex(), "stored": stored.hex()}
+                )
+        map_key = f.element(key, f.MAP_KEY + static_or_regular, ids["map"], partition, clustering, b"key")
+        for epoch, dek in cells.items():
+            for suite in (1, 0x81):
+                for length in (0, 1, 15, 16, 33):
+                    for column, code, part in (("map", f.MAP_VALUE, map_key), ("udt", f.FIELD, 0), ("udt", f.FIELD, 258)):
+                        plain, nonce = fixed(f"part {column}", length), fixed(f"nonce {length} {epoch} {suite}", 8)
+                        where = (dek, suite, code + static_or_regular, ids[column], partition, clustering)
+                        stored = f.make_cell(*where, nonce, plain, part)
+                        values.append(
+                            {
+                                "column": column,
+                                "kind": code + static_or_regular,
+                                "suite": suite,
+                                "epoch": epoch,
+                                "clustering": bool(clustering),
+                                **({"field": part} if isinstance(part, int) else {"key": part.hex()}),
+                                "plain": plain.hex(),
+                                "stored": stored.hex(),
+                            }
+                        )
+    return {
+        "name": "format_v1_parts",
+        "spec": "format 10",
+        "comment": "Made by test/second_implementation/make_vectors.py. All byte strings are hex.",
+        "keyDek": {"dek": fixed("key dek", 32).hex(), "id": key.dek_id.hex(), "epoch": 3},
+        "cellDeks": [
+            {"dek": fixed(f"cell dek {e}", 32).hex(), "id": d.dek_id.hex(), "epoch": e} for e, d in cells.items()
+        ],
+        "columns": {name: value.hex() for name, value in ids.items()},
+        "partition": [p.hex() for p in partition],
+        "clustering": [c.hex() for c in row],
+        "elements": elements,
+        "values": values,
+    }
+
+
+def write(vectors):
+    target = pathlib.Path(__file__).parent.parent / f"vectors/crypto/{vectors['name']}.json"
+    target.write_text(json.dumps(vectors, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def main():
@@ -90,8 +148,8 @@ def main():
             for k, t in ((None, "SELECT * FROM k.t"), ("k", "SELECT * FROM t"), ("", ""), ("ü", "— ✓"))
         ],
     }
-    target = pathlib.Path(__file__).parent.parent / "vectors/crypto/format_v1_second.json"
-    target.write_text(json.dumps(vectors, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write(vectors)
+    write(parts())
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ export interface NewColumn {
   readonly scheme?: ColumnScheme | undefined;
   /** Default: true for cells of varint, decimal and duration. */
   readonly padded?: boolean | undefined;
+  /** Type in Cassandra. Default: blob. */
+  readonly storedType?: string | undefined;
 }
 
 /** The KMS key a statement names: by an identifier of the user's, or the service-owned default. */

@@ -23,8 +23,8 @@ export function newColumnRecord(column: NewColumn, id: string | undefined): Colu
     type: column.type,
     order: column.kind === 'clustering' ? (column.order ?? 'asc') : null,
     scheme,
-    padded: scheme === 'cell' && (column.padded ?? PADDED_TYPES.has(column.type)),
-    storedType: 'blob',
+    padded: column.padded ?? (scheme === 'cell' && PADDED_TYPES.has(column.type)),
+    storedType: column.storedType ?? 'blob',
   };
 }
 
@@ -100,10 +100,13 @@ function checkReAdd(
     );
   }
   if (dropped.type === column.type || isReadableAs(dropped.type, column.type)) return;
-  if (isComposite(dropped.type) && isComposite(column.type)) {
+  const [before, after] = [listElement(dropped.type), listElement(column.type)];
+  if (before !== undefined && after !== undefined && isReadableAs(before, after)) return;
+  const [was, is] = [collectionKind(dropped.type), collectionKind(column.type)];
+  if (was === is && isComposite(dropped.type) && isComposite(column.type)) {
     // Some are compatible for Cassandra, by their elements.
     throw new UnsupportedStatementError(
-      `column ${column.name} of ${where} was dropped as ${dropped.type}; it can be added again as ${dropped.type} or blob only`,
+      `column ${column.name} of ${where} was dropped as ${dropped.type}; it can be added again as ${dropped.type}${was === undefined ? ' or blob' : ''} only`,
     );
   }
   throw new InvalidRequestError(
@@ -147,8 +150,18 @@ function hasFixedLength(type: string): boolean {
   return element === undefined ? FIXED_LENGTH.has(type) : hasFixedLength(element);
 }
 
+/** Type of the elements of a list that is not frozen: its elements are read one by one. */
+function listElement(type: string): string | undefined {
+  return /^list<(.*)>$/.exec(type)?.[1];
+}
+
+/** Kind of a collection that is not frozen: no other type reads its cells. */
+function collectionKind(type: string): string | undefined {
+  return /^(list|set|map)</.exec(type)?.[1];
+}
+
 function isComposite(type: string): boolean {
-  return /^(frozen|tuple|vector)</.test(type);
+  return /^(frozen|tuple|vector|list|set|map)</.test(type);
 }
 
 function defaultScheme(column: NewColumn): ColumnScheme {

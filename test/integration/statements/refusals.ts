@@ -40,9 +40,6 @@ export function describeRefusals(pair: () => Pair): void {
   }
 
   it.each([
-    ['CREATE TABLE KS.x (pk int PRIMARY KEY, v list<int>)', /non-frozen/],
-    ['CREATE TABLE KS.x (pk int PRIMARY KEY, v set<int>)', /non-frozen/],
-    ['CREATE TABLE KS.x (pk int PRIMARY KEY, v map<int, int>)', /non-frozen/],
     ['CREATE TABLE KS.x (pk int PRIMARY KEY, v counter)', /counter/],
     ['CREATE TABLE KS.x (pk int PRIMARY KEY) WITH COMPACT STORAGE', /COMPACT STORAGE/],
     ['CREATE TABLE KS.x (pk int PRIMARY KEY, v text MASKED WITH DEFAULT)', /MASKED/],
@@ -55,7 +52,6 @@ export function describeRefusals(pair: () => Pair): void {
       /cdc_specification/,
     ],
     ['CREATE TABLE KS.x (pk int PRIMARY KEY, cqlock_v text)', /reserved/],
-    ['ALTER TABLE KS.t ADD v2 list<int>', /non-frozen/],
     ['ALTER TABLE KS.t ADD v2 counter', /counter/],
     ['ALTER TABLE KS.t ADD cqlock_x text', /reserved/],
     ['ALTER TABLE KS.t RENAME ck TO cqlock_ck', /reserved/],
