@@ -249,7 +249,7 @@ describe('RESTORE TABLE', () => {
       expect(text(shown?.[0])).toContain(key);
     }
     const grants = await runCqlock(`keys grants list ${second} --json`, settings);
-    expect(grants.output.match(/cqlock-[0-9a-f]{32}-(working|backup)/g) ?? []).toHaveLength(2);
+    expect(grants.output.match(/"cqlock-[0-9a-f]{32}-(working|backup)"/g) ?? []).toHaveLength(2);
     expect(await refusal(`RESTORE TABLE a.x FROM TABLE a.keyed ${under('none')}`)).toMatch(
       /^0x2200 The KMS key alias\/none cannot be used for table a\.x: .* Nothing was changed/,
     );
