@@ -56,7 +56,9 @@ export async function runRestoreTable(
   if (snapshot.failure !== undefined) throw snapshot.failure;
   const stored = new StoredChange(session, request);
   // Permission, keyspace and existence of the new table are Cassandra's to judge, before a backup is read.
-  await stored.probe(plan.probeText, plan.probeColumn);
+  if ((await stored.probe(plan.probeText, plan.probeColumn)) === 'exists') {
+    throw new InternalError('Cassandra took a statement that was made to fail');
+  }
   const table = snapshot.table(old.keyspace, old.name);
   await requireReader(session, request, old, table);
   await restoreTable({

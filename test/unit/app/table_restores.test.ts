@@ -247,11 +247,12 @@ describe('a restore by a statement', () => {
 
   it('is stopped between two chunks when the process ends, and leaves the claim free', async () => {
     let chunks = 0;
-    let process: Process | undefined;
-    process = start((name) => {
+    let stopAll = (): void => undefined;
+    const process = start((name) => {
       if (name === 'restore.chunk') chunks += 1;
-      if (chunks === 2) void process?.restores.stop();
+      if (chunks === 2) stopAll();
     });
+    stopAll = () => void process.restores.stop();
     await process.restores.restore(request());
     await until(async () => (await record())?.claim === null && chunks > 0);
     await process.restores.stop();
