@@ -41,6 +41,7 @@ import { openBackups } from './open_backups.ts';
 import { openEmbeddedKms, openKmsProviders } from './open_kms.ts';
 import type { ProxyFactory } from './proxy_factory.ts';
 import { serveKms } from './start_kms_listener.ts';
+import { TableRestores } from './table_restores.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const DEFAULT_CQL_VERSION = '3.4.7';
@@ -178,6 +179,14 @@ export const createProxy: ProxyFactory = async (context) => {
       clock,
     });
     backups.service = backupService;
+    const restores = new TableRestores({
+      backups: backupService,
+      catalog,
+      jobs,
+      clock,
+      logger,
+      periodMs: config.catalogRefreshMs,
+    });
     await changes.recover();
     let leaseCount = 0;
     const keys = new KeyService(
@@ -226,6 +235,7 @@ export const createProxy: ProxyFactory = async (context) => {
         keyUse: () => audit.keyUse(),
         jobs: () => jobs.list(),
       }),
+      restoreTable: restores.restore,
       catalogMaxAgeMs: config.catalogMaxAgeMs,
       onCellsEncrypted: (table, count) => {
         counter.add(table, count);
@@ -279,6 +289,7 @@ export const createProxy: ProxyFactory = async (context) => {
     const stopRotation = startRotation(rotation, systemClock, config.catalogRefreshMs, (error) => {
       logger.warn({ err: error }, 'a round of key rotation failed');
     });
+    restores.start();
     const stopKeyLoss = keyLoss.watch({
       changes,
       backup: context.backup ?? lostTableBackups(backupService, jobs),
@@ -301,6 +312,7 @@ export const createProxy: ProxyFactory = async (context) => {
         stopUpkeep();
         stopRotation();
         const keyLossStopped = stopKeyLoss();
+        const restoresStopped = restores.stop();
         await kmsListener?.close();
         listener.close();
         await server.stop(
@@ -315,6 +327,7 @@ export const createProxy: ProxyFactory = async (context) => {
         });
         keys.close();
         await keyLossStopped;
+        await restoresStopped;
         await rowConnection.close();
         await audit.close();
         await control.close();
@@ -334,7 +347,10 @@ function sharedServices(
   metrics: SharedServices['metrics'],
   logger: SharedServices['logger'],
   encryption: EncryptionStatus,
-): Omit<SharedServices, 'catalogMaxAgeMs' | 'onCellsEncrypted' | 'holdReencryption'> {
+): Omit<
+  SharedServices,
+  'catalogMaxAgeMs' | 'onCellsEncrypted' | 'holdReencryption' | 'restoreTable'
+> {
   const timeuuids = new TimeuuidGenerator({ nowMs: () => Date.now(), randomBytes });
   return {
     catalog,

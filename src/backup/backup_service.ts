@@ -7,8 +7,8 @@ import type { BackupContext, BackupOptions, BackupPorts, BackupProgress } from '
 import { createBackup } from './create_backup.ts';
 import type { CreateOptions } from './create_backup.ts';
 import { deleteBackup } from './delete_backup.ts';
-import { restoreBackup } from './restore_backup.ts';
-import type { RestoreRequest, RestoreResult } from './restore_backup.ts';
+import { backupsInUse, beginRestore, continueRestore, restoreBackup } from './restore_backup.ts';
+import type { ContinueOptions, RestoreRequest, RestoreResult } from './restore_backup.ts';
 import { rewrapEnvelopes } from './rewrap.ts';
 
 import { verifyBackup } from './verify_backup.ts';
@@ -51,6 +51,22 @@ export class BackupService {
     return restoreBackup(this.#context, request);
   }
 
+  /** The first half of a restore: makes the table, without rows. @throws see restoreBackup */
+  beginRestore(request: RestoreRequest): Promise<RestoreResult> {
+    return beginRestore(this.#context, request);
+  }
+
+  /**
+   * The second half, from where it stopped.
+   * @returns `undefined` when no table of that name is being restored
+   */
+  continueRestore(
+    to: RestoreRequest['to'],
+    options?: ContinueOptions,
+  ): Promise<RestoreResult | undefined> {
+    return continueRestore(this.#context, to, options);
+  }
+
   /**
    * Writes the key envelopes of a table's backups anew under its newest table key. A change of key calls it after the new table key
    * is durable and before the old KMS key is given up.
@@ -84,14 +100,17 @@ export class BackupService {
   }
 
   /**
-   * Deletes backups whose time is over, and completes deletions that were interrupted. One that a process is at work on stays for
-   * the next time.
+   * Deletes backups whose time is over, and completes deletions that were interrupted. One that a process is at work on, or that a
+   * table is being restored from, stays for the next time.
    * @returns ids of those deleted
    */
   async deleteExpired(): Promise<readonly string[]> {
     const nowMs = this.#context.clock.nowMs();
     const deleted: string[] = [];
-    for (const record of await this.list()) {
+    const view = await this.#context.catalog.readRecords();
+    const inUse = backupsInUse(view);
+    for (const record of backupsIn(view)) {
+      if (inUse.has(record.backupId)) continue;
       if (record.state !== 'DELETING' && record.expiresAtMs > nowMs) continue;
       if (record.target !== this.#context.target.description) continue;
       try {

@@ -2,7 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { quoteIdentifier } from '../cql/index.ts';
 import { BackupError, InvalidRequestError, SchemaError } from '../errors/index.ts';
 import { zeroDeks } from '../keys/index.ts';
-import type { BackupRecord, TableRecord, VerifiedRecords } from '../schema/index.ts';
+import type {
+  BackupRecord,
+  CustomProperties,
+  EncryptionChoice,
+  KeyTarget,
+  TableKeys,
+  TableRecord,
+  VerifiedRecords,
+} from '../schema/index.ts';
 import { backupsIn, Claim } from './backup_records.ts';
 import type { BackupContext, BackupProgress } from './context.ts';
 import {
@@ -22,7 +30,13 @@ export interface RestoreRequest {
   /** A backup, or the newest one of a table that was begun before a time (milliseconds since the epoch). */
   readonly from:
     | { readonly backupId: string }
-    | { readonly keyspace: string; readonly name: string; readonly beforeMs?: number | undefined };
+    | {
+        readonly keyspace: string;
+        readonly name: string;
+        readonly beforeMs?: number | undefined;
+        /** Only backups of the table with this id (hex), not of others that had its name. */
+        readonly tableId?: string | undefined;
+      };
   /** The new table. */
   readonly to: { readonly keyspace: string; readonly name: string };
   /** The new table's KMS key: as that of the backup, a new service-owned one, or a customer managed one. Default: inherit. */
@@ -30,6 +44,10 @@ export interface RestoreRequest {
     | { readonly kind: 'inherit' | 'service_owned' }
     | { readonly kind: 'customer'; readonly keyIdentifier: string }
     | undefined;
+  /** Custom properties of the new table; by default those of the old one, if its record is there. */
+  readonly customProperties?: CustomProperties | undefined;
+  /** The client's role that asks, for the audit of KMS keys; by default the proxy itself. */
+  readonly principal?: string | undefined;
   readonly onProgress?: (progress: BackupProgress) => void;
   /**
    * Executes the stored CREATE TABLE; by default with the proxy's own role. For CQL: on the client's connection, so that its
@@ -44,6 +62,13 @@ export interface RestoreResult {
   readonly rows: number;
 }
 
+/** How the rows of a table that is being restored are written. */
+export interface ContinueOptions {
+  readonly onProgress?: ((progress: BackupProgress) => void) | undefined;
+  /** Ends the work between two chunks; it can be continued. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 type Restoring = TableRecord & { readonly restore: NonNullable<TableRecord['restore']> };
 
 /**
@@ -55,22 +80,77 @@ export async function restoreBackup(
   context: BackupContext,
   request: RestoreRequest,
 ): Promise<RestoreResult> {
+  const { to } = request;
   const view = await context.catalog.readRecords();
-  const loaded = await load(context, view, request.from);
-  try {
-    const manifest = await loadManifest(context, loaded);
-    checkTotals(manifest);
-    const { to } = request;
-    checkTarget(context, manifest, to.keyspace);
+  return await withBackup(context, view, request.from, async (loaded, manifest) => {
     const restoring = restoringIn(view, to);
-    if (restoring === undefined) await makeTable(context, request, loaded, manifest);
+    if (restoring === undefined) await makeTable(context, view, request, loaded, manifest);
     else if (restoring.restore.backupId !== manifest.backupId) {
       throw new BackupError(
         'BACKUP_STATE',
         `table ${to.keyspace}.${to.name} is being restored from another backup, ${restoring.restore.backupId}; drop it first`,
       );
     }
-    await writeRows(context, request, loaded, manifest);
+    await writeRows(context, to, request, loaded, manifest);
+  });
+}
+
+/**
+ * Makes the new table alone, in the state in which it refuses reads and writes; {@link continueRestore} writes its rows.
+ * @throws as {@link restoreBackup}
+ */
+export async function beginRestore(
+  context: BackupContext,
+  request: RestoreRequest,
+): Promise<RestoreResult> {
+  const view = await context.catalog.readRecords();
+  return await withBackup(context, view, request.from, async (loaded, manifest) => {
+    await makeTable(context, view, request, loaded, manifest);
+  });
+}
+
+/**
+ * Writes the rows of a table that is being restored, from where that stopped. Needs no KMS key: the table has its own by now.
+ * @returns `undefined` when there is no such table any more
+ * @throws BackupError; BACKUP_STATE when another process is at work on it
+ */
+export async function continueRestore(
+  context: BackupContext,
+  to: RestoreRequest['to'],
+  options: ContinueOptions = {},
+): Promise<RestoreResult | undefined> {
+  const view = await context.catalog.readRecords();
+  const restoring = restoringIn(view, to);
+  if (restoring === undefined) return undefined;
+  const { backupId } = restoring.restore;
+  return await withBackup(context, view, { backupId }, async (loaded, manifest) => {
+    await writeRows(context, to, options, loaded, manifest);
+  });
+}
+
+/** Backups that tables are being restored from: they are kept until that is done. */
+export function backupsInUse(view: VerifiedRecords): ReadonlySet<string> {
+  const records = [...view.records.values()].map(({ record }) => record);
+  return new Set(
+    records.flatMap((record) =>
+      record.kind === 'table' && record.state === 'RESTORING' && record.restore !== undefined
+        ? [record.restore.backupId]
+        : [],
+    ),
+  );
+}
+
+async function withBackup(
+  context: BackupContext,
+  view: VerifiedRecords,
+  from: RestoreRequest['from'],
+  work: (loaded: LoadedBackup, manifest: Manifest) => Promise<void>,
+): Promise<RestoreResult> {
+  const loaded = await load(context, view, from);
+  try {
+    const manifest = await loadManifest(context, loaded);
+    checkTotals(manifest);
+    await work(loaded, manifest);
     return { backupId: manifest.backupId, rows: manifest.rows };
   } finally {
     loaded.key.dispose();
@@ -87,7 +167,9 @@ async function load(
     return await loadForeignBackup(context, view, from.backupId);
   }
   if (record === undefined) throw noBackup(from);
-  if (record.state === 'DELETING' || record.expiresAtMs <= context.clock.nowMs()) {
+  const isOver =
+    record.expiresAtMs <= context.clock.nowMs() && !backupsInUse(view).has(record.backupId);
+  if (record.state === 'DELETING' || isOver) {
     throw new BackupError(
       'BACKUP_EXPIRED',
       `backup ${record.backupId} of ${record.keyspace}.${record.name} has expired or is being deleted; its keys are destroyed`,
@@ -103,15 +185,24 @@ function findBackup(view: VerifiedRecords, from: RestoreRequest['from']): Backup
       : record.state === 'READY' &&
         record.keyspace === from.keyspace &&
         record.name === from.name &&
+        (from.tableId === undefined || record.tableId === from.tableId) &&
         record.createdAtMs <= (from.beforeMs ?? Number.MAX_SAFE_INTEGER),
   );
 }
 
 function noBackup(from: RestoreRequest['from']): BackupError {
   const what = 'backupId' in from ? from.backupId : `of ${from.keyspace}.${from.name}`;
+  const when =
+    'backupId' in from || from.beforeMs === undefined
+      ? ''
+      : ` that was begun by ${new Date(from.beforeMs).toISOString()}`;
+  const others =
+    'backupId' in from || from.tableId === undefined
+      ? ''
+      : '; those of an earlier table of that name are restored by their id with cqlock restore';
   return new BackupError(
     'BACKUP_NOT_FOUND',
-    `there is no complete backup ${what} from before that time; see cqlock backup list`,
+    `there is no complete backup ${what}${when}${others}; see cqlock backup list`,
   );
 }
 
@@ -163,28 +254,30 @@ function restoringIn(
 /** The new table with its keys: the DEKs of the backup under a new table key, and a new cell DEK. */
 async function makeTable(
   context: BackupContext,
+  view: VerifiedRecords,
   request: RestoreRequest,
   { envelope }: LoadedBackup,
   manifest: Manifest,
 ): Promise<void> {
+  const { principal } = request;
   const { keyspace, name } = request.to;
+  checkTarget(context, manifest, keyspace);
   const origin = originOf(envelope);
-  const keyIdentifier = keyOf(request, envelope.keys);
-  const deks = await context.transfer.openDeks(origin, envelope.keys.tableKeys, envelope.keys.deks);
+  const transfer =
+    principal === undefined ? context.transfer : context.transfer.onBehalfOf(principal);
+  const changes = principal === undefined ? context.changes : context.changes.onBehalfOf(principal);
+  const deks = await transfer.openDeks(origin, envelope.keys.tableKeys, envelope.keys.deks);
   try {
-    await context.changes.restoreTable(
+    await changes.restoreTable(
       {
         keyspace,
         name,
         form: manifest.form,
         backupId: manifest.backupId,
-        makeKeys: ({ clusterId, tableId }) =>
-          context.transfer.importTableKeys(
-            { clusterId, tableId, keyspace, name },
-            deks,
-            envelope.keys.minEpoch,
-            keyIdentifier,
-          ),
+        key: keyOf(request, envelope.keys),
+        customProperties: request.customProperties ?? propertiesOf(view, envelope.origin.tableId),
+        makeKeys: (table, target) =>
+          transfer.importTableKeys(table, deks, envelope.keys.minEpoch, target),
       },
       async ({ tableId }) => {
         const text = createStatement(manifest, keyspace, name, tableId);
@@ -198,13 +291,17 @@ async function makeTable(
   }
 }
 
-function keyOf(
-  request: RestoreRequest,
-  keys: { readonly serviceOwned: boolean; readonly keyArn: string },
-): string | undefined {
+function keyOf(request: RestoreRequest, keys: TableKeys): EncryptionChoice | KeyTarget {
   const encryption = request.encryption ?? { kind: 'inherit' };
-  if (encryption.kind === 'customer') return encryption.keyIdentifier;
-  return encryption.kind === 'inherit' && !keys.serviceOwned ? keys.keyArn : undefined;
+  if (encryption.kind === 'customer') return { identifier: encryption.keyIdentifier };
+  if (encryption.kind === 'service_owned' || keys.serviceOwned) return 'service-owned';
+  return { provider: keys.provider, keyArn: keys.keyArn };
+}
+
+/** Those of the old table as it is, or as it was when it was dropped. */
+function propertiesOf(view: VerifiedRecords, tableId: string): CustomProperties | undefined {
+  const record = view.records.get(tableId)?.record;
+  return record?.kind === 'table' ? record.customProperties : undefined;
 }
 
 function createStatement(
@@ -229,11 +326,11 @@ function createStatement(
 
 async function writeRows(
   context: BackupContext,
-  request: RestoreRequest,
+  to: RestoreRequest['to'],
+  { onProgress, signal }: ContinueOptions,
   loaded: LoadedBackup,
   manifest: Manifest,
 ): Promise<void> {
-  const { to, onProgress } = request;
   const claim = new Claim<Restoring>(context, randomUUID(), (view) => {
     const record = restoringIn(view, to);
     if (record !== undefined) return record;
@@ -260,6 +357,7 @@ async function writeRows(
       rows += listed.rows;
       bytes += listed.bytes;
       if (number < restore.chunksDone) continue;
+      signal?.throwIfAborted();
       await context.step('restore.chunk');
       const content = await loadChunk(context, loaded.key, manifest, number);
       for (const row of content.rows()) await sink.add(row);

@@ -386,6 +386,15 @@ export interface CreateTableStatement {
   readonly span: Span;
 }
 
+/** RESTORE TABLE new FROM TABLE old: of Amazon Keyspaces, Cassandra has no such statement. */
+export interface RestoreTableStatement {
+  readonly kind: 'restore_table';
+  readonly table: QualifiedName;
+  readonly source: QualifiedName;
+  readonly properties: readonly Property[];
+  readonly span: Span;
+}
+
 /** What ALTER TABLE does. */
 export type AlterTableAction =
   | {
@@ -447,6 +456,7 @@ export type Statement =
     }
   | CreateTableStatement
   | AlterTableStatement
+  | RestoreTableStatement
   | {
       readonly kind: 'drop_table';
       readonly ifExists: boolean;

@@ -27,7 +27,7 @@ import {
 import type { CqlType } from '../values/index.ts';
 import { customProperty, planProperties } from './custom_properties.ts';
 import type { PlannedProperties } from './custom_properties.ts';
-import { HIDDEN_PREFIX } from './table_columns.ts';
+import { HIDDEN_PREFIX, PROBE_COLUMN } from './table_columns.ts';
 import { typeResolver } from './type_resolver.ts';
 
 type CreateTypeStatement = Extract<Statement, { kind: 'create_type' }>;
@@ -70,9 +70,6 @@ export interface CreateTypePlan {
 
 /** An ALTER TYPE: all fields afterwards. */
 export type AlterTypePlan = CreateTypePlan;
-
-/** Column that no table has: the proxy refuses names with this prefix. */
-const PROBE_COLUMN = `${HIDDEN_PREFIX}probe`;
 
 /** Plans CREATE TABLE. @throws InvalidRequestError, UnsupportedStatementError. */
 export function planCreateTable(

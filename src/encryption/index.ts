@@ -41,6 +41,8 @@ export type { WritePlan } from './write_plan.ts';
 export type { BoundCondition } from './conditions.ts';
 export { bindConditions, bindWrite, sealWrite, storedStatements } from './write_seal.ts';
 export type { BoundWrite, SealedWrite, StoredStatement } from './write_seal.ts';
+export { planRestoreTable } from './restore_plan.ts';
+export type { RestoreTablePlan } from './restore_plan.ts';
 export { planKeyspaceKey } from './keyspace_plan.ts';
 export type { KeyspaceKeyPlan } from './keyspace_plan.ts';
 export {

@@ -7,6 +7,9 @@ import { valueCodec } from '../values/index.ts';
 /** Prefix of the columns that the proxy adds to stored tables; clients can neither see nor name them. */
 export const HIDDEN_PREFIX = 'cqlock_';
 
+/** Column that no table has: the proxy refuses names with this prefix. */
+export const PROBE_COLUMN = `${HIDDEN_PREFIX}probe`;
+
 /** Cassandra's limit on the sum of a partition key or a clustering, in bytes. */
 export const MAX_KEY_BYTES = 65_535;
 

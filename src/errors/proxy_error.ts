@@ -132,10 +132,18 @@ export class UpstreamError extends ProxyError {
   }
 }
 
-/** A backup cannot be made, read, verified or restored: ERROR 0x0000. */
+/** Trouble with a backup that trying again on another node does not help: the client asked for what is not there. */
+const BACKUP_REQUESTS: ReadonlySet<string> = new Set([
+  'BACKUP_EXPIRED',
+  'BACKUP_NOT_FOUND',
+  'BACKUP_STATE',
+]);
+
+/** A backup cannot be made, read, verified or restored: ERROR 0x0000; 0x2200 where there is no such backup. */
 export class BackupError extends ProxyError {
   constructor(code: `BACKUP_${string}`, message: string, options?: ProxyErrorOptions) {
-    super(code, CqlErrorCode.SERVER_ERROR, message, options);
+    const isInvalid = BACKUP_REQUESTS.has(code);
+    super(code, isInvalid ? CqlErrorCode.INVALID : CqlErrorCode.SERVER_ERROR, message, options);
   }
 }
 

@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { tableKeyCommit, unwrapDek, wrapDek, zero } from '../crypto/index.ts';
 import type { DekStructure } from '../crypto/index.ts';
 import { MetadataIntegrityError } from '../errors/index.ts';
-import type { KmsProvider, KmsRegistry } from '../kms/index.ts';
-import type { DekRecord, TableKeyRecord, TableKeys } from '../schema/index.ts';
+import { clientCaller } from '../kms/index.ts';
+import type { KmsRegistry } from '../kms/index.ts';
+import type { DekRecord, KeyTarget, TableKeyRecord, TableKeys } from '../schema/index.ts';
+import { createGrants } from './grants.ts';
 import { unwrapTableKey } from './unwrap_table_key.ts';
 
 /** The table that keys belong to. */
@@ -38,6 +40,11 @@ export class KeyTransfer {
 
   constructor(kms: KmsRegistry) {
     this.#kms = kms;
+  }
+
+  /** The same for what a client's role asks for: its uses of KMS keys are noted under that name. */
+  onBehalfOf(principal: string): KeyTransfer {
+    return new KeyTransfer(this.#kms.onBehalfOf(clientCaller(principal)));
   }
 
   /**
@@ -97,18 +104,27 @@ export class KeyTransfer {
   }
 
   /**
-   * Keys of a restored table: a new table key under `keyIdentifier` (a customer managed key) or a new service-owned key, the
+   * Keys of a restored table: a new table key under `target` (for a service-owned one the KMS key too) with its grants, the
    * opened DEKs under it with their ids and epochs, cell DEKs decrypt-only, and a new cell DEK for what is written from now on.
-   * @throws KeyAccessError, KeyUnavailableError
+   * @throws KeyAccessError with no grant left behind; KeyUnavailableError when that is not known
    */
   async importTableKeys(
     owner: KeyOwner,
     opened: readonly OpenDek<DekRecord>[],
     minEpoch: number,
-    keyIdentifier: string | undefined,
+    target: KeyTarget,
   ): Promise<TableKeys> {
     const tableKeyVersion = 1;
-    const { provider, keyArn } = await this.#kmsKey(owner, keyIdentifier);
+    const serviceOwned = target === 'service-owned';
+    const kms = this.#kms.onTable(owner);
+    const provider = serviceOwned ? kms.service : kms.named(target.provider);
+    const keyArn = serviceOwned
+      ? await kms.service.createServiceKey(
+          'table',
+          `table ${owner.keyspace}.${owner.name}`,
+          Buffer.from(owner.tableId).toString('hex'),
+        )
+      : target.keyArn;
     const context = {
       'cqlock:cluster': Buffer.from(owner.clusterId).toString('hex'),
       'cqlock:table-id': Buffer.from(owner.tableId).toString('hex'),
@@ -120,6 +136,7 @@ export class KeyTransfer {
     const { plaintext, blob } = await provider.generateDataKey(keyArn, context);
     const newDek = randomBytes(32);
     try {
+      const grants = serviceOwned ? [] : await createGrants(provider, keyArn, owner.tableId);
       const deks = opened.map(({ from, dek }) =>
         this.wrap(
           owner,
@@ -143,7 +160,7 @@ export class KeyTransfer {
       return {
         provider: provider.name,
         keyArn,
-        serviceOwned: keyIdentifier === undefined,
+        serviceOwned,
         tableKeys: [
           {
             version: tableKeyVersion,
@@ -156,28 +173,12 @@ export class KeyTransfer {
         ],
         deks: [...deks, this.wrap(owner, plaintext, fresh, newDek)],
         minEpoch,
+        ...(grants.length === 0 ? {} : { grants }),
       };
     } finally {
       zero(plaintext);
       zero(newDek);
     }
-  }
-
-  async #kmsKey(
-    owner: KeyOwner,
-    identifier: string | undefined,
-  ): Promise<{ readonly provider: KmsProvider; readonly keyArn: string }> {
-    if (identifier !== undefined) {
-      const provider = this.#kms.forIdentifier(identifier);
-      return { provider, keyArn: await provider.resolveKey(identifier) };
-    }
-    const provider = this.#kms.service;
-    const keyArn = await provider.createServiceKey(
-      'table',
-      `table ${owner.keyspace}.${owner.name}`,
-      Buffer.from(owner.tableId).toString('hex'),
-    );
-    return { provider, keyArn };
   }
 }
 

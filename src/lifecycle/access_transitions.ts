@@ -99,8 +99,23 @@ export function afterBackup(
   const { nowMs } = context;
   const expiresAtMs = made.expiresAtMs ?? null;
   const backup = { id: made.backupId, verifiedAtMs: nowMs, expiresAtMs };
-  const next = transition(record, 'DROPPING', { ...access, backup }, nowMs);
+  const { backupFailedAtMs: _, ...facts } = access;
+  const next = transition(record, 'DROPPING', { ...facts, backup }, nowMs);
   return told(next, next, 'backup_done', context);
+}
+
+/** The record after a backup failed; `undefined` if the owner was told of that within a day. */
+export function afterBackupFailed(
+  record: TableRecord,
+  code: string,
+  context: StepContext,
+): TableRecord | undefined {
+  const { access } = record;
+  if (access?.state !== 'BACKING_UP' || isGone(record)) return undefined;
+  const { nowMs } = context;
+  if (nowMs - (access.backupFailedAtMs ?? -Infinity) < DAY_MS) return undefined;
+  const next = { ...record, access: { ...access, backupFailedAtMs: nowMs } };
+  return told(next, next, 'backup_failed', context, { reason: code });
 }
 
 /** The record when its backup has become too old to drop the table on: much of the time it is kept would be over. */
@@ -148,7 +163,7 @@ export function beforeBackupEnds(
   if (mark === undefined || daysLeft < 1) return undefined;
   if (access.remindedDays !== null && access.remindedDays <= mark) return undefined;
   const next = { ...record, access: { ...access, remindedDays: mark } };
-  return told(next, next, 'backup_expiring', context, daysLeft);
+  return told(next, next, 'backup_expiring', context, { daysLeft });
 }
 
 /** The record once its backup was deleted. */
@@ -207,7 +222,7 @@ function lost(
     },
     nowMs,
   );
-  return told(next, next, 'key_inaccessible', context, daysLeft);
+  return told(next, next, 'key_inaccessible', context, { daysLeft });
 }
 
 /** The record with a reminder, once a day while the clock runs. */
@@ -219,7 +234,7 @@ function reminded(
   const daysLeft = daysUntil(access.dropAtMs, context.nowMs);
   if (access.remindedDays !== null && daysLeft >= access.remindedDays) return undefined;
   const next = { ...record, access: { ...access, remindedDays: daysLeft } };
-  return told(next, next, 'days_left', context, daysLeft);
+  return told(next, next, 'days_left', context, { daysLeft });
 }
 
 /** Adds a notice to the record, with the facts of `about`: it is kept and delivered in one with the change it tells of. */
@@ -228,10 +243,9 @@ function told(
   about: TableRecord,
   event: NoticeEvent,
   context: StepContext,
-  daysLeft?: number,
+  more: { readonly daysLeft?: number; readonly reason?: string } = {},
 ): TableRecord {
   if (context.channels.length === 0) return record;
-  const more = daysLeft === undefined ? {} : { daysLeft };
   const notice = newNotice(about, event, context.nowMs, context.channels, more);
   const access = record.access ?? idle(about, context.nowMs);
   return {

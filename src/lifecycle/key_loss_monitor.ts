@@ -1,8 +1,9 @@
+import { ProxyError } from '../errors/index.ts';
 import { accessState, isClosed, isGone } from '../schema/index.ts';
 import type { ClusterLease, TableEntry, TableRecord } from '../schema/index.ts';
 import { SingleFlight } from '../util/index.ts';
 import type { TimerHandle } from '../util/index.ts';
-import { afterProbe } from './access_transitions.ts';
+import { afterBackupFailed, afterProbe } from './access_transitions.ts';
 import { endLostTable } from './end_lost_table.ts';
 import type { EndContext } from './end_lost_table.ts';
 import { settleGoneTables } from './gone_tables.ts';
@@ -19,6 +20,7 @@ const PROBES_AT_ONCE = 8;
 const LOOK_AGAIN_MS = 1_000;
 const FIRST_RETRY_MS = 60_000;
 const LAST_RETRY_MS = 3_600_000;
+const CONFIRM_MS = 5_000;
 
 /** What a monitor works with. */
 export interface KeyLossMonitorOptions extends EndContext, GoneContext {
@@ -28,6 +30,8 @@ export interface KeyLossMonitorOptions extends EndContext, GoneContext {
   readonly metrics: KeyLossMetrics;
   /** Mean time between two rounds, milliseconds. */
   readonly periodMs: number;
+  /** How long after a first refusal the KMS is asked once more, before a clock starts. Default 5 seconds. */
+  readonly confirmMs?: number;
   /** A number from 0 (inclusive) to 1: spreads the rounds of several proxies. */
   readonly random: () => number;
 }
@@ -130,15 +134,18 @@ export class KeyLossMonitor {
   }
 
   async #probeAll(records: readonly TableRecord[]): Promise<void> {
-    const verdicts = new Map<string, Verdict>();
-    const queue = [...records];
     await this.#context.step('loss.probe');
-    const probeNext = async (): Promise<void> => {
-      for (let record = queue.shift(); record !== undefined; record = queue.shift()) {
-        verdicts.set(record.tableId, await this.#probe(record));
-      }
-    };
-    await Promise.all(Array.from({ length: PROBES_AT_ONCE }, probeNext));
+    const verdicts = await this.#verdicts(records);
+    const doubtful = records.filter(
+      (record) =>
+        accessState(record) === 'ACTIVE' && verdicts.get(record.tableId)?.kind === 'refused',
+    );
+    if (doubtful.length > 0) {
+      // A KMS may refuse for a moment what was changed just now: a clock starts only when it says so twice.
+      await this.#sleep(this.#options.confirmMs ?? CONFIRM_MS);
+      if (this.#isStopped) return;
+      for (const [id, verdict] of await this.#verdicts(doubtful)) verdicts.set(id, verdict);
+    }
     const edits = new Map<string, RecordEdit>();
     for (const record of records) {
       const verdict = verdicts.get(record.tableId);
@@ -149,6 +156,18 @@ export class KeyLossMonitor {
     if (edits.size === 0) return;
     await this.#context.step('loss.states');
     await editRecords(this.#context, edits);
+  }
+
+  async #verdicts(records: readonly TableRecord[]): Promise<Map<string, Verdict>> {
+    const verdicts = new Map<string, Verdict>();
+    const queue = [...records];
+    const probeNext = async (): Promise<void> => {
+      for (let record = queue.shift(); record !== undefined; record = queue.shift()) {
+        verdicts.set(record.tableId, await this.#probe(record));
+      }
+    };
+    await Promise.all(Array.from({ length: PROBES_AT_ONCE }, probeNext));
+    return verdicts;
   }
 
   async #probe(record: TableRecord): Promise<Verdict> {
@@ -191,12 +210,34 @@ export class KeyLossMonitor {
             },
             'a table whose key is lost could not be backed up and dropped; it stays',
           );
+          return this.#tellFailure(id, error);
         })
         .finally(() => {
           this.#jobs.delete(id);
         });
       this.#jobs.set(id, job);
     }
+  }
+
+  /** Tells the owner of a backup that failed; never rejects. Another process that is at work on it is no failure. */
+  async #tellFailure(id: string, error: unknown): Promise<void> {
+    const code = error instanceof ProxyError ? error.code : 'INTERNAL';
+    if (code === 'BACKUP_STATE') return;
+    try {
+      await this.#context.step('loss.backup_failed');
+      await editRecords(
+        this.#context,
+        new Map([[id, (record, step) => afterBackupFailed(record, code, step)]]),
+      );
+    } catch (failure) {
+      this.#options.logger.warn({ err: failure }, 'the notice of a failed backup was not kept');
+    }
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#options.clock.after(ms, resolve);
+    });
   }
 
   #lead(isLeader: boolean): void {

@@ -10,6 +10,7 @@
  */
 export { ProxyServer } from './proxy_server.ts';
 export type { ProxyServerOptions } from './proxy_server.ts';
+export type { RestoreTable, TableRestore } from './run_restore.ts';
 export type { SharedServices } from './session.ts';
 export { StatementCache } from './statement_cache.ts';
 export { StoredStatements } from './stored_statements.ts';

@@ -1,8 +1,10 @@
+import { quoteIdentifier } from '../cql/index.ts';
 import { CqlErrorCode, InvalidRequestError, UpstreamError } from '../errors/index.ts';
 import {
   Consistency,
   decodeError,
   decodeResponsePrefix,
+  decodeResult,
   encodeQuery,
   Opcode,
 } from '../wire/index.ts';
@@ -49,4 +51,28 @@ export async function requireRoleReader(
     `User ${session.leases.principal} has no SELECT permission on <table ${table}> or any of its parents (it takes SELECT on system_auth.roles)`,
     CqlErrorCode.UNAUTHORIZED,
   );
+}
+
+/**
+ * Whether Cassandra lists a permission on all tables of a keyspace, or on more, for the client's role. False also where there is no
+ * clear answer, and for superusers, whose permissions are not listed.
+ */
+export async function hasKeyspacePermission(
+  session: Session,
+  permission: 'SELECT',
+  keyspace: string,
+  onUpstreamMs: (ms: number) => void,
+): Promise<boolean> {
+  const role = session.leases.principal;
+  const text = `LIST ${permission} ON ALL TABLES IN KEYSPACE ${quoteIdentifier(keyspace)} OF ${quoteIdentifier(role)}`;
+  const started = performance.now();
+  const envelope = await session.node.request(
+    Opcode.QUERY,
+    encodeQuery(text, PROBE_OPTIONS, session.version),
+  );
+  onUpstreamMs(performance.now() - started);
+  // A role that Cassandra does not know, or one that is not the client's own.
+  if (envelope.opcode !== Opcode.RESULT) return false;
+  const answer = decodeResult(decodeResponsePrefix(envelope).body, session.version);
+  return answer.kind === 'rows' && answer.rowCount > 0;
 }

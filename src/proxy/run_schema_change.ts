@@ -13,17 +13,7 @@ import { CqlErrorCode, InternalError, InvalidRequestError, ProxyError } from '..
 import { inaccessibleError, isSystemKeyspace, RECORD_KEYSPACE } from '../schema/index.ts';
 import type { SchemaChanges, TableEntry } from '../schema/index.ts';
 import { MCS_KEYSPACE } from '../system/index.ts';
-import {
-  decodeError,
-  decodeResponsePrefix,
-  decodeResult,
-  encodeQuery,
-  encodeSchemaChangeResult,
-  encodeVoidResult,
-  Opcode,
-  Writer,
-} from '../wire/index.ts';
-import type { Envelope } from '../wire/index.ts';
+import { encodeSchemaChangeResult, encodeVoidResult, Writer } from '../wire/index.ts';
 import {
   findTable,
   plainRefusal,
@@ -32,10 +22,10 @@ import {
   requireKeyspace,
   unknownTable,
 } from './compile.ts';
-import { CassandraError, forwarded, result } from './reply.ts';
+import { result } from './reply.ts';
 import type { Reply } from './reply.ts';
-import { storedOptions } from './run_stored.ts';
 import type { RequestContext, Session } from './session.ts';
+import { StoredChange } from './stored_change.ts';
 
 /** Statements that change the schema. */
 export type SchemaStatement = Extract<
@@ -269,60 +259,11 @@ export async function runTruncate(
   return stored.reply();
 }
 
-/** Executes stored schema statements on the client's connection and keeps the last answer. */
-class StoredChange {
-  readonly #session: Session;
-  readonly #request: RequestContext;
-  #answer: Envelope | undefined;
-
-  constructor(session: Session, request: RequestContext) {
-    this.#session = session;
-    this.#request = request;
-  }
-
-  /** Whether a statement was executed. */
-  get hasRun(): boolean {
-    return this.#answer !== undefined;
-  }
-
-  /** @throws CassandraError with Cassandra's refusal. */
-  async run(text: string): Promise<'created' | 'exists'> {
-    const { version, node } = this.#session;
-    const started = performance.now();
-    const envelope = await node.request(
-      Opcode.QUERY,
-      encodeQuery(text, storedOptions(this.#request.options, []), version),
-      this.#request.flags,
-    );
-    this.#request.onUpstreamMs(performance.now() - started);
-    const { body, ...prefix } = decodeResponsePrefix(envelope);
-    if (envelope.opcode === Opcode.ERROR) throw new CassandraError(decodeError(body), prefix);
-    this.#answer = envelope;
-    return decodeResult(body, version).kind === 'void' ? 'exists' : 'created';
-  }
-
-  /** Runs a statement that is made to fail on `name`; any other failure is the client's answer. */
-  async probe(text: string, name: string): Promise<'allowed' | 'exists'> {
-    try {
-      if ((await this.run(text)) === 'exists') return 'exists';
-    } catch (error) {
-      const isExpected =
-        error instanceof CassandraError &&
-        (error.cqlCode === CqlErrorCode.INVALID || error.cqlCode === CqlErrorCode.SYNTAX_ERROR) &&
-        error.message.includes(name);
-      if (isExpected) return 'allowed';
-      throw error;
-    }
-    throw new InternalError('Cassandra executed a statement that was made to fail');
-  }
-
-  reply(): Reply {
-    if (this.#answer === undefined) throw new InternalError('a schema change without an answer');
-    return forwarded(this.#answer);
-  }
-}
-
-function userKeyspace(session: Session, name: Parameters<typeof requireKeyspace>[0]): string {
+/** The keyspace of a name in a statement that changes the schema. @throws InvalidRequestError for those that are not the user's */
+export function userKeyspace(
+  session: Session,
+  name: Parameters<typeof requireKeyspace>[0],
+): string {
   const keyspace = requireKeyspace(name, session.keyspace);
   if (keyspace === RECORD_KEYSPACE) throw unknownTable(session, keyspace, name.name.text);
   if (isSystemKeyspace(keyspace)) {

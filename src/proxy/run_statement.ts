@@ -13,6 +13,7 @@ import {
 import type { ColumnSpec, Envelope } from '../wire/index.ts';
 import { forwarded, result } from './reply.ts';
 import type { Reply } from './reply.ts';
+import { runRestoreTable } from './run_restore.ts';
 import { runSchemaChange, runTruncate } from './run_schema_change.ts';
 import { storedOptions } from './run_stored.ts';
 import type { RequestContext, Session } from './session.ts';
@@ -68,6 +69,8 @@ export async function runStatement(
     case 'alter_type':
     case 'drop_type':
       return runSchemaChange(session, request, statement, text);
+    case 'restore_table':
+      return runRestoreTable(session, request, statement);
     case 'select':
     case 'insert':
     case 'update':

@@ -7,6 +7,7 @@ import type { ProxyIdentity, SystemTables } from '../system/index.ts';
 import type { FunctionContext } from '../values/index.ts';
 import type { QueryOptions } from '../wire/index.ts';
 import type { NodeConnection } from './node_connection.ts';
+import type { RestoreTable } from './run_restore.ts';
 import type { StatementCache } from './statement_cache.ts';
 import type { StoredStatements } from './stored_statements.ts';
 
@@ -28,6 +29,8 @@ export interface SharedServices {
   readonly onCellsEncrypted: (table: TableEntry, count: number) => void;
   /** Keeps re-encryption from writing to a table that is being truncated; gives what ends that. */
   readonly holdReencryption: (table: TableEntry) => Promise<() => Promise<void>>;
+  /** Restores tables from backups. */
+  readonly restoreTable: RestoreTable;
   readonly metrics: Metrics;
   readonly logger: Logger;
 }

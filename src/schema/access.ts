@@ -28,7 +28,7 @@ export interface NoticeRecord {
   readonly id: string;
   readonly event: string;
   readonly atMs: number;
-  /** Code of a refusal, KEY_…; `null` where it is about none. */
+  /** Code of a refusal or of what failed, e.g. KEY_…; `null` where it is about none. */
   readonly reason: string | null;
   readonly keyArn: string | null;
   readonly dropAtMs: number | null;
@@ -53,6 +53,8 @@ export interface AccessRecord {
   /** When the state began. */
   readonly stateSinceMs: number;
   readonly backup: LossBackup | null;
+  /** When the owner was last told that the backup before the drop failed. */
+  readonly backupFailedAtMs?: number;
   /** Days that were left at the last reminder, of the drop or of the backup's end. */
   readonly remindedDays: number | null;
   readonly notices: readonly NoticeRecord[];

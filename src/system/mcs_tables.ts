@@ -81,6 +81,7 @@ function statusOf(snapshot: Snapshot, keyspace: string, table: string): string |
   const entry = snapshot.table(keyspace, table);
   if (entry === undefined) return 'ACTIVE';
   if (entry.kind === 'plain') return 'ACTIVE';
+  if (entry.error?.code === 'SCHEMA_RESTORING') return 'RESTORING';
   if (entry.kind !== 'encrypted') return null;
   if (entry.record !== undefined && accessState(entry.record) !== 'ACTIVE') {
     return accessState(entry.record);

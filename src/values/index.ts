@@ -17,6 +17,7 @@ export type { ValueCodec } from './codec.ts';
 export { serializeMap, serializeSet, serializeVector, splitVector } from './collections.ts';
 export { constantToBytes, isConstantAssignable } from './constants.ts';
 export type { ConstantText } from './constants.ts';
+export { parseTimestamp } from './temporal_text.ts';
 export { native } from './cql_type.ts';
 export type {
   CqlType,

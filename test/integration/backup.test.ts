@@ -191,7 +191,10 @@ async function changeKey(name: string, keyArn: string): Promise<void> {
   const deks = await environment.transfer.openDeks(owner, keys.tableKeys, keys.deks);
   const version = 1 + Math.max(...keys.tableKeys.map((key) => key.version));
   // A new table key under the new KMS key comes with a new cell DEK.
-  const imported = await environment.transfer.importTableKeys(owner, deks, 1, keyArn);
+  const imported = await environment.transfer.importTableKeys(owner, deks, 1, {
+    provider: environment.kms.name,
+    keyArn,
+  });
   const context = { ...imported.tableKeys[0]?.context, 'cqlock:version': String(version) };
   const { plaintext, blob } = await environment.kms.generateDataKey(keyArn, context);
   const opened = await environment.transfer.openDeks(owner, imported.tableKeys, imported.deks);

@@ -21,6 +21,7 @@ const EVENTS: readonly NoticeEvent[] = [
   'key_inaccessible',
   'key_refused',
   'days_left',
+  'backup_failed',
   'backup_done',
   'table_dropped',
   'key_back',

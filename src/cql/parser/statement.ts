@@ -23,7 +23,7 @@ import {
   parseUse,
 } from './schema_statements.ts';
 import { parseSelect } from './select.ts';
-import { parseAlterTable, parseCreateTable } from './tables.ts';
+import { parseAlterTable, parseCreateTable, parseRestoreTable } from './tables.ts';
 
 const DEFAULT_MAX_TOKENS = 500_000;
 
@@ -46,7 +46,8 @@ export interface ParsedStatement {
 
 /**
  * Parses one statement. What Cassandra 5.0's parser accepts is accepted, what it refuses is refused, but for property
- * maps, which may be nested here, and for statements of kind 'unsupported', of which only the first words are read.
+ * maps, which may be nested here, for RESTORE TABLE, and for statements of kind 'unsupported', of which only the first words
+ * are read.
  *
  * Spec: Cassandra 5.0 Cql.g `query`: cqlStatement (';')* EOF.
  *
@@ -91,6 +92,8 @@ function parseCqlStatement(p: TokenCursor): Statement {
       return parseAlter(p);
     case 'drop':
       return parseDrop(p);
+    case 'restore':
+      return parseRestoreTable(p);
     case 'grant':
     case 'revoke':
       return parseGrant(p);
@@ -167,7 +170,6 @@ const UNSUPPORTED: readonly (readonly [words: readonly string[], name: string])[
   [['drop', 'aggregate'], 'DROP AGGREGATE'],
   [['drop', 'trigger'], 'DROP TRIGGER'],
   [['copy', 'table'], 'COPY TABLE'],
-  [['restore', 'table'], 'RESTORE TABLE'],
 ];
 
 /** Recognises a statement by its first words and steps over the rest of it. */

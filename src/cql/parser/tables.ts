@@ -5,6 +5,7 @@ import type {
   Expression,
   Identifier,
   Property,
+  RestoreTableStatement,
   Statement,
 } from '../ast.ts';
 import { TokenKind } from '../lexer/index.ts';
@@ -149,6 +150,17 @@ function parseClusteringOrder(p: TokenCursor): ClusteringOrder {
   if (p.acceptWord('asc')) return { column, direction: 'asc' };
   p.expectWords('desc');
   return { column, direction: 'desc' };
+}
+
+/** Not of Cql.g, as Amazon Keyspaces writes it: RESTORE TABLE columnFamilyName FROM TABLE columnFamilyName ( K_WITH properties )?. */
+export function parseRestoreTable(p: TokenCursor): RestoreTableStatement {
+  const { start } = p;
+  p.expectWords('restore', 'table');
+  const table = parseTableName(p);
+  p.expectWords('from', 'table');
+  const source = parseTableName(p);
+  const properties = p.acceptWord('with') ? parseProperties(p) : [];
+  return { kind: 'restore_table', table, source, properties, span: p.spanFrom(start) };
 }
 
 /**

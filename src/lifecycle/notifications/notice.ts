@@ -6,6 +6,7 @@ export type NoticeEvent =
   | 'key_inaccessible'
   | 'key_refused'
   | 'days_left'
+  | 'backup_failed'
   | 'backup_done'
   | 'table_dropped'
   | 'key_back'
@@ -27,14 +28,14 @@ export function newNotice(
   event: NoticeEvent,
   nowMs: number,
   channels: readonly string[],
-  more: { readonly daysLeft?: number } = {},
+  more: { readonly daysLeft?: number; readonly reason?: string } = {},
 ): NoticeRecord {
   const access = record.access ?? undefined;
   return {
     id: randomUUID(),
     event,
     atMs: nowMs,
-    reason: event === 'key_back' ? null : (access?.reason ?? null),
+    reason: event === 'key_back' ? null : (more.reason ?? access?.reason ?? null),
     keyArn: access?.keyArn ?? record.keys?.keyArn ?? null,
     dropAtMs:
       event === 'key_inaccessible' || event === 'days_left' ? (access?.dropAtMs ?? null) : null,

@@ -48,6 +48,13 @@ function sentences(notice: Notice, table: string): readonly [string, ...string[]
         `${table} is accessible again`,
         'The KMS accepts the key of the table again. Reads and writes work; the clock is stopped.',
       ];
+    case 'backup_failed':
+      return [
+        `${table} cannot be backed up, so it is not dropped`,
+        'The key of the table was refused for too long, and the backup before the drop failed. The log of the proxy says why.',
+        'It is tried again, at most an hour apart. Until then the table stays, inaccessible.',
+        howBack,
+      ];
     case 'backup_done':
       return [
         `${table} was backed up before it is dropped`,

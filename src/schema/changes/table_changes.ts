@@ -183,7 +183,10 @@ async function dropRecords(
       const put: CatalogRecord[] = [];
       for (const { record } of view.records.values()) {
         if (record.kind === 'backup' || !affected(record)) continue;
-        refuseForeignClaim(context, record);
+        // Who restores it notices that its claim is gone, and stops.
+        if (record.kind !== 'table' || record.state !== 'RESTORING') {
+          refuseForeignClaim(context, record);
+        }
         ids.add(recordId(record));
         put.push({ ...record, state: 'DROPPING', claim: claim(context) });
       }

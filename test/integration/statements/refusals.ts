@@ -103,7 +103,13 @@ export function describeRefusals(pair: () => Pair): void {
     ['SELECT * FROM cqlock.records', /does not exist/],
     ['USE cqlock', /does not exist/],
     ['DROP KEYSPACE system', /not user-modifiable|is not/],
-    ['RESTORE TABLE KS.x FROM TABLE KS.t', /no viable|RESTORE|line 1/],
+    ['RESTORE TABLE KS.x FROM TABLE KS.t', /no complete backup/],
+    ["RESTORE TABLE KS.x FROM TABLE KS.t WITH tags = {'a': 'b'}", /TAGS/],
+    ["RESTORE TABLE KS.x FROM TABLE KS.t WITH comment = 'x'", /Unknown property 'comment'/],
+    ["RESTORE TABLE KS.x FROM TABLE KS.t WITH restore_timestamp = 'x'", /./],
+    ['RESTORE TABLE KS.x', /line 1/],
+    ['RESTORE TABLE system.x FROM TABLE KS.t', /not user-modifiable/],
+    ['RESTORE TABLE KS.x FROM TABLE cqlock.records', /does not exist/],
   ])('%s', async (cql, reason) => {
     const before = await stored();
     const answer = await sides.proxy.query(sides.text(cql, 'proxy'));

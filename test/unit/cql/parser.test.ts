@@ -243,12 +243,25 @@ describe('definitions', () => {
 
   it.each<[string, Partial<Statement>]>([
     ['CREATE INDEX ON t (a)', { kind: 'unsupported', name: 'CREATE INDEX' }],
-    ['RESTORE TABLE a FROM TABLE b', { kind: 'unsupported', name: 'RESTORE TABLE' }],
     [`SELECT a FROM t WHERE expr(i, 'x')`, { kind: 'unsupported' }],
     ['DESC FULL SCHEMA', { kind: 'describe', target: 'FULL SCHEMA', name: undefined }],
     ['GRANT a TO b', { kind: 'roles', name: 'GRANT ROLE', resource: undefined }],
   ])('recognises %s', (text, expected) => {
     expect(parseStatement(text).statement).toMatchObject(expected);
+  });
+
+  it('reads RESTORE TABLE as Amazon Keyspaces writes it', () => {
+    expect(tree('RESTORE TABLE a FROM TABLE ks.b')).toMatchObject({
+      kind: 'restore_table',
+      table: table('a'),
+      source: table('b', 'ks'),
+      properties: [],
+    });
+    const text =
+      "restore table a from table b with restore_timestamp = 't' and custom_properties = {'a': {}}";
+    expect(tree(text)).toMatchObject({
+      properties: [{ name: name('restore_timestamp') }, { name: name('custom_properties') }],
+    });
   });
 
   it('gives the resource of a grant', () => {

@@ -215,6 +215,56 @@ describe('after the time has run out', () => {
     expect(env.drops).toEqual(['t']);
   });
 
+  it('an owner is told of a failed backup, once a day, with the reason', async () => {
+    const { env, watcher } = await overdue();
+    env.state.backupFails = true;
+    for (let hours = 0; hours < 3 * 24; hours += 1) {
+      await watcher.round();
+      env.clock.advance(HOUR);
+    }
+    await watcher.round();
+    const failed = env.notices.filter(({ event }) => event === 'backup_failed');
+    expect(failed.length).toBeGreaterThanOrEqual(3);
+    expect(failed.length).toBeLessThanOrEqual(4);
+    expect(failed[0]).toMatchObject({ table: 't', keyArn: env.keyOf(), reason: 'INTERNAL' });
+    expect(env.drops).toEqual([]);
+    env.state.backupFails = false;
+    env.clock.advance(HOUR);
+    await watcher.round();
+    await watcher.round();
+    expect(events(env).slice(-2)).toEqual(['backup_done', 'table_dropped']);
+    expect((await env.record())?.access?.backupFailedAtMs).toBeUndefined();
+  });
+
+  it('one refusal starts no clock: the KMS is asked once more', async () => {
+    const env = await lossEnvironment();
+    const watcher = await env.watcher();
+    await env.disable();
+    let looks = 0;
+    env.state.beforeSecondLook = async () => {
+      looks += 1;
+      await env.enable();
+    };
+    await watcher.round();
+    expect(looks).toBe(1);
+    expect((await env.record())?.access ?? null).toBeNull();
+    expect(env.notices).toEqual([]);
+    // Neither does a refusal that an outage follows.
+    await env.disable();
+    env.state.beforeSecondLook = () => {
+      env.state.isKmsDown = true;
+      return Promise.resolve();
+    };
+    await watcher.round();
+    expect((await env.record())?.access ?? null).toBeNull();
+    env.state.isKmsDown = false;
+    env.state.beforeSecondLook = undefined;
+    await watcher.round();
+    await watcher.round();
+    expect(await stateOf(env)).toBe('ACTIVE INACCESSIBLE_ENCRYPTION_CREDENTIALS');
+    expect(events(env)).toEqual(['key_inaccessible']);
+  });
+
   it('a key that comes back saves the table, before the backup and after it', async () => {
     const { env, watcher } = await overdue();
     await env.enable();

@@ -22,6 +22,8 @@ import type { MemoryProxy } from '../../support/memory_cluster.ts';
 export const DAY = 86_400_000;
 export const HOUR = 3_600_000;
 export const SETTLE = 60_000;
+/** Passes by itself. */
+const CONFIRM = 499;
 
 /** How a monitor of a test differs from the usual one. */
 export interface WatcherOptions {
@@ -42,12 +44,26 @@ export interface Watcher {
 /** Everything of a test. */
 export async function lossEnvironment(tables: readonly string[] = ['t']) {
   const fake = fakeClock();
+  const state: {
+    isKmsDown: boolean;
+    isReceiverDown: boolean;
+    backupFails: boolean;
+    beforeSecondLook: (() => Promise<void>) | undefined;
+  } = {
+    isKmsDown: false,
+    isReceiverDown: false,
+    backupFails: false,
+    beforeSecondLook: undefined,
+  };
   // Short waits (between attempts) pass by themselves; long ones when the clock is moved.
   const clock: Clock = {
     ...fake,
     after: (delayMs, callback) => {
       if (delayMs >= 1000) return fake.after(delayMs, callback);
-      setImmediate(callback);
+      const { beforeSecondLook } = state;
+      if (delayMs === CONFIRM && beforeSecondLook !== undefined) {
+        void beforeSecondLook().then(callback);
+      } else setImmediate(callback);
       return { cancel: () => undefined };
     },
   };
@@ -63,7 +79,6 @@ export async function lossEnvironment(tables: readonly string[] = ['t']) {
   const backups: string[] = [];
   const expiries: number[] = [];
   const released: string[] = [];
-  const state = { isKmsDown: false, isReceiverDown: false, backupFails: false };
   const reachable = new Proxy(cluster.embedded, {
     get: (target, name) => {
       const member: unknown = Reflect.get(target, name, target);
@@ -160,6 +175,7 @@ export async function lossEnvironment(tables: readonly string[] = ['t']) {
       dropAfterMs: 7 * DAY,
       periodMs: 60_000,
       settleMs: SETTLE,
+      confirmMs: CONFIRM,
       random: () => 0.5,
       onAccessChange: () => undefined,
       step: live,
