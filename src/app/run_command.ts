@@ -3,6 +3,7 @@ import type { Logger } from '../observability/index.ts';
 
 /** Exit codes beside 0, done: 1 failed, 2 a setting or an argument is wrong (the user can mend it), 130 stopped half-way. */
 const FAILED = 1;
+/** Exit code of a wrong setting or argument. */
 export const WRONG_SETTING = 2;
 const INTERRUPTED = 130;
 

@@ -22,9 +22,9 @@ export function addCatalogCommands(
       run((context) =>
         withCluster(context, async ({ store, trust }) => {
           const { version, seen, damaged } = await readRolledBack(store, trust);
-          const { lines } = printer(say, options.json === true);
+          const print = printer(say, options.json === true);
           if (version >= seen) {
-            lines({ version: version.toString(), accepted: false }, [
+            print.lines({ version: version.toString(), accepted: false }, [
               `the catalog is not rolled back: version ${version}; nothing was changed`,
             ]);
             return;
@@ -35,7 +35,7 @@ export function addCatalogCommands(
             options,
           );
           await trust.acceptRollback(version);
-          lines({ version: version.toString(), accepted: true }, [
+          print.lines({ version: version.toString(), accepted: true }, [
             `version ${version} of the catalog is accepted; start every proxy of the cluster again`,
           ]);
         }),

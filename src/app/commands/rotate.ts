@@ -110,7 +110,10 @@ async function rotateCells(
     }
     const isQuiet = options.json === true;
     if (options.wait) {
-      await untilDone({ context, catalog, rotation, targets, reencrypt }, isQuiet ? undefined : say);
+      await untilDone(
+        { context, catalog, rotation, targets, reencrypt },
+        isQuiet ? undefined : say,
+      );
     }
     const after = rotationStatus(await catalog.readRecords()).filter((one) =>
       targets.has(nameOf(one)),

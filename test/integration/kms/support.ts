@@ -83,7 +83,13 @@ export async function startFixture(): Promise<KmsFixture> {
   const value = Buffer.alloc(32, 3).toString('base64');
   const store = await KeyStore.create({ path, rootKey: loadRootKey({ kind: 'base64', value }) });
   const events: KmsAuditEvent[] = [];
-  const audit = { record: (event: KmsAuditEvent) => void events.push(event) };
+  const audit = {
+    ready: () => undefined,
+    record: (event: KmsAuditEvent) => {
+      events.push(event);
+      return Promise.resolve();
+    },
+  };
   const accessKeys = new AccessKeys(store, systemClock);
   const listener = await startKmsListener({
     host: '127.0.0.1',
