@@ -54,7 +54,8 @@ function planOf(
   clusterId: Uint8Array,
   beforeDay: string,
 ): PrunedChain[] {
-  const old = ends.filter(({ file }) => file.day < beforeDay);
+  // By what the lines say: a file that was given an older name is not old.
+  const old = ends.filter(({ file, at }) => file.day < beforeDay && at !== '' && at < beforeDay);
   const last = old.at(-1);
   const { processId, firstSeq } = report;
   if (last === undefined) return [];

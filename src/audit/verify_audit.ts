@@ -47,6 +47,8 @@ export interface WalkedChain {
   readonly report: ChainReport;
   readonly ends: readonly {
     readonly file: AuditFile;
+    /** Time of the last line up to there, as authentic as the line; ISO 8601. */
+    readonly at: string;
     readonly seq: number;
     readonly lastMac: Uint8Array;
   }[];
@@ -188,7 +190,7 @@ class ChainWalk {
         this.#last = { file, line };
       }
       const { nextSeq: seq, lastMac } = this.#chain;
-      this.#ends.push({ file: whole, seq, lastMac });
+      this.#ends.push({ file: whole, at: this.#to ?? '', seq, lastMac });
     }
     return undefined;
   }

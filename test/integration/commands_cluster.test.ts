@@ -3,6 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DecryptCommand, EncryptCommand, KMSClient } from '@aws-sdk/client-kms';
+import { findFreePort } from '../../src/app/embedded_cassandra/index.ts';
 import { startCassandra } from '../support/cassandra.ts';
 import type { TestCassandra } from '../support/cassandra.ts';
 import { CommandLine } from '../support/command.ts';
@@ -13,12 +15,15 @@ import type { ProxyClient } from '../support/proxy_client.ts';
 import { inParallel, REPLICATION } from './support/pair.ts';
 
 const ROWS = 2_000;
+/** Moves the wall clock of a process. */
+const THREE_DAYS_LATER = 'data:text/javascript,Date.now=((now)=>()=>now()+259200000)(Date.now)';
 
 let cassandra: TestCassandra;
 let proxy: TestProxy;
 let client: ProxyClient;
 let home: string;
 let cqlock: CommandLine;
+let kmsPort: number;
 
 beforeAll(async () => {
   cassandra = await startCassandra();
@@ -28,7 +33,9 @@ beforeAll(async () => {
     contactPoints: [`127.0.0.1:${cassandra.port}`],
     env: { CQLOCK_CATALOG_REFRESH: '300ms', CQLOCK_CATALOG_MAX_AGE: '1s' },
   };
-  proxy = await startProxy(place);
+  kmsPort = await findFreePort();
+  const env = { ...place.env, CQLOCK_KMS_LISTEN: `127.0.0.1:${kmsPort}` };
+  proxy = await startProxy({ ...place, env });
   cqlock = new CommandLine(place);
   client = await connectClient(proxy);
   await client.rows(`CREATE KEYSPACE shop WITH replication = ${REPLICATION}`);
@@ -158,6 +165,66 @@ describe('cqlock audit and catalog', () => {
     expect(shown).toContain('cqlock audit verify tells');
     expect(await cqlock.done('audit', 'verify')).toMatch(/chains, \d+ lines: nothing is missing/);
     expect((await cqlock.run('audit', 'show', '--since', 'soon')).code).toBe(2);
+  });
+
+  it('have each call through the KMS listener once, under who signed it', async () => {
+    const { Arn: arn } = await cqlock.json<{ Arn: string }>('keys', 'create', '--alias', 'app');
+    const access = await cqlock.json<{ AccessKeyId: string; SecretAccessKey: string }>(
+      ...['keys', 'access', 'create', 'app'],
+    );
+    const kms = new KMSClient({
+      endpoint: `http://127.0.0.1:${kmsPort}`,
+      region: 'eu-west-1',
+      credentials: { accessKeyId: access.AccessKeyId, secretAccessKey: access.SecretAccessKey },
+      maxAttempts: 1,
+    });
+    const EncryptionContext = { 'cqlock:keyspace': 'far', 'cqlock:table': 'away' };
+    const { CiphertextBlob } = await kms.send(
+      new EncryptCommand({ KeyId: 'alias/app', Plaintext: Buffer.of(1), EncryptionContext }),
+    );
+    await expect(kms.send(new DecryptCommand({ CiphertextBlob }))).rejects.toThrow();
+    kms.destroy();
+    await client.rows(
+      `CREATE TABLE shop.mine (pk int PRIMARY KEY) WITH CUSTOM_PROPERTIES = {'encryption_specification': {'encryption_type': 'CUSTOMER_MANAGED_KMS_KEY', 'kms_key_identifier': 'alias/app'}}`,
+    );
+    const lines = (await cqlock.done('audit', 'show', '--key', arn, '--json'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.filter(({ origin }) => origin === 'listener')).toMatchObject([
+      { operation: 'Encrypt', result: 'ok', keyspace: 'far', table: 'away' },
+      { operation: 'Decrypt', result: 'refused', error: 'InvalidCiphertextException' },
+    ]);
+    expect(lines[0]?.['principal']).toMatch(/:user\/app$/);
+    const own = lines.filter(({ origin }) => origin !== 'listener');
+    expect(own.filter(({ operation }) => operation === 'GenerateDataKey')).toHaveLength(1);
+    expect(await cqlock.done('audit', 'verify')).toContain('nothing is missing');
+  });
+
+  it('prune files of old days only when that is confirmed, and verify afterwards', async () => {
+    const prune = ['audit', 'prune', '--older-than'];
+    expect(await cqlock.json(...prune, '1d')).toMatchObject({ files: [] });
+    expect((await cqlock.run(...prune, 'soon')).code).toBe(2);
+    const place = {
+      dataDir: join(home, 'data'),
+      contactPoints: [`127.0.0.1:${cassandra.port}`],
+      env: { NODE_OPTIONS: `--import=${THREE_DAYS_LATER}` },
+    };
+    const later = new CommandLine(place);
+    const asked = await later.run(...prune, '1d');
+    expect(asked).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('CONFIG_NOT_CONFIRMED'),
+    });
+    const { files, lines } = await later.json<{ files: string[]; lines: number }>(
+      ...[...prune, '1d', '--yes'],
+    );
+    expect(files.length).toBeGreaterThan(3);
+    expect(lines).toBeGreaterThan(files.length);
+    const verified = await cqlock.done('audit', 'verify');
+    expect(verified).toMatch(/runs, or was killed, \d+ lines before them were pruned|no lines, /);
+    expect(verified).toContain('nothing is missing');
+    expect(await cqlock.done('audit', 'show', '--since', '1h')).toMatch(/pruned \d+ lines of/);
   });
 
   it('do not take back what was not rolled back', async () => {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FileAuditHeads, planPrune, prune, verifyAudit } from '../../../src/audit/index.ts';
@@ -129,6 +129,16 @@ describe('pruning an audit log', () => {
     await runs.trail.record(event({ table: 'f' }));
     await runs.trail.close();
     expect(await verify(runs)).toMatchObject([{ firstSeq: 6, lines: 2, problem: undefined }]);
+  });
+
+  it('goes by the times of the lines, not by the names of files', async () => {
+    const environment = await threeDays();
+    const { directory } = environment;
+    for (const [index, name] of readdirSync(directory).sort().entries()) {
+      renameSync(join(directory, name), join(directory, `1999-01-0${index + 1}${name.slice(10)}`));
+    }
+    expect((await verify(environment))[0]?.problem).toBeUndefined();
+    expect(await plan(environment, '2025-01-01')).toEqual([]);
   });
 
   it('is refused for a log that is broken', async () => {
