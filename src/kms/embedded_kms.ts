@@ -7,7 +7,7 @@ import { authorise } from './embedded/authorise.ts';
 import { MAX_PLAINTEXT_BYTES, openBlob, sealBlob } from './embedded/blob.ts';
 import { EmbeddedKeys } from './embedded/embedded_keys.ts';
 import { deletionCancelled, disabled, enabled, pendingDeletion } from './embedded/key_changes.ts';
-import { ARN_PREFIX, entryOf, isExpired, isKeyUuid } from './embedded/key_lookup.ts';
+import { ARN_PREFIX, arnPrefix, entryOf, isExpired, isKeyUuid } from './embedded/key_lookup.ts';
 import { KmsFault } from './embedded/kms_fault.ts';
 import { proxyPrincipal } from './embedded/principals.ts';
 import type { KmsPrincipal } from './embedded/principals.ts';
@@ -44,11 +44,13 @@ export class EmbeddedKms implements ServiceKeyProvider {
   }
 
   /**
-   * See {@link KmsProvider.recognises}. ARNs by their form. `alias/…` and bare key ids, which keys of other providers have too,
+   * See {@link KmsProvider.recognises}. ARNs of this key store by their form; another's may be served to a provider. `alias/…` and bare key ids, which keys of other providers have too,
    * only where the key store has them; it is in memory.
    */
   recognises(identifier: string): boolean {
-    if (identifier.startsWith(ARN_PREFIX)) return true;
+    if (identifier.startsWith(ARN_PREFIX)) {
+      return identifier.startsWith(arnPrefix(this.#keys.state().storeId));
+    }
     if (!identifier.startsWith('alias/') && !isKeyUuid(identifier)) return false;
     const key = this.#keys.find(identifier);
     return key !== undefined && !key.serviceOwned;
