@@ -1,5 +1,5 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
-import { AuditedKms, AuditedServiceKeys } from '../audit/index.ts';
+import { AuditedKms, AuditedServiceKeys, ListenerAudit } from '../audit/index.ts';
 import type { AuditTrail } from '../audit/index.ts';
 import { formatAddress } from '../config/index.ts';
 import type { Address, Config } from '../config/index.ts';
@@ -275,7 +275,13 @@ export const createProxy: ProxyFactory = async (context) => {
       },
     );
     const kmsListener =
-      config.kmsListen && (await serveKms(config.kmsListen, parts.keyStore, logger));
+      config.kmsListen &&
+      (await serveKms(
+        config.kmsListen,
+        parts.keyStore,
+        logger,
+        new ListenerAudit(audit, systemClock),
+      ));
     const stopUpkeep = startCatalogUpkeep({
       catalog,
       changes,

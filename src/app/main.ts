@@ -13,7 +13,7 @@ import { addBackupCommands } from './commands/backup.ts';
 import { addKeysCommands } from './commands/keys.ts';
 import { createProxy } from './create_proxy.ts';
 import { init } from './init.ts';
-import { runCommand } from './run_command.ts';
+import { runCommand, WRONG_SETTING } from './run_command.ts';
 import { addRotateCommands } from './commands/rotate.ts';
 import { start } from './start.ts';
 import { abortOnStopSignals } from './stop_signals.ts';
@@ -31,15 +31,16 @@ const complain = (line: string): void => {
 /** Loads the settings, then runs a command with them and ends the process with its code. */
 async function run(
   command: (context: { config: Config; logger: Logger; signal: AbortSignal }) => Promise<void>,
+  { isService }: { readonly isService: boolean } = { isService: false },
 ): Promise<void> {
-  const signal = abortOnStopSignals(say);
+  const signal = abortOnStopSignals(isService ? say : complain);
   let config: Config;
   try {
     config = loadConfig(process.env, process.cwd());
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     complain(`cqlock: ${error.message} [${error.code}]`);
-    process.exitCode = 2;
+    process.exitCode = WRONG_SETTING;
     return;
   }
   const logger = createLogger({ level: config.logLevel });
@@ -52,6 +53,7 @@ async function run(
     logger,
     complain,
     signal,
+    isService,
   });
   setTimeout(() => {
     logger.warn({}, 'something is still open after the stop; the process ends anyway');
@@ -67,12 +69,15 @@ function version(): string {
 const program = new Command('cqlock')
   .description('Encryption at rest for Apache Cassandra: a CQL proxy that encrypts every value')
   .version(version())
-  .showHelpAfterError();
+  .showHelpAfterError()
+  .exitOverride((error) => {
+    process.exit(error.exitCode === 0 ? 0 : WRONG_SETTING);
+  });
 
 program
   .command('start')
   .description('start the proxy, and a Cassandra if no contact points are set')
-  .action(() => run((context) => start({ ...context, createProxy, say })));
+  .action(() => run((context) => start({ ...context, createProxy, say }), { isService: true }));
 
 program
   .command('init')

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { KmsListenConfig } from '../config/index.ts';
 import { ConfigError } from '../errors/index.ts';
-import { AccessKeys, KmsApi, noAudit } from '../kms/index.ts';
+import { AccessKeys, KmsApi } from '../kms/index.ts';
 import type { KeyStore, KmsAuditSink } from '../kms/index.ts';
 import { startKmsListener } from '../kms_listener/index.ts';
 import type { KmsListener } from '../kms_listener/index.ts';
@@ -9,14 +9,14 @@ import type { Logger } from '../observability/index.ts';
 import { systemClock } from '../util/index.ts';
 
 /**
- * Serves the customer managed keys of a key store to others.
+ * Serves the customer managed keys of a key store to others; every call is recorded.
  * @throws ConfigError when it cannot listen, or certificate and key cannot be read.
  */
 export async function serveKms(
   config: KmsListenConfig,
   store: KeyStore,
   logger: Logger,
-  audit: KmsAuditSink = noAudit,
+  audit: KmsAuditSink,
 ): Promise<KmsListener> {
   return await startKmsListener({
     host: config.address.host,

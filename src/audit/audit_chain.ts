@@ -6,12 +6,12 @@ import {
   auditStartKey,
   zero,
 } from '../crypto/index.ts';
-import type { AuditHead } from './audit_heads.ts';
+import type { AuditHead, AuditStart } from './audit_heads.ts';
 import { uuidBytes } from './audit_heads.ts';
 
 /** A line's MAC and what it leaves behind. */
 interface Link {
-  readonly mac: Buffer;
+  readonly mac: Uint8Array;
   readonly nextKey: Buffer;
 }
 
@@ -33,6 +33,22 @@ export class AuditChain {
     this.#key = auditStartKey(auditKey, uuidBytes(processId));
   }
 
+  /**
+   * The chain behind its first `seq` lines, which are not there.
+   * @param lastMac MAC of the last of them
+   */
+  static resume(
+    auditKey: Uint8Array,
+    clusterId: Uint8Array,
+    { processId, seq, lastMac }: Pick<AuditStart, 'processId' | 'seq' | 'lastMac'>,
+  ): AuditChain {
+    const chain = new AuditChain(auditKey, clusterId, processId);
+    while (chain.#nextSeq < seq)
+      chain.advance({ mac: chain.#lastMac, nextKey: auditNextKey(chain.#key) });
+    chain.#lastMac = lastMac;
+    return chain;
+  }
+
   /** Number of the next line. */
   get nextSeq(): number {
     return this.#nextSeq;
@@ -52,6 +68,11 @@ export class AuditChain {
     this.#key = link.nextKey;
     this.#lastMac = link.mac;
     this.#nextSeq += 1;
+  }
+
+  /** MAC of the last line. */
+  get lastMac(): Uint8Array {
+    return this.#lastMac;
   }
 
   /** The head behind the last line; there must be one. */

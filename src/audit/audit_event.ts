@@ -22,7 +22,8 @@ export type AuditOperation =
 
 /** One use of a KMS key. Names are those of the line in the log. */
 export interface AuditEvent {
-  readonly operation: AuditOperation;
+  /** An {@link AuditOperation}; for calls through the listener any operation of the AWS KMS API, or what was asked for. */
+  readonly operation: string;
   /** ARN of the key; what the user wrote where it was not resolved; `null` where there is none. */
   readonly key: string | null;
   /** ARN of the key that ReEncrypt encrypts under; else `null`. */
@@ -31,10 +32,11 @@ export interface AuditEvent {
   readonly context: EncryptionContext;
   readonly keyspace: string | null;
   readonly table: string | null;
-  readonly origin: KmsCaller['origin'];
+  /** `listener`: a call through the KMS listener, by the owner of an access key. */
+  readonly origin: KmsCaller['origin'] | 'listener';
   readonly principal: string;
   readonly result: 'ok' | 'refused' | 'unavailable';
-  /** Code of the error, `null` when `ok`. */
+  /** Code of the error, for calls through the listener the exception of AWS; `null` when `ok`. */
   readonly error: string | null;
   /** Duration of the call, milliseconds. */
   readonly duration_ms: number;

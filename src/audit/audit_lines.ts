@@ -25,6 +25,13 @@ export type AuditLine =
   | (LineHead & { readonly kind: 'kms' } & AuditEvent)
   /** Events were not written because the log could not be; their number. */
   | (LineHead & { readonly kind: 'lost'; readonly count: number })
+  /** Files of a process were deleted by `audit prune`; how many lines, and up to which number. */
+  | (LineHead & {
+      readonly kind: 'pruned';
+      readonly of: string;
+      readonly count: number;
+      readonly before: number;
+    })
   | (LineHead & { readonly kind: 'stop' });
 
 /** A file of the log. A process has one a day. */

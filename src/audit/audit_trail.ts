@@ -151,6 +151,21 @@ export class AuditTrail implements AuditSink {
     }
   }
 
+  /**
+   * Notes that lines of a process are about to be deleted; durable when the promise resolves. The chain must have begun.
+   * @throws KeyUnavailableError KEY_AUDIT_LOG when it cannot be written
+   */
+  async recordPruned(of: string, count: number, before: number): Promise<void> {
+    const live = this.#live;
+    if (live === undefined || this.#isClosed) throw notWritten(this.#options.directory);
+    try {
+      this.#append(live, this.#options.clock.nowMs(), { kind: 'pruned', of, count, before });
+      await this.#anchor(live);
+    } catch (error) {
+      throw notWritten(this.#options.directory, error);
+    }
+  }
+
   /** Ends the chain with a last line and a last head. */
   async close(): Promise<void> {
     const live = this.#live;

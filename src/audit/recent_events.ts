@@ -30,7 +30,9 @@ export class RecentEvents {
   add(recorded: RecordedEvent): void {
     this.#events[this.#next] = recorded;
     this.#next = (this.#next + 1) % MAX_EVENTS;
-    const { key, target_key: target, provider, result, error } = recorded.event;
+    const { key, target_key: target, provider, origin, result, error } = recorded.event;
+    // What others are refused says nothing of what the proxy may do with the key.
+    if (origin === 'listener') return;
     for (const arn of [key, target]) {
       if (arn === null) continue;
       // The key that was not used for the longest time stands first.

@@ -1,7 +1,8 @@
 import { basename } from 'node:path';
-import { constantTimeEqual } from '../crypto/index.ts';
+import { auditStartPointMac, constantTimeEqual } from '../crypto/index.ts';
 import { AuditChain } from './audit_chain.ts';
-import type { AuditHead } from './audit_heads.ts';
+import { uuidBytes } from './audit_heads.ts';
+import type { AuditHead, AuditStart } from './audit_heads.ts';
 import { auditFiles, linesOf, parseLine, unsealedLine } from './audit_lines.ts';
 import type { AuditFile } from './audit_lines.ts';
 
@@ -19,7 +20,9 @@ export interface ChainReport {
   /** UUID text. */
   readonly processId: string;
   readonly files: readonly string[];
-  /** Lines up to the first break. */
+  /** Number of the first line that is kept; those before it were pruned. */
+  readonly firstSeq: number;
+  /** Lines that are kept, up to the first break. */
   readonly lines: number;
   /** Times of the first and the last of them, ISO 8601. */
   readonly from: string | undefined;
@@ -31,10 +34,29 @@ export interface ChainReport {
   readonly problem: ChainProblem | undefined;
 }
 
+/** What is kept outside the directory of a log. */
+export interface KeptOutside {
+  /** All heads of the cluster. */
+  readonly heads: readonly AuditHead[];
+  /** All start points of the cluster; none if not given. */
+  readonly starts?: readonly AuditStart[];
+}
+
+/** A chain that was followed, and where it stood behind each of its files. */
+export interface WalkedChain {
+  readonly report: ChainReport;
+  readonly ends: readonly {
+    readonly file: AuditFile;
+    /** Time of the last line up to there, as authentic as the line; ISO 8601. */
+    readonly at: string;
+    readonly seq: number;
+    readonly lastMac: Uint8Array;
+  }[];
+}
+
 /**
  * Computes all chains of a directory again and compares them with the heads.
  * @param auditKey `mk/audit`, 32 bytes
- * @param heads all heads of the cluster
  * @returns one report a process, those without a file too
  * @throws InvalidRequestError when the directory cannot be read
  */
@@ -42,20 +64,65 @@ export async function verifyAudit(
   directory: string,
   auditKey: Uint8Array,
   clusterId: Uint8Array,
-  heads: readonly AuditHead[],
+  kept: KeptOutside,
 ): Promise<ChainReport[]> {
+  const walked = await walkAudit(directory, auditKey, clusterId, kept);
+  return walked.map(({ report }) => report);
+}
+
+/** As {@link verifyAudit}, with what pruning needs. */
+export async function walkAudit(
+  directory: string,
+  auditKey: Uint8Array,
+  clusterId: Uint8Array,
+  { heads, starts = [] }: KeptOutside,
+): Promise<WalkedChain[]> {
   const byProcess = new Map<string, AuditFile[]>();
   for (const file of auditFiles(directory)) {
     byProcess.set(file.processId, [...(byProcess.get(file.processId) ?? []), file]);
   }
-  for (const { processId } of heads) if (!byProcess.has(processId)) byProcess.set(processId, []);
-  const reports: ChainReport[] = [];
+  for (const { processId } of [...heads, ...starts]) {
+    if (!byProcess.has(processId)) byProcess.set(processId, []);
+  }
+  const chains: WalkedChain[] = [];
   for (const [processId, files] of byProcess) {
     const head = heads.find((candidate) => candidate.processId === processId);
-    const walk = new ChainWalk(new AuditChain(auditKey, clusterId, processId), processId, head);
-    reports.push(await walk.run(files));
+    const start = starts.find((candidate) => candidate.processId === processId);
+    const kind = start && startKind(auditKey, clusterId, start);
+    const isPruned = kind !== undefined && (await firstSeqOf(files)) !== 0;
+    const chain =
+      isPruned && start !== undefined
+        ? AuditChain.resume(auditKey, clusterId, start)
+        : new AuditChain(auditKey, clusterId, processId);
+    const walk = new ChainWalk(chain, processId, head, kind === 'gone');
+    if (start !== undefined && kind === undefined) {
+      walk.refuse('the start point that is kept with the heads was altered');
+    }
+    chains.push(await walk.run(files));
   }
-  return reports;
+  return chains;
+}
+
+/** What an authentic start point says of its process. */
+function startKind(
+  auditKey: Uint8Array,
+  clusterId: Uint8Array,
+  { processId, seq, lastMac, startMac }: AuditStart,
+): 'pruned' | 'gone' | undefined {
+  if (!Number.isSafeInteger(seq) || seq < 0 || lastMac.length !== 32) return undefined;
+  const fields = { clusterId, processId: uuidBytes(processId), seq: BigInt(seq), lastMac };
+  return (['pruned', 'gone'] as const).find((kind) => {
+    const expected = auditStartPointMac(auditKey, { ...fields, isGone: kind === 'gone' });
+    return startMac.length === expected.length && constantTimeEqual(expected, startMac);
+  });
+}
+
+/** Number that the first line of the files claims. */
+async function firstSeqOf(files: readonly AuditFile[]): Promise<number | undefined> {
+  for (const { path } of files) {
+    for await (const { bytes } of linesOf(path)) return parseLine(unsealedLine(bytes)?.body)?.seq;
+  }
+  return undefined;
 }
 
 /** Follows one chain through its files. */
@@ -66,22 +133,39 @@ class ChainWalk {
   #from: string | undefined;
   #to: string | undefined;
   #isClosed = false;
-  #isHeadSeen = false;
+  #isHeadSeen: boolean;
+  readonly #firstSeq: number;
+  readonly #ends: WalkedChain['ends'][number][] = [];
+  readonly #isGone: boolean;
+  #refusal: string | undefined;
   /** Where the last whole line stands. */
   #last: { file: string | undefined; line: number } = { file: undefined, line: 0 };
 
-  constructor(chain: AuditChain, processId: string, head: AuditHead | undefined) {
+  constructor(chain: AuditChain, processId: string, head: AuditHead | undefined, isGone: boolean) {
+    this.#isGone = isGone;
     this.#chain = chain;
     this.#processId = processId;
     this.#head = head;
+    this.#firstSeq = chain.nextSeq;
+    // The head is not moved on by pruning, so it may be one of a line that was pruned.
+    this.#isHeadSeen = head !== undefined && head.seq < chain.nextSeq;
   }
 
-  async run(files: readonly AuditFile[]): Promise<ChainReport> {
-    const problem = (await this.#firstBreak(files)) ?? this.#missingEnd();
+  /** The chain does not even begin. */
+  refuse(reason: string): void {
+    this.#refusal = reason;
+  }
+
+  async run(files: readonly AuditFile[]): Promise<WalkedChain> {
+    const problem =
+      this.#refusal === undefined
+        ? ((await this.#firstBreak(files)) ?? this.#missingEnd())
+        : { ...this.#last, reason: this.#refusal };
     const report = {
       processId: this.#processId,
       files: files.map((file) => file.name),
-      lines: this.#chain.nextSeq,
+      firstSeq: this.#firstSeq,
+      lines: this.#chain.nextSeq - this.#firstSeq,
       from: this.#from,
       to: this.#to,
       isClosed: this.#isClosed,
@@ -89,21 +173,24 @@ class ChainWalk {
       problem,
     };
     this.#chain.dispose();
-    return report;
+    return { report, ends: this.#ends };
   }
 
   async #firstBreak(files: readonly AuditFile[]): Promise<ChainProblem | undefined> {
-    for (const [index, { path }] of files.entries()) {
+    for (const [index, whole] of files.entries()) {
+      const { path } = whole;
       const file = basename(path);
       let line = 0;
       for await (const { bytes, isWhole } of linesOf(path)) {
         line += 1;
         // A process that was killed while it wrote leaves a torn last line; its call was not answered.
-        if (!isWhole && index === files.length - 1) return undefined;
+        if (!isWhole && index === files.length - 1) break;
         const reason = this.#step(bytes);
         if (reason !== undefined) return { file, line, reason };
         this.#last = { file, line };
       }
+      const { nextSeq: seq, lastMac } = this.#chain;
+      this.#ends.push({ file: whole, at: this.#to ?? '', seq, lastMac });
     }
     return undefined;
   }
@@ -142,6 +229,8 @@ class ChainWalk {
   #missingEnd(): ChainProblem | undefined {
     const { nextSeq } = this.#chain;
     if (this.#head === undefined) {
+      // All of it was pruned, and its head with it.
+      if (this.#isGone) return undefined;
       // A process that died before its first head wrote no event.
       if (nextSeq <= 1) return undefined;
       return { ...this.#last, reason: 'the head that is kept in Cassandra is missing' };

@@ -66,3 +66,36 @@ export function auditHeadMac(nextKey: Uint8Array, head: AuditHeadFields): Buffer
     head.lineMac,
   ]);
 }
+
+/** Where a chain begins after its first lines were deleted. */
+export interface AuditStartFields {
+  /** 16 bytes. */
+  readonly clusterId: Uint8Array;
+  /** 16 bytes. */
+  readonly processId: Uint8Array;
+  /** Number of the first line that is kept. */
+  readonly seq: bigint;
+  /** MAC of the line before it, 32 bytes. */
+  readonly lastMac: Uint8Array;
+  /** Whether the process has ended and no line of it is kept. */
+  readonly isGone: boolean;
+}
+
+/**
+ * MAC of a start point, 32 bytes. It needs the key of the log itself: no process that writes lines could make one.
+ * @param auditKey `mk/audit`, 32 bytes
+ * Spec: format 11
+ */
+export function auditStartPointMac(auditKey: Uint8Array, start: AuditStartFields): Buffer {
+  requireLength(auditKey, KEY_BYTES, 'audit key');
+  requireLength(start.clusterId, ID_BYTES, 'cluster id');
+  requireLength(start.processId, ID_BYTES, 'process id');
+  requireLength(start.lastMac, MAC_BYTES, 'line MAC');
+  return hmacSha256(auditKey, [
+    label(start.isGone ? 'gone' : 'pruned'),
+    start.clusterId,
+    start.processId,
+    u64(start.seq),
+    start.lastMac,
+  ]);
+}

@@ -15,6 +15,7 @@ export {
   auditLineMac,
   auditNextKey,
   auditStartKey,
+  auditStartPointMac,
 } from './audit_chain.ts';
 export { constantTimeEqual, randomId, randomSecret, zero } from './bytes.ts';
 export { deriveCatalogKeys, leaseMac, recordMac, rootMac } from './catalog_keys.ts';

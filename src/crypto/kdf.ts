@@ -15,7 +15,8 @@ export type KeyLabel =
   | 'mk/backup'
   | 'backup'
   | 'backup/mac'
-  | 'ks/seal';
+  | 'ks/seal'
+  | 'ks/audit';
 
 /** HKDF-SHA-512; the result belongs to the caller, who zeroes it. Spec: rfc5869 */
 export function hkdfSha512(

@@ -1,10 +1,5 @@
-import { randomFillSync, randomUUID } from 'node:crypto';
-import {
-  InvalidRequestError,
-  KeyAccessError,
-  MetadataIntegrityError,
-  ProxyError,
-} from '../errors/index.ts';
+import { randomFillSync } from 'node:crypto';
+import { InvalidRequestError, KeyAccessError, MetadataIntegrityError } from '../errors/index.ts';
 import { systemClock } from '../util/index.ts';
 import type { Clock } from '../util/index.ts';
 import type { KmsAction } from './embedded/actions.ts';
@@ -12,14 +7,12 @@ import { authorise } from './embedded/authorise.ts';
 import { MAX_PLAINTEXT_BYTES, openBlob, sealBlob } from './embedded/blob.ts';
 import { EmbeddedKeys } from './embedded/embedded_keys.ts';
 import { deletionCancelled, disabled, enabled, pendingDeletion } from './embedded/key_changes.ts';
-import { ARN_PREFIX, entryOf, isExpired, isKeyUuid } from './embedded/key_lookup.ts';
+import { ARN_PREFIX, arnPrefix, entryOf, isExpired, isKeyUuid } from './embedded/key_lookup.ts';
 import { KmsFault } from './embedded/kms_fault.ts';
 import { proxyPrincipal } from './embedded/principals.ts';
 import type { KmsPrincipal } from './embedded/principals.ts';
 import type { KmsKeyEntry } from './key_entry.ts';
 import type { KeyStore } from './key_store.ts';
-import { noAudit } from './kms_audit.ts';
-import type { KmsAuditSink } from './kms_audit.ts';
 import type {
   DataKey,
   EncryptionContext,
@@ -35,30 +28,29 @@ const DATA_KEY_BYTES = 32;
 export interface EmbeddedKmsOptions {
   readonly store: KeyStore;
   readonly clock?: Clock;
-  /** Takes one event for every call; none by default. */
-  readonly audit?: KmsAuditSink;
 }
 
 /**
  * A KMS inside the proxy, as the proxy itself uses it. KMS keys live in the key store and are used here only. The proxy is a
- * principal like any other: on customer managed keys the key policy or a grant must allow what it does.
+ * principal like any other: on customer managed keys the key policy or a grant must allow what it does. It records nothing: the
+ * proxy wraps it for its audit log, as every provider.
  */
 export class EmbeddedKms implements ServiceKeyProvider {
   readonly name = 'embedded';
   readonly #keys: EmbeddedKeys;
-  readonly #audit: KmsAuditSink;
 
   constructor(options: EmbeddedKmsOptions) {
     this.#keys = new EmbeddedKeys(options.store, options.clock ?? systemClock);
-    this.#audit = options.audit ?? noAudit;
   }
 
   /**
-   * See {@link KmsProvider.recognises}. ARNs by their form. `alias/…` and bare key ids, which keys of other providers have too,
+   * See {@link KmsProvider.recognises}. ARNs of this key store by their form; another's may be served to a provider. `alias/…` and bare key ids, which keys of other providers have too,
    * only where the key store has them; it is in memory.
    */
   recognises(identifier: string): boolean {
-    if (identifier.startsWith(ARN_PREFIX)) return true;
+    if (identifier.startsWith(ARN_PREFIX)) {
+      return identifier.startsWith(arnPrefix(this.#keys.state().storeId));
+    }
     if (!identifier.startsWith('alias/') && !isKeyUuid(identifier)) return false;
     const key = this.#keys.find(identifier);
     return key !== undefined && !key.serviceOwned;
@@ -73,7 +65,7 @@ export class EmbeddedKms implements ServiceKeyProvider {
 
   /** See {@link KmsProvider.createGrant}. Service-owned keys have no policy and need no grants. */
   async createGrant(keyArn: string, request: GrantRequest): Promise<string | undefined> {
-    return await this.#recorded('CreateGrant', keyArn, request.contextSubset, async () => {
+    return await answered(async () => {
       const key = this.#usableKey(keyArn, 'CreateGrant', request.contextSubset);
       if (key.serviceOwned) return undefined;
       const grant = await this.#keys.grants.create(keyArn, {
@@ -89,7 +81,7 @@ export class EmbeddedKms implements ServiceKeyProvider {
 
   /** See {@link KmsProvider.retireGrant}. */
   async retireGrant(keyArn: string, grantId: string): Promise<void> {
-    await this.#recorded('RetireGrant', keyArn, undefined, async () => {
+    await answered(async () => {
       if (entryOf(this.#keys.state().keys, keyArn) === undefined) return;
       const grant = this.#keys.grants.find(keyArn, grantId);
       if (grant === undefined) return;
@@ -105,7 +97,7 @@ export class EmbeddedKms implements ServiceKeyProvider {
 
   /** See {@link KmsProvider.generateDataKey}. */
   async generateDataKey(keyArn: string, context: EncryptionContext): Promise<DataKey> {
-    return await this.#recorded('GenerateDataKey', keyArn, context, async () => {
+    return await answered(async () => {
       const key = await this.#sealingKey(keyArn, 'GenerateDataKey', context);
       const plaintext = Buffer.allocUnsafeSlow(DATA_KEY_BYTES);
       randomFillSync(plaintext);
@@ -119,14 +111,14 @@ export class EmbeddedKms implements ServiceKeyProvider {
     plaintext: Uint8Array,
     context: EncryptionContext,
   ): Promise<Uint8Array> {
-    return await this.#recorded('Encrypt', keyArn, context, async () =>
+    return await answered(async () =>
       this.#seal(await this.#sealingKey(keyArn, 'Encrypt', context), plaintext, context),
     );
   }
 
   /** See {@link KmsProvider.decrypt}. */
   async decrypt(keyArn: string, blob: Uint8Array, context: EncryptionContext): Promise<Uint8Array> {
-    return await this.#recorded('Decrypt', keyArn, context, async () =>
+    return await answered(async () =>
       this.#open(this.#usableKey(keyArn, 'Decrypt', context), blob, context),
     );
   }
@@ -137,19 +129,15 @@ export class EmbeddedKms implements ServiceKeyProvider {
     blob: Uint8Array,
     target: { readonly keyArn: string; readonly context: EncryptionContext },
   ): Promise<Uint8Array> {
-    const plaintext = await this.#recorded(
-      'ReEncryptFrom',
-      source.keyArn,
-      source.context,
-      async () =>
-        this.#open(
-          this.#usableKey(source.keyArn, 'ReEncryptFrom', source.context),
-          blob,
-          source.context,
-        ),
+    const plaintext = await answered(async () =>
+      this.#open(
+        this.#usableKey(source.keyArn, 'ReEncryptFrom', source.context),
+        blob,
+        source.context,
+      ),
     );
     try {
-      return await this.#recorded('ReEncryptTo', target.keyArn, target.context, async () =>
+      return await answered(async () =>
         this.#seal(
           await this.#sealingKey(target.keyArn, 'ReEncryptTo', target.context),
           plaintext,
@@ -163,7 +151,7 @@ export class EmbeddedKms implements ServiceKeyProvider {
 
   /** See {@link KmsProvider.describeKey}. */
   async describeKey(keyArn: string): Promise<KmsKeyDescription> {
-    return await this.#recorded('DescribeKey', keyArn, undefined, async () => {
+    return await answered(async () => {
       const key = this.#key(keyArn);
       this.#allow(key, 'DescribeKey', {});
       return {
@@ -183,18 +171,18 @@ export class EmbeddedKms implements ServiceKeyProvider {
     owner: string,
   ): Promise<string> {
     const about = { serviceOwned: true, purpose, description, owner };
-    return await this.#recordedNew('CreateKey', async () => (await this.#keys.create(about)).arn);
+    return await answered(async () => (await this.#keys.create(about)).arn);
   }
 
   /** Makes a customer managed key with the default policy and returns its ARN. */
   async createCustomerKey(description: string): Promise<string> {
     const about = { serviceOwned: false, purpose: 'customer', description, owner: '' };
-    return await this.#recordedNew('CreateKey', async () => (await this.#keys.create(about)).arn);
+    return await answered(async () => (await this.#keys.create(about)).arn);
   }
 
   /** Disables a customer managed key, or enables it again; also takes a pending deletion back when enabling. */
   async setKeyEnabled(keyArn: string, isEnabled: boolean): Promise<void> {
-    await this.#recorded(isEnabled ? 'EnableKey' : 'DisableKey', keyArn, undefined, () =>
+    await answered(() =>
       this.#change(keyArn, (key) => {
         if (!isEnabled) return disabled(key);
         return enabled(key.state === 'pending_deletion' ? deletionCancelled(key) : key);
@@ -210,14 +198,14 @@ export class EmbeddedKms implements ServiceKeyProvider {
     if (!Number.isInteger(days) || days < 7 || days > 30) {
       throw new InvalidRequestError('the waiting period of a key deletion is 7 to 30 days');
     }
-    await this.#recorded('ScheduleKeyDeletion', keyArn, undefined, () =>
+    await answered(() =>
       this.#change(keyArn, (key) => pendingDeletion(key, days, this.#keys.clock.nowMs())),
     );
   }
 
   /** See {@link ServiceKeyProvider.deleteServiceKey}. */
   async deleteServiceKey(keyArn: string): Promise<void> {
-    await this.#recorded('DeleteServiceKey', keyArn, undefined, async () => {
+    await answered(async () => {
       const key = entryOf(this.#keys.state().keys, keyArn);
       if (key !== undefined && !key.serviceOwned) {
         throw new KeyAccessError(
@@ -235,7 +223,7 @@ export class EmbeddedKms implements ServiceKeyProvider {
     owner: string,
     except: readonly string[] = [],
   ): Promise<void> {
-    await this.#recorded('DeleteServiceKey', undefined, undefined, () =>
+    await answered(() =>
       this.#keys.remove(
         (key) =>
           key.serviceOwned &&
@@ -312,46 +300,14 @@ export class EmbeddedKms implements ServiceKeyProvider {
     const use = { caller: this.#caller(), action, key, context };
     authorise(use, this.#keys.state().storeId, this.#keys.grants);
   }
+}
 
-  async #recordedNew(operation: string, make: () => Promise<string>): Promise<string> {
-    let made: string | undefined;
-    return await this.#recorded(
-      operation,
-      () => made,
-      undefined,
-      async () => (made = await make()),
-    );
-  }
-
-  /** Runs a call, gives errors the classes of the provider interface, and records it. */
-  async #recorded<T>(
-    operation: string,
-    keyArn: string | undefined | (() => string | undefined),
-    context: EncryptionContext | undefined,
-    call: () => Promise<T>,
-  ): Promise<T> {
-    const timeMs = this.#keys.clock.nowMs();
-    const record = (result: string): void => {
-      this.#audit.record({
-        operation,
-        keyArn: typeof keyArn === 'function' ? keyArn() : keyArn,
-        context,
-        principal: this.#caller().principal,
-        result,
-        requestId: randomUUID(),
-        timeMs,
-      });
-    };
-    let value: T;
-    try {
-      value = await call();
-    } catch (cause) {
-      const error = cause instanceof KmsFault ? providerError(cause) : cause;
-      record(error instanceof ProxyError ? error.code : 'INTERNAL');
-      throw error;
-    }
-    record('ok');
-    return value;
+/** Runs a call and gives its errors the classes of the provider interface. */
+async function answered<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw error instanceof KmsFault ? providerError(error) : error;
   }
 }
 

@@ -3,9 +3,11 @@ import { hostname } from 'node:os';
 import { KeyUnavailableError } from '../errors/index.ts';
 import type { Clock } from '../util/index.ts';
 
-const RETRY_MS = 20;
+/** Short against what a change takes, so that a process that changes again and again keeps no other one waiting. */
+const RETRY_MS = 2;
 const GIVE_UP_MS = 10_000;
-const STALE_STEAL_MS = 10_000;
+const STALE_STEAL_MS = 5_000;
+const STAY_MS = 60_000;
 /** Tells this process from an earlier one with the same id. */
 const PROCESS_STARTED = String(Math.round(performance.timeOrigin));
 
@@ -31,9 +33,19 @@ export async function withFileLock<T>(path: string, clock: Clock, critical: () =
         `the key store is locked by another process; if none runs, remove ${path}`,
       );
     }
+    await pause(clock);
+  }
+}
+
+/** The clock's timers keep no process alive; a command that waits for the lock must not end there. */
+async function pause(clock: Clock): Promise<void> {
+  const stay = setInterval(() => undefined, STAY_MS);
+  try {
     await new Promise<void>((resolve) => {
       clock.after(RETRY_MS, resolve);
     });
+  } finally {
+    clearInterval(stay);
   }
 }
 

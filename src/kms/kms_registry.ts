@@ -63,6 +63,8 @@ export class KmsRegistry {
    * @throws KeyAccessError KEY_NOT_FOUND when no configured provider takes it.
    */
   forIdentifier(identifier: string): KmsProvider {
+    // An ARN says whose key it is, so the order of bare names does not matter; the own key store knows its own best.
+    if (identifier.startsWith('arn:') && this.service.recognises(identifier)) return this.service;
     const provider = this.#providers.find((candidate) => candidate.recognises(identifier));
     if (provider !== undefined) return provider;
     throw new KeyAccessError(

@@ -31,7 +31,7 @@ export async function answerRequest(
 ): Promise<Answer> {
   try {
     const operation = TARGET.exec(headerOf(request.rawHeaders, 'x-amz-target') ?? '')?.[1];
-    const caller = authenticated(parts, request, operation ?? 'unknown', requestId);
+    const caller = await authenticated(parts, request, operation ?? 'unknown', requestId);
     if (operation === undefined) {
       throw new KmsFault('UnknownOperationException', 'X-Amz-Target names no operation of KMS');
     }
@@ -53,12 +53,12 @@ export function faultAnswer(fault: KmsFault): Answer {
 }
 
 /** Who signed the request. A refusal is recorded here, since no call comes of it. */
-function authenticated(
+async function authenticated(
   parts: RequestParts,
   request: SignedRequest,
   operation: string,
   requestId: string,
-): KmsPrincipal {
+): Promise<KmsPrincipal> {
   const nowMs = parts.clock.nowMs();
   try {
     const header = headerOf(request.rawHeaders, 'authorization');
@@ -77,14 +77,15 @@ function authenticated(
     verifySignature(request, authorization, access.secret, { nowMs, skewMs: SKEW_MS });
     return access.caller;
   } catch (error) {
-    parts.audit.record({
+    await parts.audit.record({
       operation,
       keyArn: undefined,
+      targetKeyArn: undefined,
       context: undefined,
       principal: undefined,
       result: error instanceof KmsFault ? error.exception : 'INTERNAL',
       requestId,
-      timeMs: nowMs,
+      durationMs: 0,
     });
     throw error;
   }

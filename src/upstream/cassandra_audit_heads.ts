@@ -1,4 +1,4 @@
-import type { AuditHead, AuditHeadStore } from '../audit/index.ts';
+import type { AuditHead, AuditHeadStore, AuditStart, AuditStartStore } from '../audit/index.ts';
 import { RECORD_KEYSPACE } from '../schema/index.ts';
 import type { ControlConnection } from './control_connection.ts';
 
@@ -14,8 +14,16 @@ const CREATE_TABLE = `CREATE TABLE IF NOT EXISTS ${TABLE} (
 const PUT = `INSERT INTO ${TABLE} (cluster, process, seq, line_mac, head_mac, at) VALUES (?, ?, ?, ?, ?, ?)`;
 const LIST = `SELECT process, seq, line_mac, head_mac, at FROM ${TABLE} WHERE cluster = ?`;
 
-/** Heads of audit logs in Cassandra: a row for each process. */
-export class CassandraAuditHeads implements AuditHeadStore {
+const STARTS = `${RECORD_KEYSPACE}.audit_starts`;
+
+const CREATE_STARTS = `CREATE TABLE IF NOT EXISTS ${STARTS} (
+  cluster blob, process uuid, seq bigint, last_mac blob, start_mac blob,
+  PRIMARY KEY (cluster, process)
+) WITH ID = 7c1f6f0e-3b5a-4b0e-9a51-6a1d0c0a7e02
+  AND comment = 'Start points of pruned audit logs of cqlock. Authenticated: never edit.'`;
+
+/** Heads and start points of audit logs in Cassandra: a row for each process. */
+export class CassandraAuditHeads implements AuditHeadStore, AuditStartStore {
   readonly #connection: ControlConnection;
 
   constructor(connection: ControlConnection) {
@@ -24,7 +32,7 @@ export class CassandraAuditHeads implements AuditHeadStore {
 
   /** See {@link AuditHeadStore.prepare}. */
   async prepare(): Promise<void> {
-    if (await this.#exists()) return;
+    if (await this.#exists('audit_heads')) return;
     await this.#connection.execute(CREATE_TABLE, [], { prepare: false });
   }
 
@@ -46,7 +54,7 @@ export class CassandraAuditHeads implements AuditHeadStore {
 
   /** See {@link AuditHeadStore.list}. */
   async list(clusterId: Uint8Array): Promise<readonly AuditHead[]> {
-    if (!(await this.#exists())) return [];
+    if (!(await this.#exists('audit_heads'))) return [];
     const { rows } = await this.#connection.execute(LIST, [Buffer.from(clusterId)], {
       consistency: 'quorum',
     });
@@ -59,10 +67,50 @@ export class CassandraAuditHeads implements AuditHeadStore {
     }));
   }
 
-  async #exists(): Promise<boolean> {
+  /** See {@link AuditStartStore.listStarts}. */
+  async listStarts(clusterId: Uint8Array): Promise<readonly AuditStart[]> {
+    if (!(await this.#exists('audit_starts'))) return [];
+    const { rows } = await this.#connection.execute(
+      `SELECT process, seq, last_mac, start_mac FROM ${STARTS} WHERE cluster = ?`,
+      [Buffer.from(clusterId)],
+      { consistency: 'quorum' },
+    );
+    return rows.map((row) => ({
+      processId: String(row['process']),
+      seq: Number(row['seq'] ?? -1),
+      lastMac: (row['last_mac'] as Buffer | null) ?? Buffer.alloc(0),
+      startMac: (row['start_mac'] as Buffer | null) ?? Buffer.alloc(0),
+    }));
+  }
+
+  /** See {@link AuditStartStore.putStart}. */
+  async putStart(clusterId: Uint8Array, start: AuditStart): Promise<void> {
+    if (!(await this.#exists('audit_starts'))) {
+      await this.#connection.execute(CREATE_STARTS, [], { prepare: false });
+    }
+    const { processId, seq, lastMac, startMac } = start;
+    await this.#connection.execute(
+      `INSERT INTO ${STARTS} (cluster, process, seq, last_mac, start_mac) VALUES (?, ?, ?, ?, ?)`,
+      [Buffer.from(clusterId), processId, BigInt(seq), Buffer.from(lastMac), Buffer.from(startMac)],
+      { consistency: 'quorum' },
+    );
+  }
+
+  /** See {@link AuditStartStore.forget}. The head goes first: without it a start point alone still verifies. */
+  async forget(clusterId: Uint8Array, processId: string): Promise<void> {
+    for (const table of [TABLE, STARTS]) {
+      await this.#connection.execute(
+        `DELETE FROM ${table} WHERE cluster = ? AND process = ?`,
+        [Buffer.from(clusterId), processId],
+        { consistency: 'quorum' },
+      );
+    }
+  }
+
+  async #exists(table: string): Promise<boolean> {
     const { rows } = await this.#connection.execute(
       'SELECT table_name FROM system_schema.tables WHERE keyspace_name = ? AND table_name = ?',
-      [RECORD_KEYSPACE, 'audit_heads'],
+      [RECORD_KEYSPACE, table],
     );
     return rows.length > 0;
   }

@@ -274,6 +274,22 @@ function upstreamError(error: unknown, what: string): Error {
     }
     return new UpstreamError('UPSTREAM_RESPONSE', `${what}: ${error.message}`, { cause: error });
   }
-  const message = error instanceof Error ? error.message : 'unknown error';
+  const message =
+    error instanceof cassandra.errors.NoHostAvailableError
+      ? noNodeText(error)
+      : error instanceof Error
+        ? error.message
+        : 'unknown error';
   return new UpstreamError('UPSTREAM_CONTROL', `${what}: ${message}`, { cause: error });
+}
+
+/** Each node and its error in one line; the driver's own text has the first one's stack in it. */
+function noNodeText(error: cassandra.errors.NoHostAvailableError): string {
+  const inner = error.innerErrors as Readonly<Record<string, unknown>> | undefined;
+  const nodes = Object.entries(inner ?? {}).map(
+    ([node, cause]) => `${node} (${cause instanceof Error ? cause.message : 'no answer'})`,
+  );
+  return nodes.length === 0
+    ? error.message
+    : `no node can be used: ${nodes.join(', ')}; check CQLOCK_CONTACT_POINTS, CQLOCK_USERNAME and CQLOCK_PASSWORD`;
 }

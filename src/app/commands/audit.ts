@@ -1,102 +1,52 @@
+import { join } from 'node:path';
 import type { Command } from 'commander';
-import { readAuditLines, verifyAudit } from '../../audit/index.ts';
-import type { AuditLine, ChainReport } from '../../audit/index.ts';
-import type { Config } from '../../config/index.ts';
-import { ConfigError, MetadataIntegrityError } from '../../errors/index.ts';
-import type { Logger } from '../../observability/index.ts';
-import { Catalog } from '../../schema/index.ts';
-import { CassandraAuditHeads } from '../../upstream/index.ts';
+import { readAuditLines } from '../../audit/index.ts';
+import type { AuditLine } from '../../audit/index.ts';
+import { ConfigError } from '../../errors/index.ts';
 import { systemClock } from '../../util/index.ts';
-import { beginAudit } from '../audit_trail.ts';
-import { openParts } from '../create_proxy.ts';
-
-/** What a command gets to work with. */
-export interface CommandContext {
-  readonly config: Config;
-  readonly logger: Logger;
-}
+import { days, pruneLog } from './audit_prune.ts';
+import type { PruneOptions } from './audit_prune.ts';
+import { verify } from './audit_verify.ts';
+import type { VerifyOptions } from './audit_verify.ts';
+import type { CommandContext } from './catalog_session.ts';
 
 type RunCommand = (command: (context: CommandContext) => Promise<void>) => Promise<void>;
 type Say = (line: string) => void;
 
 const UNITS_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** Adds `audit verify` and `audit show`. */
+/** Adds `audit verify`, `audit prune` and `audit show`. */
 export function addAuditCommands(program: Command, run: RunCommand, say: Say): void {
   const audit = program.command('audit').description('the log of every use of a KMS key');
   audit
     .command('verify')
     .description('compute all chains of the audit log again; fails at the first break')
+    .option('--served', SERVED)
     .option('--json', 'one JSON object a chain')
-    .action((options: { json?: boolean }) =>
-      run((context) => verify(context, say, options.json === true)),
-    );
+    .action((options: VerifyOptions) => run((context) => verify(context, say, options)));
+  audit
+    .command('prune')
+    .description('verify the log, then delete its old files; what is kept still verifies')
+    .requiredOption('--older-than <span>', 'whole days before today, such as 365d', days)
+    .option('--served', SERVED)
+    .option('--yes', 'do not ask')
+    .option('--json', 'machine-readable output')
+    .action((options: PruneOptions) => run((context) => pruneLog(context, say, options)));
   audit
     .command('show')
     .description('show uses of KMS keys, oldest first, as they stand in the log')
     .option('--since <time>', 'ISO 8601, or 30m, 24h, 7d before now', '24h')
     .option('--table <keyspace.table>', 'only uses for this table')
     .option('--key <arn>', 'only uses of this key')
+    .option('--served', SERVED)
     .option('--json', 'the lines of the log')
     .action((options: ShowOptions) => run((context) => show(context, say, options)));
 }
 
-/**
- * `cqlock audit verify`.
- * @throws MetadataIntegrityError METADATA_AUDIT_LOG that names file and line of the first break.
- */
-async function verify({ config, logger }: CommandContext, say: Say, json: boolean): Promise<void> {
-  const { contactPoints, embeddedPort } = config.upstream;
-  const parts = await openParts({
-    config,
-    // A Cassandra that `cqlock start` started listens there.
-    contactPoints:
-      contactPoints.length > 0 ? contactPoints : [{ host: '127.0.0.1', port: embeddedPort }],
-    logger,
-    mayCreateKeyStore: false,
-  });
-  try {
-    const catalog = await Catalog.open({ ...parts, clock: systemClock });
-    const { clusterId } = await catalog.readRecords();
-    const heads = await new CassandraAuditHeads(parts.control).list(clusterId);
-    const reports = await verifyAudit(config.audit.dir, catalog.keys.audit, clusterId, heads);
-    await beginAudit(parts.audit, parts.control, catalog, clusterId);
-    for (const report of reports) {
-      say(json ? JSON.stringify(report) : describeChain(report, config.audit.dir));
-    }
-    const broken = reports.find((report) => report.problem !== undefined);
-    if (broken !== undefined) throw brokenChain(broken, config.audit.dir);
-    const lines = reports.reduce((sum, report) => sum + report.lines, 0);
-    if (!json) say(`${String(reports.length)} chains, ${String(lines)} lines: nothing is missing`);
-  } finally {
-    await parts.audit.close();
-    await parts.control.close();
-  }
-}
-
-function describeChain(report: ChainReport, directory: string): string {
-  const { processId, lines, from, to, isClosed, problem } = report;
-  if (problem !== undefined) {
-    return `${processId}  BROKEN at ${place(report, directory)}: ${problem.reason}`;
-  }
-  const end = isClosed ? 'ended' : 'runs, or was killed';
-  return `${processId}  ${String(lines)} lines, ${from ?? '?'} to ${to ?? '?'}, ${end}`;
-}
-
-function place({ processId, problem }: ChainReport, directory: string): string {
-  return problem?.file === undefined
-    ? `the log of process ${processId} in ${directory}`
-    : `${directory}/${problem.file} line ${String(problem.line)}`;
-}
-
-function brokenChain(report: ChainReport, directory: string): MetadataIntegrityError {
-  return new MetadataIntegrityError(
-    'METADATA_AUDIT_LOG',
-    `the audit log is broken at ${place(report, directory)}: ${report.problem?.reason ?? ''}`,
-  );
-}
+const SERVED = 'the log of cqlock keys serve on this machine';
 
 interface ShowOptions {
+  readonly served?: boolean;
   readonly since: string;
   readonly table?: string;
   readonly key?: string;
@@ -106,8 +56,9 @@ interface ShowOptions {
 /** `cqlock audit show`. Reads files only: nothing of what it shows is verified. */
 async function show({ config }: CommandContext, say: Say, options: ShowOptions): Promise<void> {
   const since = sinceTime(options.since, systemClock.nowMs());
+  const directory = options.served === true ? join(config.audit.dir, 'served') : config.audit.dir;
   const found: AuditLine[] = [];
-  for await (const line of readAuditLines(config.audit.dir)) {
+  for await (const line of readAuditLines(directory)) {
     if (line.at >= since && isWanted(line, options)) found.push(line);
   }
   found.sort((a, b) => (a.at === b.at ? a.seq - b.seq : a.at < b.at ? -1 : 1));
@@ -120,7 +71,9 @@ async function show({ config }: CommandContext, say: Say, options: ShowOptions):
 }
 
 function isWanted(line: AuditLine, { table, key }: ShowOptions): boolean {
-  if (line.kind !== 'kms') return table === undefined && key === undefined && line.kind === 'lost';
+  if (line.kind !== 'kms') {
+    return table === undefined && key === undefined && ['lost', 'pruned'].includes(line.kind);
+  }
   return (
     (table === undefined || `${line.keyspace ?? ''}.${line.table ?? ''}` === table) &&
     (key === undefined || line.key === key || line.target_key === key)
@@ -128,13 +81,20 @@ function isWanted(line: AuditLine, { table, key }: ShowOptions): boolean {
 }
 
 function describeLine(line: AuditLine): string {
-  if (line.kind !== 'kms') {
-    return `${line.at}  ${line.kind}${line.kind === 'lost' ? ` ${String(line.count)} events were not written` : ''}`;
+  switch (line.kind) {
+    case 'kms':
+      break;
+    case 'lost':
+      return `${line.at}  lost ${String(line.count)} events were not written`;
+    case 'pruned':
+      return `${line.at}  pruned ${String(line.count)} lines of process ${line.of} were deleted`;
+    default:
+      return `${line.at}  ${line.kind}`;
   }
   const table = line.keyspace === null ? '-' : `${line.keyspace}.${line.table ?? ''}`;
   return [
     line.at,
-    (line.origin === 'client' ? line.principal : `(${line.principal})`).padEnd(16),
+    (line.origin === 'background' ? `(${line.principal})` : line.principal).padEnd(16),
     line.operation.padEnd(19),
     table.padEnd(24),
     (line.error ?? line.result).padEnd(11),

@@ -1,9 +1,7 @@
-import { createInterface } from 'node:readline/promises';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import type { BackupService } from '../../backup/index.ts';
 import type { Config } from '../../config/index.ts';
-import { ConfigError } from '../../errors/index.ts';
 import type { Logger } from '../../observability/index.ts';
 import { SchemaChanges } from '../../schema/index.ts';
 import type { BackupRecord } from '../../schema/index.ts';
@@ -11,6 +9,8 @@ import { systemClock } from '../../util/index.ts';
 import { newControlConnection } from '../create_proxy.ts';
 import { openBackups } from '../open_backups.ts';
 import { clusterOf, withCatalog } from './catalog_session.ts';
+import { confirm } from './confirm.ts';
+import { tableLines } from './print.ts';
 import { startProgress } from './progress.ts';
 import type { Progress } from './progress.ts';
 
@@ -98,16 +98,18 @@ export function addBackupCommands(program: Command, run: RunCommand): void {
     .description('delete a backup for good, its keys first')
     .argument('<id>', 'the backup', backupId)
     .option('--yes', 'do not ask')
-    .action((id: string, options: { yes?: boolean }) =>
+    .option('--json', 'machine-readable output')
+    .action((id: string, options: { yes?: boolean; json?: boolean }) =>
       run((context) =>
         withBackups(context, true, async (backups) => {
           const { keyspace, name } = await backups.get(id);
           await confirm(
-            options.yes === true,
-            `Delete backup ${id} of ${keyspace}.${name}? It cannot be brought back.`,
+            `Backup ${id} of ${keyspace}.${name} is deleted and cannot be brought back.`,
+            options,
           );
           await backups.delete(id);
-          context.say(`backup ${id} is deleted`);
+          if (options.json === true) context.say(JSON.stringify({ deleted: [id] }));
+          else context.say(`backup ${id} is deleted`);
         }),
       ),
     );
@@ -119,7 +121,7 @@ export function addBackupCommands(program: Command, run: RunCommand): void {
     .action((options: { yes?: boolean; json?: boolean }) =>
       run((context) =>
         withBackups(context, true, async (backups) => {
-          await confirm(options.yes === true, 'Delete all backups whose time is over?');
+          await confirm('All backups whose time is over are deleted.', options);
           const deleted = await backups.deleteExpired();
           if (options.json === true) context.say(JSON.stringify({ deleted }));
           else context.say(`${String(deleted.length)} backups are deleted`);
@@ -166,7 +168,15 @@ async function withBackups(
   const { config, logger } = context;
   await withCatalog(context, async ({ parts, catalog }) => {
     const connection = newControlConnection(config, clusterOf(config), logger);
-    const progress = startProgress(!isQuiet);
+    const bar = startProgress(!isQuiet);
+    // Work that takes no signal ends at its next report; what it has done is kept.
+    const progress: Progress = {
+      stop: bar.stop,
+      update: (now) => {
+        context.signal.throwIfAborted();
+        bar.update(now);
+      },
+    };
     try {
       await connection.connect();
       const { source, tableKeys, kms } = parts;
@@ -181,23 +191,6 @@ async function withBackups(
       await connection.close();
     }
   });
-}
-
-async function confirm(isSure: boolean, question: string): Promise<void> {
-  if (isSure) return;
-  if (!process.stdin.isTTY) {
-    throw new ConfigError(
-      'CONFIG_CONFIRM',
-      `${question} Say --yes if you are sure; nothing was done`,
-    );
-  }
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    if ((await lines.question(`${question} Type yes: `)).trim() === 'yes') return;
-  } finally {
-    lines.close();
-  }
-  throw new ConfigError('CONFIG_CONFIRM', 'not confirmed; nothing was done');
 }
 
 function source(options: RestoreOptions) {
@@ -237,7 +230,7 @@ function summary(record: BackupRecord) {
   };
 }
 
-function asTable(records: readonly BackupRecord[]): string[] {
+function asTable(records: readonly BackupRecord[]): readonly string[] {
   const rows = records.map((record) => [
     record.backupId,
     `${record.keyspace}.${record.name}`,
@@ -247,14 +240,8 @@ function asTable(records: readonly BackupRecord[]): string[] {
     record.verified === null ? 'no' : record.verified.mode,
     record.verified === null ? '' : String(record.verified.rows),
   ]);
-  const lines = [['backup', 'table', 'state', 'begun', 'kept until', 'verified', 'rows'], ...rows];
-  const widths = lines[0]?.map((_, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0)));
-  return lines.map((line) =>
-    line
-      .map((cell, i) => cell.padEnd(widths?.[i] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
+  const heading = ['BACKUP', 'TABLE', 'STATE', 'BEGUN', 'KEPT UNTIL', 'VERIFIED', 'ROWS'];
+  return tableLines(heading, rows);
 }
 
 function tableName(text: string): TableName {

@@ -3,6 +3,7 @@ import { readRolledBack } from '../../schema/index.ts';
 import { withCluster } from './catalog_session.ts';
 import type { CommandRunner } from './catalog_session.ts';
 import { confirm } from './confirm.ts';
+import { printer } from './print.ts';
 
 /** Adds `cqlock catalog …`. */
 export function addCatalogCommands(
@@ -16,12 +17,16 @@ export function addCatalogCommands(
     .command('accept')
     .description('take a catalog that is older than one seen before, after a wanted restore')
     .option('--yes', 'do not ask')
-    .action((options: { yes?: boolean }) =>
+    .option('--json', 'as JSON')
+    .action((options: { yes?: boolean; json?: boolean }) =>
       run((context) =>
         withCluster(context, async ({ store, trust }) => {
           const { version, seen, damaged } = await readRolledBack(store, trust);
+          const print = printer(say, options.json === true);
           if (version >= seen) {
-            say(`the catalog is not rolled back: version ${version}; nothing was changed`);
+            print.lines({ version: version.toString(), accepted: false }, [
+              `the catalog is not rolled back: version ${version}; nothing was changed`,
+            ]);
             return;
           }
           await confirm(
@@ -30,9 +35,9 @@ export function addCatalogCommands(
             options,
           );
           await trust.acceptRollback(version);
-          say(
+          print.lines({ version: version.toString(), accepted: true }, [
             `version ${version} of the catalog is accepted; start every proxy of the cluster again`,
-          );
+          ]);
         }),
       ),
     );

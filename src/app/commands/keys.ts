@@ -63,17 +63,21 @@ export function addKeysCommands(
   addServeCommand(keys, shared);
 }
 
+interface Output {
+  readonly json?: boolean;
+}
+
 function addShowCommands(keys: Command, { withKeys }: KeysCommands): void {
   keys
     .command('list')
     .description('all customer managed keys')
     .option('--json', 'as JSON')
-    .action((options: { json?: boolean }) => withKeys(options, listKeys));
+    .action((options: Output) => withKeys(options, listKeys));
   keys
     .command('show <key>')
     .description('one key: state, aliases, rotation, tags, number of grants')
     .option('--json', 'as JSON')
-    .action((key: string, options: { json?: boolean }) =>
+    .action((key: string, options: Output) =>
       withKeys(options, (session, print) => showKey(session, print, key)),
     );
   keys
@@ -124,11 +128,12 @@ function addStateCommands(keys: Command, { withKeys }: KeysCommands): void {
     keys
       .command(`${name} <key>`)
       .description(about)
-      .action((key: string) =>
-        withKeys({}, async (session, print) => {
+      .option('--json', 'as JSON')
+      .action((key: string, options: Output) =>
+        withKeys(options, async (session, print) => {
           const { Arn: arn } = await session.key(key);
           await session.call(operation, { KeyId: arn });
-          print.line(`${arn} ${done}`);
+          print.lines(await session.key(arn), [`${arn} ${done}`]);
         }),
       );
   };
@@ -145,8 +150,9 @@ function addStateCommands(keys: Command, { withKeys }: KeysCommands): void {
     .description('delete a key after a waiting period; what it encrypts can never be read again')
     .option('--days <number>', 'waiting period, 7 to 30', '30')
     .option('--yes', 'do not ask')
-    .action((key: string, options: { days: string; yes?: boolean }) =>
-      withKeys({}, async (session, print) => {
+    .option('--json', 'as JSON')
+    .action((key: string, options: Output & { days: string; yes?: boolean }) =>
+      withKeys(options, async (session, print) => {
         const { Arn: arn } = await session.key(key);
         const days = wholeNumber(options.days, '--days');
         await confirm(
@@ -154,7 +160,9 @@ function addStateCommands(keys: Command, { withKeys }: KeysCommands): void {
           options,
         );
         await session.call('ScheduleKeyDeletion', { KeyId: arn, PendingWindowInDays: days });
-        print.line(`${arn} is deleted in ${days} days; cqlock keys cancel-deletion takes it back`);
+        print.lines(await session.key(arn), [
+          `${arn} is deleted in ${days} days; cqlock keys cancel-deletion takes it back`,
+        ]);
       }),
     );
   keys
@@ -162,19 +170,23 @@ function addStateCommands(keys: Command, { withKeys }: KeysCommands): void {
     .description('new key material now, or every so many days; old material decrypts for ever')
     .option('--every <days>', 'rotate by itself, 90 to 2560')
     .option('--off', 'stop rotating by itself')
-    .action((key: string, options: { every?: string; off?: boolean }) =>
-      withKeys({}, async (session, print) => {
+    .option('--json', 'as JSON')
+    .action((key: string, options: Output & { every?: string; off?: boolean }) =>
+      withKeys(options, async (session, print) => {
         const { Arn: arn } = await session.key(key);
+        const tell = async (line: string): Promise<void> => {
+          print.lines(await session.call('GetKeyRotationStatus', { KeyId: arn }), [line]);
+        };
         if (options.off === true) {
           await session.call('DisableKeyRotation', { KeyId: arn });
-          print.line(`${arn} is not rotated by itself any more`);
+          await tell(`${arn} is not rotated by itself any more`);
         } else if (options.every !== undefined) {
           const days = wholeNumber(options.every, '--every');
           await session.call('EnableKeyRotation', { KeyId: arn, RotationPeriodInDays: days });
-          print.line(`${arn} is rotated every ${days} days`);
+          await tell(`${arn} is rotated every ${days} days`);
         } else {
           await session.call('RotateKeyOnDemand', { KeyId: arn });
-          print.line(`${arn} has new key material`);
+          await tell(`${arn} has new key material`);
         }
       }),
     );
@@ -185,7 +197,7 @@ function addAliasCommands(keys: Command, { withKeys }: KeysCommands): void {
   alias
     .command('list')
     .option('--json', 'as JSON')
-    .action((options: { json?: boolean }) => withKeys(options, listAliases));
+    .action((options: Output) => withKeys(options, listAliases));
   for (const [name, operation] of [
     ['create', 'CreateAlias'],
     ['update', 'UpdateAlias'],
@@ -193,21 +205,25 @@ function addAliasCommands(keys: Command, { withKeys }: KeysCommands): void {
     alias
       .command(`${name} <alias> <key>`)
       .description(name === 'create' ? 'name a key' : 'let a name stand for another key')
-      .action((text: string, key: string) =>
-        withKeys({}, async (session, print) => {
+      .option('--json', 'as JSON')
+      .action((text: string, key: string, options: Output) =>
+        withKeys(options, async (session, print) => {
           const { Arn: arn } = await session.key(key);
-          await session.call(operation, { AliasName: aliasName(text), TargetKeyId: arn });
-          print.line(`${aliasName(text)} is ${arn}`);
+          const made = { AliasName: aliasName(text), TargetKeyId: arn };
+          await session.call(operation, made);
+          print.lines(made, [`${made.AliasName} is ${arn}`]);
         }),
       );
   }
   alias
     .command('delete <alias>')
     .description('forget a name; the key stays')
-    .action((text: string) =>
-      withKeys({}, async (session, print) => {
-        await session.call('DeleteAlias', { AliasName: aliasName(text) });
-        print.line(`${aliasName(text)} is deleted`);
+    .option('--json', 'as JSON')
+    .action((text: string, options: Output) =>
+      withKeys(options, async (session, print) => {
+        const gone = { AliasName: aliasName(text) };
+        await session.call('DeleteAlias', gone);
+        print.lines(gone, [`${gone.AliasName} is deleted`]);
       }),
     );
 }
@@ -228,15 +244,16 @@ function addPolicyCommands(keys: Command, { withKeys }: KeysCommands): void {
     .command('put <key> <file>')
     .description('replace the key policy')
     .option('--bypass-lockout-check', 'also where nobody could change it again but here')
-    .action((key: string, file: string, options: { bypassLockoutCheck?: boolean }) =>
-      withKeys({}, async (session, print) => {
+    .option('--json', 'as JSON')
+    .action((key: string, file: string, options: Output & { bypassLockoutCheck?: boolean }) =>
+      withKeys(options, async (session, print) => {
         const { Arn: arn } = await session.key(key);
         await session.call('PutKeyPolicy', {
           KeyId: arn,
           Policy: readText(file),
           BypassPolicyLockoutSafetyCheck: options.bypassLockoutCheck === true,
         });
-        print.line(`the policy of ${arn} is replaced`);
+        print.lines({ KeyId: arn }, [`the policy of ${arn} is replaced`]);
       }),
     );
 }

@@ -55,11 +55,12 @@ export function addAccessCommands(keys: Command, { withKeys }: KeysCommands): vo
     .command('remove <access-key>')
     .description('end an access key at once')
     .option('--yes', 'do not ask')
-    .action((id: string, options: { yes?: boolean }) =>
-      withKeys({}, async (session, print) => {
+    .option('--json', 'as JSON')
+    .action((id: string, options: { yes?: boolean; json?: boolean }) =>
+      withKeys(options, async (session, print) => {
         await confirm(`Whoever signs with ${id} is refused from now on.`, options);
         await session.accessKeys.remove(id);
-        print.line(`the access key ${id} is removed`);
+        print.lines({ AccessKeyId: id }, [`the access key ${id} is removed`]);
       }),
     );
 }

@@ -41,12 +41,13 @@ export function addGrantCommands(keys: Command, { withKeys }: KeysCommands): voi
     .command('revoke <key> <grant>')
     .description('end a grant; a table that has no other right to the key cannot be used then')
     .option('--yes', 'do not ask')
-    .action((key: string, grant: string, options: { yes?: boolean }) =>
-      withKeys({}, async (session, print) => {
+    .option('--json', 'as JSON')
+    .action((key: string, grant: string, options: { yes?: boolean; json?: boolean }) =>
+      withKeys(options, async (session, print) => {
         const { Arn: arn } = await session.key(key);
         await confirm(`The grant ${grant} of ${arn} is revoked.`, options);
         await session.call('RevokeGrant', { KeyId: arn, GrantId: grant });
-        print.line(`the grant ${grant} is revoked`);
+        print.lines({ KeyId: arn, GrantId: grant }, [`the grant ${grant} is revoked`]);
       }),
     );
 }

@@ -1,6 +1,9 @@
 import type { Command } from 'commander';
 import { formatAddress } from '../../config/index.ts';
+import { ListenerAudit } from '../../audit/index.ts';
 import { ConfigError } from '../../errors/index.ts';
+import { systemClock } from '../../util/index.ts';
+import { beginServedAudit } from '../served_audit.ts';
 import { serveKms } from '../start_kms_listener.ts';
 import type { KeysCommands } from './keys.ts';
 import { openKeys } from './keys_session.ts';
@@ -25,7 +28,14 @@ export function addServeCommand(keys: Command, { run, say }: KeysCommands): void
           throw new ConfigError('CONFIG_KMS_LISTEN', 'CQLOCK_KMS_LISTEN is not set');
         }
         const { store } = await openKeys(config, false);
-        const listener = await serveKms(config.kmsListen, store, logger);
+        const audit = await beginServedAudit(config, store, logger);
+        const sink = new ListenerAudit(audit, systemClock);
+        const listener = await serveKms(config.kmsListen, store, logger, sink).catch(
+          async (error: unknown) => {
+            await audit.close();
+            throw error;
+          },
+        );
         say(`the KMS listens on ${formatAddress(listener)}`);
         await new Promise<void>((settle) => {
           if (signal.aborted) settle();
@@ -34,6 +44,7 @@ export function addServeCommand(keys: Command, { run, say }: KeysCommands): void
           });
         });
         await listener.close();
+        await audit.close();
       }),
     );
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { Config } from '../../config/index.ts';
 import { ConfigError, KeyUnavailableError, ProxyError, SchemaError } from '../../errors/index.ts';
@@ -16,7 +17,8 @@ import { StoredRows } from '../../upstream/index.ts';
 import { systemClock } from '../../util/index.ts';
 import { rotationOptions } from '../key_rotation.ts';
 import { withCatalog } from './catalog_session.ts';
-import { statusLines } from './rotation_table.ts';
+import { showRotation } from './rotation_progress.ts';
+import { nameOf, statusLines } from './rotation_table.ts';
 
 const POLL_MS = 1_000;
 
@@ -106,7 +108,13 @@ async function rotateCells(
         failed.push(`${name}: ${error.message} [${error.code}]`);
       }
     }
-    if (options.wait) await untilDone(context, catalog, rotation, targets, reencrypt, tell);
+    const isQuiet = options.json === true;
+    if (options.wait) {
+      await untilDone(
+        { context, catalog, rotation, targets, reencrypt },
+        isQuiet ? undefined : say,
+      );
+    }
     const after = rotationStatus(await catalog.readRecords()).filter((one) =>
       targets.has(nameOf(one)),
     );
@@ -128,35 +136,41 @@ async function rotateCells(
   });
 }
 
+interface Waiting {
+  readonly context: CommandContext;
+  readonly catalog: Catalog;
+  readonly rotation: RotationService;
+  /** Epoch that each table waits for, by name. */
+  readonly targets: ReadonlyMap<string, number>;
+  readonly reencrypt: boolean;
+}
+
 /** Rounds until every rotation is done; a proxy that runs may do the work as well. */
 async function untilDone(
-  context: CommandContext,
-  catalog: Catalog,
-  rotation: RotationService,
-  targets: ReadonlyMap<string, number>,
-  reencrypt: boolean,
-  tell: (line: string) => void,
+  { context, catalog, rotation, targets, reencrypt }: Waiting,
+  tell: ((line: string) => void) | undefined,
 ): Promise<void> {
-  const shown = new Map<string, string>();
-  for (;;) {
-    context.signal.throwIfAborted();
-    await rotation.round();
-    const open = rotationStatus(await catalog.readRecords()).filter((one) => {
-      const target = targets.get(nameOf(one));
-      return target !== undefined && !isDone(one, target, reencrypt);
-    });
-    for (const one of open) {
-      const text = progressText(one);
-      // A file of log lines gets a line for each phase, a terminal one for each bit of progress.
-      const key = process.stdout.isTTY ? text : `${nameOf(one)} ${one.reencryption?.phase ?? ''}`;
-      if (shown.get(nameOf(one)) !== key) tell(text);
-      shown.set(nameOf(one), key);
+  const progress = showRotation(tell);
+  try {
+    for (;;) {
+      context.signal.throwIfAborted();
+      await rotation.round();
+      const tables = rotationStatus(await catalog.readRecords());
+      const open = tables.filter((one) => {
+        const target = targets.get(nameOf(one));
+        return target !== undefined && !isDone(one, target, reencrypt);
+      });
+      progress.show(open);
+      if (open.length === 0) return;
+      await pause(POLL_MS, context.signal);
     }
-    if (open.length === 0) return;
-    await new Promise<void>((resolve) => {
-      setTimeout(resolve, POLL_MS);
-    });
+  } finally {
+    progress.stop();
   }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await setTimeout(ms, undefined, { signal });
 }
 
 function isDone(one: TableRotationStatus, target: number, reencrypt: boolean): boolean {
@@ -164,28 +178,6 @@ function isDone(one: TableRotationStatus, target: number, reencrypt: boolean): b
   if (!reencrypt || !isActive) return isActive;
   if (one.reencryption?.phase === 'blocked') return true;
   return one.reencryption === null;
-}
-
-function progressText(one: TableRotationStatus): string {
-  const job = one.reencryption;
-  const name = nameOf(one);
-  if (one.epochs.some(({ state }) => state === 'pending')) {
-    return `${name}: waiting until every proxy knows the new key`;
-  }
-  switch (job?.phase) {
-    case undefined:
-    case 'blocked':
-      return `${name}: waiting`;
-    case 'waiting':
-      return `${name}: waiting until no proxy writes with the old key`;
-    case 'ending':
-      return `${name}: all cells are re-encrypted, the old keys end`;
-    case 'scanning': {
-      const percent = Math.floor((job.done * 100) / job.ranges);
-      const bar = '#'.repeat(percent / 5).padEnd(20, '.');
-      return `${name}: [${bar}] ${String(percent)} %, ${String(job.rows)} rows, ${String(job.cells)} cells`;
-    }
-  }
 }
 
 async function status(
@@ -240,10 +232,6 @@ async function withRotation(
       keys.close();
     }
   });
-}
-
-function nameOf(one: TableRotationStatus): string {
-  return `${one.keyspace}.${one.table}`;
 }
 
 function splitName(name: string): [string, string] {

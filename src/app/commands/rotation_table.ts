@@ -1,21 +1,12 @@
 import type { TableRotationStatus } from '../../rotation/index.ts';
+import { tableLines } from './print.ts';
 
 /** The status of tables for people: one line a table, columns aligned. */
-export function statusLines(tables: readonly TableRotationStatus[]): string[] {
+export function statusLines(tables: readonly TableRotationStatus[]): readonly string[] {
   if (tables.length === 0) return ['there are no encrypted tables'];
-  const rows = [
-    ['table', 'active', 'since', 'cells', 'older epochs', 're-encryption'],
-    ...tables.map(cellsOf),
-  ];
-  const widths = rows.reduce<number[]>(
-    (widest, row) => row.map((cell, index) => Math.max(widest[index] ?? 0, cell.length)),
-    [],
-  );
-  return rows.map((row) =>
-    row
-      .map((cell, index) => cell.padEnd(widths[index] ?? 0))
-      .join('  ')
-      .trimEnd(),
+  return tableLines(
+    ['TABLE', 'ACTIVE', 'SINCE', 'CELLS', 'OLDER EPOCHS', 'RE-ENCRYPTION'],
+    tables.map(cellsOf),
   );
 }
 
@@ -24,7 +15,7 @@ function cellsOf(one: TableRotationStatus): string[] {
   const pending = one.epochs.find(({ state }) => state === 'pending');
   const older = one.epochs.filter(({ state }) => state === 'decrypt_only');
   return [
-    `${one.keyspace}.${one.table}`,
+    nameOf(one),
     `${String(active?.epoch ?? '-')}${pending === undefined ? '' : ` (${String(pending.epoch)} pending)`}`,
     active === undefined ? '-' : new Date(active.createdAtMs).toISOString().slice(0, 10),
     String(one.cells),
@@ -39,4 +30,9 @@ function reencryption({ reencryption: job, lastReencryption: last }: TableRotati
   }
   const damaged = job.damaged > 0 ? `, ${String(job.damaged)} damaged cells` : '';
   return `${job.phase}, ${String(job.done)} of ${String(job.ranges)} ranges, ${String(job.cells)} cells${damaged}`;
+}
+
+/** keyspace.table */
+export function nameOf(one: TableRotationStatus): string {
+  return `${one.keyspace}.${one.table}`;
 }

@@ -4,6 +4,7 @@ import { adoptTables } from '../../schema/index.ts';
 import type { Snapshot, TableEntry } from '../../schema/index.ts';
 import { withCatalog } from './catalog_session.ts';
 import type { CommandRunner } from './catalog_session.ts';
+import { tableLines } from './print.ts';
 
 interface Output {
   readonly json?: boolean;
@@ -143,24 +144,11 @@ function shown(value: unknown): string {
   return JSON.stringify(value);
 }
 
-const HEADS: TableLine = {
-  keyspace: 'KEYSPACE',
-  table: 'TABLE',
-  state: 'STATE',
-  key: 'KEY',
-  provider: 'PROVIDER',
-  epochs: 'EPOCH',
-};
+const HEADING = ['KEYSPACE', 'TABLE', 'STATE', 'KEY', 'PROVIDER', 'EPOCH'];
 
-function aligned(lines: readonly TableLine[]): string[] {
-  const rows = [HEADS, ...lines].map((line) => Object.values(line) as string[]);
-  const widths = Object.keys(HEADS).map((_, column) =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
-  );
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
+function aligned(lines: readonly TableLine[]): readonly string[] {
+  return tableLines(
+    HEADING,
+    lines.map((line) => Object.values(line) as string[]),
   );
 }

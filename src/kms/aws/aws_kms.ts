@@ -26,7 +26,7 @@ import type {
 import { RemoteCalls } from '../remote_calls.ts';
 import type { RemoteCallLimits } from '../remote_calls.ts';
 import { awsError, awsStateError, isNotFound, isStateError } from './aws_errors.ts';
-import { isBareAwsName, parseAwsArn } from './aws_identifiers.ts';
+import { isBareAwsName, isServedArn, parseAwsArn } from './aws_identifiers.ts';
 
 const DATA_KEY_BYTES = 32;
 const MAX_PLAINTEXT_BYTES = 4096;
@@ -56,9 +56,10 @@ export class AwsKms implements KmsProvider {
     this.#calls = new RemoteCalls('aws', options.limits);
   }
 
-  /** See {@link KmsProvider.recognises}. */
+  /** See {@link KmsProvider.recognises}. With an endpoint of its own also keys of an embedded KMS, which that may be. */
   recognises(identifier: string): boolean {
     if (/^arn:aws[a-z-]*:kms:/.test(identifier)) return true;
+    if (this.#options.endpoint !== undefined && isServedArn(identifier)) return true;
     return this.#options.takesBareNames && isBareAwsName(identifier);
   }
 

@@ -19,6 +19,7 @@ import type { KmsAuditEvent } from '../../../src/kms/index.ts';
 import { startKmsListener } from '../../../src/kms_listener/index.ts';
 import type { KmsListener } from '../../../src/kms_listener/index.ts';
 import { systemClock } from '../../../src/util/index.ts';
+import type { Clock } from '../../../src/util/index.ts';
 
 const run = promisify(execFile);
 const VENV = fileURLToPath(new URL('../../../.cache/aws_cli', import.meta.url));
@@ -34,6 +35,8 @@ export interface Credentials {
 /** A listener, and what is behind it. */
 export interface KmsFixture {
   readonly listener: KmsListener;
+  /** `http://…` or `https://…` */
+  readonly endpoint: string;
   readonly kms: EmbeddedKms;
   readonly storeId: string;
   readonly proxy: string;
@@ -54,11 +57,10 @@ export async function installAwsCli(): Promise<void> {
 /** Runs `aws kms …`; gives what it printed, or its complaint. */
 export async function awsKms(
   fixture: KmsFixture,
-  credentials: Credentials,
+  credentials: Credentials & { readonly caFile?: string },
   ...args: readonly string[]
 ): Promise<{ readonly output: Record<string, unknown>; readonly complaint: string }> {
-  const endpoint = `http://127.0.0.1:${fixture.listener.port}`;
-  const options = ['--endpoint-url', endpoint, '--region', 'eu-west-1', '--output', 'json'];
+  const options = ['--endpoint-url', fixture.endpoint, '--region', 'eu-west-1', '--output', 'json'];
   try {
     const { stdout } = await run(AWS, [...options, 'kms', ...args], {
       env: {
@@ -67,6 +69,7 @@ export async function awsKms(
         AWS_ACCESS_KEY_ID: credentials.accessKeyId,
         AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
         AWS_MAX_ATTEMPTS: '1',
+        ...(credentials.caFile === undefined ? {} : { AWS_CA_BUNDLE: credentials.caFile }),
       },
     });
     const output = stdout.trim() === '' ? {} : (JSON.parse(stdout) as Record<string, unknown>);
@@ -77,19 +80,31 @@ export async function awsKms(
   }
 }
 
-/** Starts a listener on a fresh key store. */
-export async function startFixture(): Promise<KmsFixture> {
+/** Starts a listener on a fresh key store, with TLS where a certificate is given. */
+export async function startFixture(
+  options: {
+    readonly tls?: { readonly cert: string; readonly key: string };
+    readonly clock?: Clock;
+  } = {},
+): Promise<KmsFixture> {
+  const clock = options.clock ?? systemClock;
   const path = join(mkdtempSync(join(tmpdir(), 'cqlock-listener-')), 'keystore');
   const value = Buffer.alloc(32, 3).toString('base64');
   const store = await KeyStore.create({ path, rootKey: loadRootKey({ kind: 'base64', value }) });
   const events: KmsAuditEvent[] = [];
-  const audit = { record: (event: KmsAuditEvent) => void events.push(event) };
+  const audit = {
+    ready: () => undefined,
+    record: (event: KmsAuditEvent) => {
+      events.push(event);
+      return Promise.resolve();
+    },
+  };
   const accessKeys = new AccessKeys(store, systemClock);
   const listener = await startKmsListener({
     host: '127.0.0.1',
     port: 0,
-    tls: undefined,
-    api: new KmsApi({ store, audit }),
+    tls: options.tls,
+    api: new KmsApi({ store, audit, clock }),
     accessKeys,
     audit,
     clock: systemClock,
@@ -98,8 +113,10 @@ export async function startFixture(): Promise<KmsFixture> {
     },
   });
   const { storeId } = store.read();
+  const endpoint = `${options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${listener.port}`;
   return {
     listener,
+    endpoint,
     kms: new EmbeddedKms({ store }),
     storeId,
     proxy: proxyPrincipal(storeId),
@@ -111,7 +128,7 @@ export async function startFixture(): Promise<KmsFixture> {
     },
     client: (credentials) =>
       new KMSClient({
-        endpoint: `http://127.0.0.1:${listener.port}`,
+        endpoint,
         region: 'us-east-1',
         credentials,
         maxAttempts: 1,

@@ -64,7 +64,7 @@ describe('the status of rotation for people', () => {
       },
     };
     expect(statusLines([base, busy])).toEqual([
-      'table     active         since       cells  older epochs  re-encryption',
+      'TABLE     ACTIVE         SINCE       CELLS  OLDER EPOCHS  RE-ENCRYPTION',
       'ks.quiet  1              2025-03-04  12     -             -',
       'ks.busy   3 (4 pending)  2025-07-01  12     2             blocked, 256 of 256 ranges, 7 cells, 2 damaged cells',
     ]);

@@ -71,12 +71,14 @@ describe('runCommand', () => {
   async function run(
     command: () => Promise<void>,
     signal = new AbortController().signal,
+    isService = false,
   ): Promise<{ code: number; said: string[] }> {
     const said: string[] = [];
     const code = await runCommand(command, {
       logger: silentLogger,
       complain: (line) => said.push(line),
       signal,
+      isService,
     });
     return { code, said };
   }
@@ -84,7 +86,15 @@ describe('runCommand', () => {
   it('gives 0 for done and for a start that was stopped', async () => {
     expect(await run(() => Promise.resolve())).toEqual({ code: 0, said: [] });
     const signal = AbortSignal.abort();
-    expect((await run(() => Promise.reject(signal.reason as Error), signal)).code).toBe(0);
+    const stopped = () => Promise.reject(signal.reason as Error);
+    expect((await run(stopped, signal, true)).code).toBe(0);
+  });
+
+  it('gives 130 for work that was stopped half-way, and says how it goes on', async () => {
+    const signal = AbortSignal.abort();
+    const { code, said } = await run(() => Promise.reject(signal.reason as Error), signal);
+    expect(code).toBe(130);
+    expect(said).toEqual([expect.stringContaining('goes on when the command is given again')]);
   });
 
   it('gives 2 for a wrong setting and 1 for what failed, with the code of the error', async () => {

@@ -24,7 +24,7 @@ async function lines({ directory }: TrailEnvironment): Promise<AuditLine[]> {
 }
 
 async function problems({ directory, heads }: TrailEnvironment) {
-  const reports = await verifyAudit(directory, AUDIT_KEY, CLUSTER, await heads.list());
+  const reports = await verifyAudit(directory, AUDIT_KEY, CLUSTER, { heads: await heads.list() });
   return reports.map((report) => report.problem);
 }
 

@@ -20,7 +20,7 @@ async function ended(environment = newTrail()): Promise<TrailEnvironment> {
 
 async function verify(environment: TrailEnvironment, key = AUDIT_KEY): Promise<ChainReport> {
   const { directory, heads } = environment;
-  const [report] = await verifyAudit(directory, key, CLUSTER, await heads.list());
+  const [report] = await verifyAudit(directory, key, CLUSTER, { heads: await heads.list() });
   if (report === undefined) throw new Error('no chain was found');
   return report;
 }
@@ -50,12 +50,9 @@ describe('a whole log', () => {
   it('of two processes in one directory verifies', async () => {
     const first = await ended();
     const second = await ended(newTrail({ directory: first.directory, heads: first.heads }));
-    const reports = await verifyAudit(
-      second.directory,
-      AUDIT_KEY,
-      CLUSTER,
-      await first.heads.list(),
-    );
+    const reports = await verifyAudit(second.directory, AUDIT_KEY, CLUSTER, {
+      heads: await first.heads.list(),
+    });
     expect(reports.map((report) => [report.lines, report.problem])).toEqual([
       [7, undefined],
       [7, undefined],
@@ -229,7 +226,7 @@ describe('what is found, with file and line', () => {
       writeFileSync(join(environment.directory, other), readFileSync(path));
       rmSync(path);
     }
-    const reports = await verifyAudit(environment.directory, AUDIT_KEY, CLUSTER, []);
+    const reports = await verifyAudit(environment.directory, AUDIT_KEY, CLUSTER, { heads: [] });
     expect(reports[0]?.problem).toMatchObject({
       line: 1,
       reason: expect.stringMatching(/altered/),

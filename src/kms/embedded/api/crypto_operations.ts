@@ -107,6 +107,7 @@ export const cryptoOperations = {
         context,
         grantTokens: request.GrantTokens,
       });
+      call.noteTarget();
       const source = opened(call, 'ReEncryptFrom', {
         blob: request.CiphertextBlob,
         context: request.SourceEncryptionContext ?? {},
@@ -116,6 +117,8 @@ export const cryptoOperations = {
       });
       const sealed = sealBlob(target, source.plaintext, context);
       source.plaintext.fill(0);
+      // As the proxy's own events: the context is the target's.
+      call.note(source.key.arn, context);
       return {
         CiphertextBlob: base64(sealed),
         SourceKeyId: source.key.arn,

@@ -55,17 +55,21 @@ export class KmsApi {
     request: unknown,
     by: { readonly caller: KmsPrincipal; readonly requestId: string },
   ): Promise<KmsAnswer> {
+    this.#audit.ready();
     const call = new KmsCall(this.#keys, by.caller);
-    const timeMs = this.#keys.clock.nowMs();
-    const record = (result: string): void => {
-      this.#audit.record({
+    const { clock } = this.#keys;
+    const startedMs = clock.monotonicMs();
+    const record = async (result: string): Promise<void> => {
+      const { keyArn, targetKeyArn, context } = call.noted;
+      await this.#audit.record({
         operation,
-        keyArn: call.noted.keyArn,
-        context: call.noted.context,
+        keyArn,
+        targetKeyArn,
+        context,
         principal: by.caller.principal,
         result,
         requestId: by.requestId,
-        timeMs,
+        durationMs: clock.monotonicMs() - startedMs,
       });
     };
     let answer: KmsAnswer;
@@ -74,10 +78,10 @@ export class KmsApi {
       if (known === undefined) throw unknownOperation(operation);
       answer = await known.run(call, request);
     } catch (error) {
-      record(resultOf(error));
+      await record(resultOf(error));
       throw error;
     }
-    record('ok');
+    await record('ok');
     return answer;
   }
 }

@@ -42,7 +42,7 @@ export interface KeyRequest {
 export class KmsCall {
   readonly keys: EmbeddedKeys;
   readonly caller: KmsPrincipal;
-  #noted: { keyArn?: string; context?: EncryptionContext } = {};
+  #noted: { keyArn?: string; targetKeyArn?: string; context?: EncryptionContext } = {};
 
   constructor(keys: EmbeddedKeys, caller: KmsPrincipal) {
     this.keys = keys;
@@ -50,7 +50,11 @@ export class KmsCall {
   }
 
   /** What the call was about, as far as it came. */
-  get noted(): { readonly keyArn?: string; readonly context?: EncryptionContext } {
+  get noted(): {
+    readonly keyArn?: string;
+    readonly targetKeyArn?: string;
+    readonly context?: EncryptionContext;
+  } {
     return this.#noted;
   }
 
@@ -96,7 +100,13 @@ export class KmsCall {
 
   /** Notes a key for the audit trail. */
   note(keyArn: string, context?: EncryptionContext): void {
-    this.#noted = { keyArn, ...(context === undefined ? {} : { context }) };
+    this.#noted = { ...this.#noted, keyArn, ...(context === undefined ? {} : { context }) };
+  }
+
+  /** Notes that the key so far is the one that ReEncrypt encrypts under; the next one is its source. */
+  noteTarget(): void {
+    const { keyArn, ...rest } = this.#noted;
+    this.#noted = { ...rest, ...(keyArn === undefined ? {} : { targetKeyArn: keyArn }) };
   }
 
   /** Checks a call that is about no key. */

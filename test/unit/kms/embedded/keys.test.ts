@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { encodeContext } from '../../../../src/kms/context_bytes.ts';
 import { parseKeyStoreState } from '../../../../src/kms/key_store.ts';
 import { AccessKeys, KmsApi, operator } from '../../../../src/kms/index.ts';
-import type { KmsAuditEvent } from '../../../../src/kms/index.ts';
+import type { KmsAuditEvent, KmsAuditSink } from '../../../../src/kms/index.ts';
 import { exception, startApi } from './support.ts';
 
 describe('a key of the embedded KMS', () => {
@@ -140,11 +140,21 @@ describe('a key of the embedded KMS', () => {
   });
 });
 
+function collecting(events: KmsAuditEvent[]): KmsAuditSink {
+  return {
+    ready: () => undefined,
+    record: (event) => {
+      events.push(event);
+      return Promise.resolve();
+    },
+  };
+}
+
 describe('the audit trail', () => {
   it('has one event for a call; a sink that fails fails the call', async () => {
     const { store, storeId } = await startApi();
     const events: KmsAuditEvent[] = [];
-    const api = new KmsApi({ store, audit: { record: (event) => void events.push(event) } });
+    const api = new KmsApi({ store, audit: collecting(events) });
     const by = { caller: operator(storeId), requestId: 'r1' };
     await api.call('CreateKey', { Description: 'secret text' }, by);
     await expect(api.call('DescribeKey', { KeyId: 'none' }, by)).rejects.toThrow();
@@ -154,9 +164,8 @@ describe('the audit trail', () => {
     ]);
     expect(JSON.stringify(events)).not.toContain('secret text');
     const failing = {
-      record: () => {
-        throw new TypeError('full');
-      },
+      ready: () => undefined,
+      record: () => Promise.reject(new TypeError('full')),
     };
     await expect(new KmsApi({ store, audit: failing }).call('ListKeys', {}, by)).rejects.toThrow(
       'full',
