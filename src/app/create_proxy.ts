@@ -10,8 +10,14 @@ import { CellDekFactory, KeyService, KmsTableKeys, StateDirectoryTrust } from '.
 import { KmsRegistry } from '../kms/index.ts';
 import type { KeyStore } from '../kms/index.ts';
 import { connectTo, listen } from '../net/index.ts';
-import { ProxyServer, StatementCache, StoredStatements } from '../proxy/index.ts';
-import type { SharedServices } from '../proxy/index.ts';
+import {
+  OwnConnections,
+  ProxyServer,
+  StatementCache,
+  StoredStatements,
+  TurnQueue,
+} from '../proxy/index.ts';
+import type { Connector, SharedServices } from '../proxy/index.ts';
 import { beginTruncation, CellCounter, RotationService } from '../rotation/index.ts';
 import { Catalog, initCluster, SchemaChanges } from '../schema/index.ts';
 import { SystemTables } from '../system/index.ts';
@@ -43,6 +49,8 @@ import type { ProxyFactory } from './proxy_factory.ts';
 import { serveKms } from './start_kms_listener.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
+/** How long an increment of a counter waits for those before it. */
+const COUNTER_PATIENCE_MS = 2_000;
 const DEFAULT_CQL_VERSION = '3.4.7';
 
 /** A connection with the proxy's own role; not yet connected. */
@@ -220,6 +228,11 @@ export const createProxy: ProxyFactory = async (context) => {
       },
       rotationOptions(config),
     );
+    const connector: Connector = (host, port) =>
+      connectTo(host, port, CONNECT_TIMEOUT_MS, (direction, count) => {
+        metrics.addBytes('upstream', direction, count);
+      });
+    const own = new OwnConnections(connector, config.upstream, config.limits.maxFrameBytes);
     const services: SharedServices = {
       ...sharedServices(catalog, changes, metrics, logger, {
         audit: () => audit.recent(),
@@ -227,6 +240,7 @@ export const createProxy: ProxyFactory = async (context) => {
         jobs: () => jobs.list(),
       }),
       catalogMaxAgeMs: config.catalogMaxAgeMs,
+      own,
       onCellsEncrypted: (table, count) => {
         counter.add(table, count);
       },
@@ -236,10 +250,7 @@ export const createProxy: ProxyFactory = async (context) => {
     const server = new ProxyServer({
       services,
       keys,
-      connector: (host, port) =>
-        connectTo(host, port, CONNECT_TIMEOUT_MS, (direction, count) => {
-          metrics.addBytes('upstream', direction, count);
-        }),
+      connector,
       contactPoints,
       hostId: randomBytes(16),
       cqlVersion: () => cqlVersion(catalog),
@@ -314,6 +325,7 @@ export const createProxy: ProxyFactory = async (context) => {
           logger.warn({ err: error }, 'key rotation could not be stopped cleanly');
         });
         keys.close();
+        await own.close();
         await keyLossStopped;
         await rowConnection.close();
         await audit.close();
@@ -334,7 +346,7 @@ function sharedServices(
   metrics: SharedServices['metrics'],
   logger: SharedServices['logger'],
   encryption: EncryptionStatus,
-): Omit<SharedServices, 'catalogMaxAgeMs' | 'onCellsEncrypted' | 'holdReencryption'> {
+): Omit<SharedServices, 'catalogMaxAgeMs' | 'own' | 'onCellsEncrypted' | 'holdReencryption'> {
   const timeuuids = new TimeuuidGenerator({ nowMs: () => Date.now(), randomBytes });
   return {
     catalog,
@@ -356,9 +368,18 @@ function sharedServices(
     },
     pagingKey: catalog.keys.paging,
     nowMs: () => Date.now(),
+    delay,
+    counterTurns: new TurnQueue(() => delay(COUNTER_PATIENCE_MS)),
     metrics,
     logger,
   };
+}
+
+/** Resolves after `ms` milliseconds. */
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    systemClock.after(ms, resolve);
+  });
 }
 
 function cqlVersion(catalog: Catalog): string {

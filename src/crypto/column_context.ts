@@ -12,11 +12,14 @@ export interface OrderBits {
   readonly bitLength: number;
 }
 
+/** Kinds of cells; a static one is bound to its partition, the others to their row. */
+export type CellKind = 'static' | 'regular' | 'counter' | 'static_counter';
+
 /** What a column's values are, for this folder. One object a column and table, kept as long as the plan. */
 export interface ColumnContext {
   /** Logical id of the column, 16 bytes. */
   readonly columnId: Uint8Array;
-  readonly kind: 'partition' | 'ordered' | 'opaque' | 'static' | 'regular';
+  readonly kind: 'partition' | 'ordered' | 'opaque' | CellKind;
   /** `keyspace.table.column`, for error texts only. */
   readonly name: string;
   /** Cells: whether the length is hidden up to 16 bytes (suite 0x81). */
@@ -41,10 +44,20 @@ export const KIND_CODE = {
   opaque: 0x03,
   static: 0x10,
   regular: 0x11,
+  counter: 0x40,
+  static_counter: 0x41,
 } as const;
 
 /** How often the state after S1 is doubled before the last associated data is added: one less than components follow. */
-const DOUBLINGS = { partition: 0, ordered: 1, opaque: 1, static: 2, regular: 3 } as const;
+const DOUBLINGS = {
+  partition: 0,
+  ordered: 1,
+  opaque: 1,
+  static: 2,
+  regular: 3,
+  counter: 3,
+  static_counter: 2,
+} as const;
 
 /** A column context under one DEK. */
 export interface PreparedContext {
@@ -84,8 +97,7 @@ export function prepareContext(
   dekId: Uint8Array,
 ): PreparedContext {
   requireLength(context.columnId, ID_BYTES, 'column id');
-  const isCell = context.kind === 'static' || context.kind === 'regular';
-  if (context.padded && !isCell) throw new InternalError('only cells can be padded');
+  if (context.padded && !isCell(context)) throw new InternalError('only cells can be padded');
   if (context.kind === 'ordered' && context.orderBits === undefined) {
     throw new InternalError('an ordered clustering column needs an order encoding');
   }
@@ -100,6 +112,29 @@ export function prepareContext(
   for (let i = 0; i < DOUBLINGS[context.kind]; i++) double(state, 0, state, 0);
   const head = FORMAT_VERSION | (suite << 8) | ((epoch >> 8) << 16) | ((epoch & 0xff) << 24);
   return { context, padded: context.padded, head, suite, state, s1 };
+}
+
+function isCell({ kind }: ColumnContext): boolean {
+  return isStaticCell(kind) || kind === 'regular' || kind === 'counter';
+}
+
+/** Whether cells of this kind are bound to their partition alone. */
+export function isStaticCell(kind: ColumnContext['kind']): boolean {
+  return kind === 'static' || kind === 'static_counter';
+}
+
+/** Refuses a column that is no cell, or whose cells are bound to something else. */
+export function requireCell(context: ColumnContext, isRow: boolean): void {
+  if (!isCell(context) || isStaticCell(context.kind) === isRow) {
+    throw new InternalError(
+      `a ${context.kind} column used as a cell of a ${isRow ? 'row' : 'partition'}`,
+    );
+  }
+}
+
+/** Refuses a column that is no cell. */
+export function requireAnyCell(context: ColumnContext): void {
+  if (!isCell(context)) throw new InternalError(`a ${context.kind} column used as a cell`);
 }
 
 /** Refuses a column of another kind than its use. */

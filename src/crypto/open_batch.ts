@@ -1,6 +1,6 @@
 import { InternalError } from '../errors/index.ts';
 import { Partition, Row } from './associated_data.ts';
-import { requireKind } from './column_context.ts';
+import { requireCell } from './column_context.ts';
 import type { ColumnContext } from './column_context.ts';
 import { OpenPage } from './open_page.ts';
 import type { StoredCells } from './open_page.ts';
@@ -68,7 +68,7 @@ export class OpenBatch {
    */
   openCell(r: RowHandle | PartitionHandle, context: ColumnContext, stored: Uint8Array): OpenHandle {
     const isRow = r instanceof Row;
-    requireKind(context, isRow ? 'regular' : 'static');
+    requireCell(context, isRow);
     const partition = isRow ? r.partition : r;
     const queues = this.#queues;
     queues.ad.requireOwn(partition);

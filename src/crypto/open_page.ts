@@ -1,5 +1,5 @@
 import { InternalError } from '../errors/index.ts';
-import { requireKind } from './column_context.ts';
+import { requireAnyCell } from './column_context.ts';
 import type { ColumnContext } from './column_context.ts';
 import type { OpenQueues } from './open_queues.ts';
 import type { TableCipherKeys } from './table_keys.ts';
@@ -105,7 +105,7 @@ export class OpenPage {
    * @param owners row of each row, or its partition for a static column
    */
   openCells(context: ColumnContext, column: number, owners: Int32Array): Int32Array {
-    if (context.kind !== 'static') requireKind(context, 'regular');
+    requireAnyCell(context);
     const queues = this.#queues;
     const target = queues.cellColumn(this.#keys, context);
     const { rowCount, columnCount, starts, lengths } = this.#cells;

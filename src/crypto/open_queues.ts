@@ -1,6 +1,12 @@
 import { CiphertextError, InternalError } from '../errors/index.ts';
 import { AssociatedData, abandon } from './associated_data.ts';
-import { FORMAT_VERSION, SUITE_SIV, SUITE_SIV_PADDED, requireKind } from './column_context.ts';
+import {
+  FORMAT_VERSION,
+  isStaticCell,
+  SUITE_SIV,
+  SUITE_SIV_PADDED,
+  requireKind,
+} from './column_context.ts';
 import type { ColumnContext } from './column_context.ts';
 import { Ints } from './ints.ts';
 import { OpenQueue } from './open_queue.ts';
@@ -148,10 +154,9 @@ export class OpenQueues {
     if (context.padded && (plain === 0 || (plain & 15) !== 0)) {
       throw new CiphertextError('CIPHERTEXT_LENGTH', context.name);
     }
-    const slot =
-      context.kind === 'static'
-        ? this.ad.partitionSlot(owner, column.dek)
-        : this.ad.rowSlot(owner, column.dek);
+    const slot = isStaticCell(context.kind)
+      ? this.ad.partitionSlot(owner, column.dek)
+      : this.ad.rowSlot(owner, column.dek);
     const handle = this.#place(plain);
     column.queue.push(handle, column.number, slot, source, start + HEAD_BYTES + NONCE_BYTES);
     if (context.padded) this.#pushPadded(handle, context);

@@ -1,6 +1,6 @@
 import { InternalError, InvalidRequestError } from '../errors/index.ts';
 import { AssociatedData, Partition, Row, abandon } from './associated_data.ts';
-import { requireKind } from './column_context.ts';
+import { requireCell, requireKind } from './column_context.ts';
 import type { ColumnContext } from './column_context.ts';
 import { OrderJobs, checkOrderBits, orderLength, orderMany } from './order.ts';
 import { chunk, newOutput, paddedLength } from './siv_chunk.ts';
@@ -160,7 +160,7 @@ export class SealBatch {
    */
   cell(r: RowHandle | PartitionHandle, context: ColumnContext, value: Uint8Array): CellHandle {
     const isRow = r instanceof Row;
-    requireKind(context, isRow ? 'regular' : 'static');
+    requireCell(context, isRow);
     const partition = isRow ? r.partition : r;
     this.#ad.requireOwn(partition);
     const dek = partition.keys.cellDek;

@@ -13,7 +13,7 @@ export { MarkerRegistry } from './markers.ts';
 export type { Receiver } from './markers.ts';
 export { CryptoTicks } from './crypto_ticks.ts';
 export type { Defer } from './crypto_ticks.ts';
-export { columnContext, HIDDEN_PREFIX, tableName } from './table_columns.ts';
+export { columnContext, HIDDEN_PREFIX, isCounterTable, tableName } from './table_columns.ts';
 export type { TermContext } from './terms.ts';
 export { typeResolver } from './type_resolver.ts';
 export {
@@ -27,10 +27,19 @@ export {
 export type { BoundSelect, SealedRead, SelectPlan, StoredRead } from './select_plan.ts';
 export { openRows, roleOf, storedRow } from './stored_result.ts';
 export type { KnownKeys, OpenedRows, Row, StoredRole } from './stored_result.ts';
-export { planWrite } from './write_plan.ts';
+export { planWrite } from './plan_write.ts';
+export { counterValue } from './counter_plan.ts';
+export { comparedWith, counterPartitions, sealCounterRow } from './counter_rows.ts';
+export type { CounterPartition, CounterRow } from './counter_rows.ts';
 export type { WritePlan } from './write_plan.ts';
 export type { BoundCondition } from './conditions.ts';
-export { bindConditions, bindWrite, sealWrite, storedStatements } from './write_seal.ts';
+export {
+  bindConditions,
+  bindWrite,
+  namesWholeRow,
+  sealWrite,
+  storedStatements,
+} from './write_seal.ts';
 export type { BoundWrite, SealedWrite, StoredStatement } from './write_seal.ts';
 export { planKeyspaceKey } from './keyspace_plan.ts';
 export type { KeyspaceKeyPlan } from './keyspace_plan.ts';

@@ -76,7 +76,7 @@ export async function runConditional(
 type Row = readonly (Uint8Array | null)[];
 
 /** An answer to IF, stored and decrypted. */
-interface Answer {
+export interface Answer {
   readonly table: TableEntry;
   readonly specs: readonly ColumnSpec[];
   /** The table's columns by position in the answer; undefined for `[applied]`. */
@@ -88,9 +88,9 @@ interface Answer {
 }
 
 /** Takes Cassandra's answer apart; an answer without rows (an ERROR) goes to the client as it is. */
-async function openAnswer(
+export async function openAnswer(
   session: Session,
-  parts: readonly ConditionalPart[],
+  parts: readonly Pick<ConditionalPart, 'plan' | 'statement'>[],
   envelope: Envelope,
 ): Promise<Answer | Reply> {
   const { body, ...prefix } = decodeResponsePrefix(envelope);
@@ -165,7 +165,7 @@ function judged(part: ConditionalPart, answer: Answer): StoredStatement | undefi
 }
 
 /** Which row of the answer a statement writes. An answer without keys has one row, or none that is there. */
-function rowOf(statement: StoredStatement, answer: Answer): number | undefined {
+export function rowOf(statement: StoredStatement, answer: Answer): number | undefined {
   const keyAt = answer.columns.flatMap((column, position) =>
     column?.kind === 'clustering' ? [{ position, at: column.position }] : [],
   );

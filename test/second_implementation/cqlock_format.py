@@ -22,6 +22,7 @@ PARTITION, ORDERED, OPAQUE = 0x01, 0x02, 0x03
 STATIC, REGULAR = 0x10, 0x11
 STATIC_SET_ELEMENT, SET_ELEMENT = 0x20, 0x21
 BLIND_INDEX = 0x30
+COUNTER, STATIC_COUNTER = 0x40, 0x41
 
 
 def hkdf(ikm, salt, label, length):
@@ -168,7 +169,7 @@ def unpad(padded):
 def cell_components(dek, suite, kind, column_id, partition, clustering, nonce):
     s1 = column_context(suite, kind, dek, column_id)
     components = [s1, key_context(partition)]
-    if kind & 1:
+    if kind == COUNTER or (kind < COUNTER and kind & 1):
         components.append(key_context(clustering))
     return [*components, nonce]
 
