@@ -11,10 +11,16 @@ import { InvalidRequestError } from '../errors/index.ts';
 import type { ColumnEntry } from '../schema/index.ts';
 import { UNSET } from '../wire/index.ts';
 import { analyseWhere } from './restrictions.ts';
-import { columnContext, isCounter, requireColumn } from './table_columns.ts';
+import { columnContext, requireColumn } from './table_columns.ts';
 import { compileTerm } from './terms.ts';
 import type { TermSource } from './terms.ts';
-import { compileUsing, planDelete, receiver, tokenRefusal } from './write_plan.ts';
+import {
+  compileUsing,
+  planDelete,
+  receiver,
+  refuseKeyAssignment,
+  tokenRefusal,
+} from './write_plan.ts';
 import type { CellAssignment, Planning, WritePlan } from './write_plan.ts';
 
 const LOWEST = -(2n ** 63n);
@@ -44,9 +50,8 @@ function planCounterUpdate(statement: UpdateStatement, planning: Planning): Writ
   const named = new Set<ColumnEntry>();
   for (const assignment of statement.assignments) {
     const column = requireColumn(table, assignment.column);
+    refuseKeyAssignment(column);
     named.add(column);
-    // Cassandra's own words for a column of the primary key come with its validation.
-    if (!isCounter(column)) continue;
     const source = increment(assignment, column, planning);
     cells.push({ column, context: columnContext(table, column), source });
   }

@@ -149,6 +149,7 @@ function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {
   const storedMarkers: WriteMarker[] = [...using.markers];
   for (const assignment of statement.assignments) {
     const column = requireColumn(table, assignment.column);
+    refuseKeyAssignment(column);
     if (assignment.kind !== 'set') {
       throw new InvalidRequestError(
         `Invalid operation on ${column.name}: it is neither a counter nor a non-frozen collection or user type`,
@@ -188,6 +189,12 @@ function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {
     conditionColumns: condition.columns,
     hasTimestamp: statement.using.timestamp !== undefined,
   };
+}
+
+/** @throws InvalidRequestError for a column of the primary key, as Cassandra. */
+export function refuseKeyAssignment({ name, kind }: ColumnEntry): void {
+  if (kind !== 'partition' && kind !== 'clustering') return;
+  throw new InvalidRequestError(`PRIMARY KEY part ${name} found in SET part`);
 }
 
 /** Cassandra's words for the deletion of a part of a column whose cell is whole. */

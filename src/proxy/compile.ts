@@ -10,6 +10,7 @@ import type {
 import { MarkerRegistry, planSelect, planWrite } from '../encryption/index.ts';
 import type { WritePlan } from '../encryption/index.ts';
 import {
+  CqlErrorCode,
   InvalidRequestError,
   SchemaError,
   UnsupportedStatementError,
@@ -300,8 +301,9 @@ async function writableTable(
 ): Promise<readonly [TableEntry, Snapshot]> {
   const name = requireKeyspace(statement.table, keyspace);
   if (isSystemKeyspace(name)) {
-    throw new UnsupportedStatementError(
+    throw new InvalidRequestError(
       `writes to tables of ${name} are not passed on by the proxy`,
+      CqlErrorCode.UNAUTHORIZED,
     );
   }
   const [table, snapshot] = await findTable(session, name, statement.table.name.text);

@@ -1,6 +1,7 @@
 import { UpstreamError } from '../errors/index.ts';
-import { decodeError, decodeResponsePrefix, encodeStartup, Opcode, Writer } from '../wire/index.ts';
+import { encodeStartup, Opcode, Writer } from '../wire/index.ts';
 import type { Envelope } from '../wire/index.ts';
+import { decodeError, decodeResponsePrefix } from './cassandra_answer.ts';
 import { NodeConnection } from './node_connection.ts';
 import type { Connector } from './transport.ts';
 

@@ -1,12 +1,7 @@
 import { CqlErrorCode, InvalidRequestError, UpstreamError } from '../errors/index.ts';
-import {
-  Consistency,
-  decodeError,
-  decodeResponsePrefix,
-  encodeQuery,
-  Opcode,
-} from '../wire/index.ts';
+import { Consistency, encodeQuery, Opcode } from '../wire/index.ts';
 import type { QueryOptions } from '../wire/index.ts';
+import { decodeError, decodeResponsePrefix } from './cassandra_answer.ts';
 import { CassandraError } from './reply.ts';
 import type { Session } from './session.ts';
 

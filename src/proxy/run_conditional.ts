@@ -8,8 +8,9 @@ import type {
 import { MetadataIntegrityError, OverloadError } from '../errors/index.ts';
 import type { ColumnEntry, TableEntry } from '../schema/index.ts';
 import { native } from '../values/index.ts';
-import { decodeResponsePrefix, decodeResult, Opcode, RowsWriter } from '../wire/index.ts';
+import { Opcode, RowsWriter } from '../wire/index.ts';
 import type { BoundValue, ColumnSpec, Envelope, ResponsePrefixFields } from '../wire/index.ts';
+import { decodeResponsePrefix, decodeResult } from './cassandra_answer.ts';
 import { openStored } from './open_stored.ts';
 import { forwarded, result } from './reply.ts';
 import type { Reply } from './reply.ts';

@@ -21,15 +21,9 @@ import {
   OverloadError,
 } from '../errors/index.ts';
 import type { TableEntry } from '../schema/index.ts';
-import {
-  BatchType,
-  Consistency,
-  decodeError,
-  decodeResponsePrefix,
-  encodeVoidResult,
-  Opcode,
-} from '../wire/index.ts';
+import { BatchType, Consistency, encodeVoidResult, Opcode } from '../wire/index.ts';
 import type { Envelope, QueryOptions, ResponsePrefixFields } from '../wire/index.ts';
+import { decodeError, decodeResponsePrefix } from './cassandra_answer.ts';
 import { counterTimeout } from './counter_timeout.ts';
 import { freshCatalog } from './fresh_catalog.ts';
 import { CassandraError, result } from './reply.ts';

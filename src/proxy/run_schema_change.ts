@@ -14,9 +14,6 @@ import { inaccessibleError, isSystemKeyspace, RECORD_KEYSPACE } from '../schema/
 import type { SchemaChanges, TableEntry } from '../schema/index.ts';
 import { MCS_KEYSPACE } from '../system/index.ts';
 import {
-  decodeError,
-  decodeResponsePrefix,
-  decodeResult,
   encodeQuery,
   encodeSchemaChangeResult,
   encodeVoidResult,
@@ -24,6 +21,7 @@ import {
   Writer,
 } from '../wire/index.ts';
 import type { Envelope } from '../wire/index.ts';
+import { decodeError, decodeResponsePrefix, decodeResult } from './cassandra_answer.ts';
 import {
   findTable,
   plainRefusal,

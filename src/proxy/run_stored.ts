@@ -2,13 +2,7 @@ import type { StoredCells, TableCipherKeys } from '../crypto/index.ts';
 import type { StoredStatement } from '../encryption/index.ts';
 import { MetadataIntegrityError, UpstreamError } from '../errors/index.ts';
 import type { TableEntry } from '../schema/index.ts';
-import {
-  decodeError,
-  decodeResponsePrefix,
-  decodeResult,
-  encodeBatch,
-  Opcode,
-} from '../wire/index.ts';
+import { encodeBatch, Opcode } from '../wire/index.ts';
 import type {
   BatchType,
   BoundValue,
@@ -17,6 +11,12 @@ import type {
   ResponsePrefix,
   RowsResult,
 } from '../wire/index.ts';
+import {
+  decodeError,
+  decodeResponsePrefix,
+  decodeResult,
+  fromCassandra,
+} from './cassandra_answer.ts';
 import { CassandraError } from './reply.ts';
 import type { RequestContext, Session } from './session.ts';
 import { execute, isUnprepared } from './stored_statements.ts';
@@ -197,10 +197,12 @@ export function readCells(result: RowsResult, columnCount: number, table: TableE
   const { rows: reader, rowCount } = result;
   const starts = new Int32Array(rowCount * columnCount);
   const lengths = new Int32Array(rowCount * columnCount);
-  for (let cell = 0; cell < starts.length; cell++) {
-    const length = reader.skipBytes();
-    lengths[cell] = length;
-    starts[cell] = reader.offset - Math.max(length, 0);
-  }
+  fromCassandra(() => {
+    for (let cell = 0; cell < starts.length; cell++) {
+      const length = reader.skipBytes();
+      lengths[cell] = length;
+      starts[cell] = reader.offset - Math.max(length, 0);
+    }
+  });
   return { bytes: reader.bytes, columnCount, rowCount, starts, lengths };
 }

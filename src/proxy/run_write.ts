@@ -3,14 +3,9 @@ import type { StoredStatement, TermContext, WritePlan } from '../encryption/inde
 import { InvalidRequestError } from '../errors/index.ts';
 import type { TableCipherKeys } from '../crypto/index.ts';
 import type { TableEntry } from '../schema/index.ts';
-import {
-  BatchType,
-  decodeError,
-  decodeResponsePrefix,
-  encodeVoidResult,
-  Opcode,
-} from '../wire/index.ts';
+import { BatchType, encodeVoidResult, Opcode } from '../wire/index.ts';
 import type { Envelope } from '../wire/index.ts';
+import { decodeError, decodeResponsePrefix } from './cassandra_answer.ts';
 import { freshCatalog } from './fresh_catalog.ts';
 import { CassandraError, forwarded, result } from './reply.ts';
 import type { Reply } from './reply.ts';

@@ -1,8 +1,9 @@
 import { quoteIdentifier } from '../cql/index.ts';
 import { CqlErrorCode, UpstreamError } from '../errors/index.ts';
 import type { TableEntry } from '../schema/index.ts';
-import { decodeError, decodeResponsePrefix, Opcode } from '../wire/index.ts';
+import { Opcode } from '../wire/index.ts';
 import type { Envelope, ErrorMessage } from '../wire/index.ts';
+import { decodeError, decodeResponsePrefix } from './cassandra_answer.ts';
 import { CassandraError } from './reply.ts';
 import { executeStored, storedOptions } from './run_stored.ts';
 import type { RequestContext, Session } from './session.ts';
