@@ -10,8 +10,14 @@ import { CellDekFactory, KeyService, KmsTableKeys, StateDirectoryTrust } from '.
 import { KmsRegistry } from '../kms/index.ts';
 import type { KeyStore } from '../kms/index.ts';
 import { connectTo, listen } from '../net/index.ts';
-import { ProxyServer, StatementCache, StoredStatements } from '../proxy/index.ts';
-import type { SharedServices } from '../proxy/index.ts';
+import {
+  OwnConnections,
+  ProxyServer,
+  StatementCache,
+  StoredStatements,
+  TurnQueue,
+} from '../proxy/index.ts';
+import type { Connector, SharedServices } from '../proxy/index.ts';
 import { beginTruncation, CellCounter, RotationService } from '../rotation/index.ts';
 import { Catalog, initCluster, SchemaChanges } from '../schema/index.ts';
 import { SystemTables } from '../system/index.ts';
@@ -44,6 +50,8 @@ import { serveKms } from './start_kms_listener.ts';
 import { TableRestores } from './table_restores.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
+/** How long an increment of a counter waits for those before it. */
+const COUNTER_PATIENCE_MS = 2_000;
 const DEFAULT_CQL_VERSION = '3.4.7';
 
 /** A connection with the proxy's own role; not yet connected. */
@@ -229,6 +237,11 @@ export const createProxy: ProxyFactory = async (context) => {
       },
       rotationOptions(config),
     );
+    const connector: Connector = (host, port) =>
+      connectTo(host, port, CONNECT_TIMEOUT_MS, (direction, count) => {
+        metrics.addBytes('upstream', direction, count);
+      });
+    const own = new OwnConnections(connector, config.upstream, config.limits.maxFrameBytes);
     const services: SharedServices = {
       ...sharedServices(catalog, changes, metrics, logger, {
         audit: () => audit.recent(),
@@ -237,6 +250,7 @@ export const createProxy: ProxyFactory = async (context) => {
       }),
       restoreTable: restores.restore,
       catalogMaxAgeMs: config.catalogMaxAgeMs,
+      own,
       onCellsEncrypted: (table, count) => {
         counter.add(table, count);
       },
@@ -246,10 +260,7 @@ export const createProxy: ProxyFactory = async (context) => {
     const server = new ProxyServer({
       services,
       keys,
-      connector: (host, port) =>
-        connectTo(host, port, CONNECT_TIMEOUT_MS, (direction, count) => {
-          metrics.addBytes('upstream', direction, count);
-        }),
+      connector,
       contactPoints,
       hostId: randomBytes(16),
       cqlVersion: () => cqlVersion(catalog),
@@ -332,6 +343,7 @@ export const createProxy: ProxyFactory = async (context) => {
           logger.warn({ err: error }, 'key rotation could not be stopped cleanly');
         });
         keys.close();
+        await own.close();
         await keyLossStopped;
         await restoresStopped;
         await rowConnection.close();
@@ -355,7 +367,7 @@ function sharedServices(
   encryption: EncryptionStatus,
 ): Omit<
   SharedServices,
-  'catalogMaxAgeMs' | 'onCellsEncrypted' | 'holdReencryption' | 'restoreTable'
+  'catalogMaxAgeMs' | 'own' | 'onCellsEncrypted' | 'holdReencryption' | 'restoreTable'
 > {
   const timeuuids = new TimeuuidGenerator({ nowMs: () => Date.now(), randomBytes });
   return {
@@ -378,9 +390,18 @@ function sharedServices(
     },
     pagingKey: catalog.keys.paging,
     nowMs: () => Date.now(),
+    delay,
+    counterTurns: new TurnQueue(() => delay(COUNTER_PATIENCE_MS)),
     metrics,
     logger,
   };
+}
+
+/** Resolves after `ms` milliseconds. */
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    systemClock.after(ms, resolve);
+  });
 }
 
 function cqlVersion(catalog: Catalog): string {

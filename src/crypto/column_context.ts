@@ -15,11 +15,14 @@ export interface OrderBits {
 /** What a value of a column of several cells is: its field, or what of its collection. */
 export type ColumnPart = 'field' | 'map_value' | 'set_element' | 'map_key' | 'list_element';
 
+/** Kinds of cells; a static one is bound to its partition, the others to their row. */
+export type CellKind = 'static' | 'regular' | 'counter' | 'static_counter';
+
 /** What a column's values are, for this folder. One object a column, part and table, kept as long as the plan. */
 export interface ColumnContext {
   /** Logical id of the column, 16 bytes. */
   readonly columnId: Uint8Array;
-  readonly kind: 'partition' | 'ordered' | 'opaque' | 'static' | 'regular';
+  readonly kind: 'partition' | 'ordered' | 'opaque' | CellKind;
   /** `keyspace.table.column`, for error texts only. */
   readonly name: string;
   /** Cells: whether the length is hidden up to 16 bytes (suite 0x81). */
@@ -48,6 +51,8 @@ export const KIND_CODE = {
   opaque: 0x03,
   static: 0x10,
   regular: 0x11,
+  counter: 0x40,
+  static_counter: 0x41,
 } as const;
 
 /** Codes of the parts of static columns; those of regular ones are one more. Spec: format 3 */
@@ -60,7 +65,15 @@ const PART_CODE = {
 } as const;
 
 /** How often the state after S1 is doubled before the last associated data is added: one less than components follow. */
-const DOUBLINGS = { partition: 0, ordered: 1, opaque: 1, static: 2, regular: 3 } as const;
+const DOUBLINGS = {
+  partition: 0,
+  ordered: 1,
+  opaque: 1,
+  static: 2,
+  regular: 3,
+  counter: 3,
+  static_counter: 2,
+} as const;
 
 function kindCode({ kind, part }: ColumnContext): number {
   if (part === undefined) return KIND_CODE[kind];
@@ -117,11 +130,10 @@ export function prepareContext(
   dekId: Uint8Array,
 ): PreparedContext {
   requireLength(context.columnId, ID_BYTES, 'column id');
-  const isCell = context.kind === 'static' || context.kind === 'regular';
-  if (context.padded && (!isCell || isElement(context))) {
+  if (context.padded && (!isCell(context) || isElement(context))) {
     throw new InternalError('only cells can be padded');
   }
-  if (context.part !== undefined && !isCell) {
+  if (context.part !== undefined && context.kind !== 'static' && context.kind !== 'regular') {
     throw new InternalError('only static and regular columns have parts');
   }
   if (context.kind === 'ordered' && context.orderBits === undefined) {
@@ -157,6 +169,29 @@ function fieldBytes(index: number | undefined): Buffer {
 export function requirePart(context: ColumnContext, ...parts: (ColumnPart | undefined)[]): void {
   if (parts.includes(context.part)) return;
   throw new InternalError(`the ${context.part ?? 'cell'} of a column used as something else`);
+}
+
+function isCell({ kind }: ColumnContext): boolean {
+  return isStaticCell(kind) || kind === 'regular' || kind === 'counter';
+}
+
+/** Whether cells of this kind are bound to their partition alone. */
+export function isStaticCell(kind: ColumnContext['kind']): boolean {
+  return kind === 'static' || kind === 'static_counter';
+}
+
+/** Refuses a column that is no cell, or whose cells are bound to something else. */
+export function requireCell(context: ColumnContext, isRow: boolean): void {
+  if (!isCell(context) || isStaticCell(context.kind) === isRow) {
+    throw new InternalError(
+      `a ${context.kind} column used as a cell of a ${isRow ? 'row' : 'partition'}`,
+    );
+  }
+}
+
+/** Refuses a column that is no cell. */
+export function requireAnyCell(context: ColumnContext): void {
+  if (!isCell(context)) throw new InternalError(`a ${context.kind} column used as a cell`);
 }
 
 /** Refuses a column of another kind than its use. */

@@ -1,6 +1,6 @@
 import { InternalError } from '../errors/index.ts';
 import { Partition, Row } from './associated_data.ts';
-import { requireKind, requirePart } from './column_context.ts';
+import { requireCell, requirePart } from './column_context.ts';
 import type { ColumnContext } from './column_context.ts';
 import { OpenPage } from './open_page.ts';
 import type { StoredCells } from './open_page.ts';
@@ -102,7 +102,7 @@ export class OpenBatch {
 
   #partitionOf(r: RowHandle | PartitionHandle, context: ColumnContext): PartitionHandle {
     const isRow = r instanceof Row;
-    requireKind(context, isRow ? 'regular' : 'static');
+    requireCell(context, isRow);
     const partition = isRow ? r.partition : r;
     this.#queues.ad.requireOwn(partition);
     return partition;

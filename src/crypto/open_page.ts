@@ -1,5 +1,5 @@
 import { InternalError } from '../errors/index.ts';
-import { requireKind, requirePart } from './column_context.ts';
+import { requireAnyCell, requirePart } from './column_context.ts';
 import type { ColumnContext } from './column_context.ts';
 import type { CellColumn, KeyColumn, OpenQueues } from './open_queues.ts';
 import type { TableCipherKeys } from './table_keys.ts';
@@ -153,7 +153,7 @@ export class OpenPage {
    * @param owners row of each row, or its partition for a static column
    */
   openCells(context: ColumnContext, column: number, owners: Int32Array): Int32Array {
-    if (context.kind !== 'static') requireKind(context, 'regular');
+    requireAnyCell(context);
     requirePart(context, undefined);
     const queues = this.#queues;
     const target = queues.cellColumn(this.#keys, context);

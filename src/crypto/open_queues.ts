@@ -5,6 +5,7 @@ import {
   SUITE_SIV,
   SUITE_SIV_PADDED,
   isElement,
+  isStaticCell,
   requireKind,
   requirePart,
 } from './column_context.ts';
@@ -193,7 +194,7 @@ export class OpenQueues {
   }
 
   #cellSlot({ context, dek }: CellColumn, owner: number, key: StoredMapKey | undefined): number {
-    const isRow = context.kind === 'regular';
+    const isRow = !isStaticCell(context.kind);
     if (key !== undefined) {
       requirePart(context, 'map_value');
       return this.ad.entrySlot(owner, isRow, dek, key.source, key.start, key.length);

@@ -1,6 +1,6 @@
 import { InternalError, InvalidRequestError } from '../errors/index.ts';
 import { AssociatedData, Partition, Row, abandon } from './associated_data.ts';
-import { isElement, requireKind, requirePart } from './column_context.ts';
+import { isElement, requireCell, requireKind, requirePart } from './column_context.ts';
 import type { ColumnContext } from './column_context.ts';
 import { OrderJobs, checkOrderBits, orderLength, orderMany } from './order.ts';
 import { chunk, newOutput, paddedLength } from './siv_chunk.ts';
@@ -220,7 +220,7 @@ export class SealBatch {
 
   #partitionOf(r: RowHandle | PartitionHandle, context: ColumnContext): PartitionHandle {
     const isRow = r instanceof Row;
-    requireKind(context, isRow ? 'regular' : 'static');
+    requireCell(context, isRow);
     const partition = isRow ? r.partition : r;
     this.#ad.requireOwn(partition);
     return partition;

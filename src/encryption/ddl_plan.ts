@@ -27,7 +27,8 @@ import {
 import type { CqlType } from '../values/index.ts';
 import { customProperty, planProperties } from './custom_properties.ts';
 import type { PlannedProperties } from './custom_properties.ts';
-import { HIDDEN_PREFIX, PROBE_COLUMN } from './table_columns.ts';
+import { checkAddedCounter, checkNewCounters, refuseDefaultTtl } from './counter_schema.ts';
+import { HIDDEN_PREFIX, isCounterTable, PROBE_COLUMN } from './table_columns.ts';
 import { typeResolver } from './type_resolver.ts';
 
 type CreateTypeStatement = Extract<Statement, { kind: 'create_type' }>;
@@ -106,6 +107,7 @@ export function planCreateTable(
     }
     return newColumn(column, type, column.isStatic ? 'static' : 'regular', 0);
   });
+  checkNewCounters(columns, statement.properties);
   const hasWith = statement.properties.length > 0 || statement.clusteringOrder.length > 0;
   const target = `${quoteIdentifier(keyspace)}.${quoteIdentifier(name)}`;
   return {
@@ -172,10 +174,8 @@ function checkColumn(column: ColumnDefinition, type: CqlType, label: string, isK
       `MASKED WITH (column ${name} of ${label}) is not supported by the proxy`,
     );
   }
-  if (referencesCounter(type)) {
-    throw new UnsupportedStatementError(
-      `counters (column ${name} of ${label}) are not supported by the proxy (see docs/compatibility.md)`,
-    );
+  if (isKey && referencesCounter(type)) {
+    throw new InvalidRequestError(`counter type is not supported for PRIMARY KEY column '${name}'`);
   }
   if (type.kind === 'custom') {
     throw new UnsupportedStatementError(
@@ -238,6 +238,7 @@ export function planAlterTable(
         edits.push({ span: column.type.span, replacement: planned.storedType ?? 'blob' });
         // IF NOT EXISTS leaves a column that is there as it is.
         if (action.ifNotExists && table.columns.has(column.name.text)) continue;
+        checkAddedCounter(column.name.text, type, table);
         columns.push(planned);
       }
       change = columns.length === 0 ? { kind: 'with' } : { kind: 'add', columns };
@@ -266,6 +267,7 @@ export function planAlterTable(
     }
     case 'with':
       checkProperties(action.properties, label);
+      if (isCounterTable(table)) refuseDefaultTtl(action.properties);
       custom = alteredProperties(action.properties, label);
       break;
     case 'alter_type':

@@ -15,7 +15,7 @@ export { CryptoTicks } from './crypto_ticks.ts';
 export type { Defer } from './crypto_ticks.ts';
 export { columnParts } from './column_parts.ts';
 export type { ColumnParts } from './column_parts.ts';
-export { columnContext, HIDDEN_PREFIX, tableName } from './table_columns.ts';
+export { columnContext, HIDDEN_PREFIX, isCounterTable, tableName } from './table_columns.ts';
 export type { TermContext } from './terms.ts';
 export { typeResolver } from './type_resolver.ts';
 export {
@@ -36,10 +36,19 @@ export { bindEvaluated, sortAnswer } from './evaluate/sinks.ts';
 export type { BoundEvaluation, Sink } from './evaluate/sinks.ts';
 export { openRows, roleOf, storedRow } from './stored_result.ts';
 export type { KnownKeys, OpenedRows, Row, StoredRole } from './stored_result.ts';
-export { planWrite } from './write_plan.ts';
+export { planWrite } from './plan_write.ts';
+export { counterValue } from './counter_plan.ts';
+export { comparedWith, counterPartitions, sealCounterRow } from './counter_rows.ts';
+export type { CounterPartition, CounterRow } from './counter_rows.ts';
 export type { WritePlan } from './write_plan.ts';
 export type { BoundCondition } from './conditions.ts';
-export { bindConditions, bindWrite, sealWrite, storedStatements } from './write_seal.ts';
+export {
+  bindConditions,
+  bindWrite,
+  namesWholeRow,
+  sealWrite,
+  storedStatements,
+} from './write_seal.ts';
 export type { BoundWrite, SealedWrite, StoredStatement } from './write_seal.ts';
 export { planRestoreTable } from './restore_plan.ts';
 export type { RestoreTablePlan } from './restore_plan.ts';

@@ -29,6 +29,21 @@ export function requireColumn(table: TableEntry, name: Identifier): ColumnEntry 
   return column;
 }
 
+/** Whether a column is a counter. */
+export function isCounter({ type }: ColumnEntry): boolean {
+  return type.kind === 'native' && type.name === 'counter';
+}
+
+/** Whether a table is a counter table: all its columns outside the primary key are, or were, counters. */
+export function isCounterTable(table: TableEntry): boolean {
+  return table.allColumns.some(isCounter) || table.dropped.some(({ type }) => type === 'counter');
+}
+
+function cellKind(column: ColumnEntry, kind: 'static' | 'regular'): ColumnContext['kind'] {
+  if (!isCounter(column)) return kind;
+  return kind === 'static' ? 'static_counter' : 'counter';
+}
+
 const contexts = new WeakMap<ColumnEntry, ColumnContext>();
 
 /** The cryptographic identity of a column; one object for the life of the catalog entry. */
@@ -48,7 +63,7 @@ export function columnContext(table: TableEntry, column: ColumnEntry): ColumnCon
         ? column.scheme === 'opaque'
           ? { ...base, kind: 'opaque' }
           : { ...base, kind: 'ordered', orderBits: (value) => codec.orderBits(value) }
-        : { ...base, kind: column.kind };
+        : { ...base, kind: cellKind(column, column.kind) };
   contexts.set(column, made);
   return made;
 }

@@ -12,12 +12,12 @@ import {
   UnsupportedStatementError,
   type ProxyError,
 } from '../errors/index.ts';
-import type { ColumnEntry, Snapshot, TableEntry } from '../schema/index.ts';
+import type { ColumnEntry, TableEntry } from '../schema/index.ts';
 import { native } from '../values/index.ts';
 import { compileConditions } from './conditions.ts';
 import type { ColumnCondition } from './conditions.ts';
 import { clusteringText } from './key_sealing.ts';
-import type { MarkerRegistry, Receiver } from './markers.ts';
+import type { Receiver } from './markers.ts';
 import { planPartAssignment, planPartDeletion, wholeWrite } from './part_writes.ts';
 import type { PartWrite, PlannedPart } from './part_writes.ts';
 import { analyseWhere } from './restrictions.ts';
@@ -25,7 +25,6 @@ import type { KeyRestriction } from './restrictions.ts';
 import { columnContext, requireColumn, tableName } from './table_columns.ts';
 import { compileTerm } from './terms.ts';
 import type { TermScope, TermSource } from './terms.ts';
-import { typeResolver } from './type_resolver.ts';
 
 /** A marker of the stored statement: where its value comes from. */
 export type WriteMarker =
@@ -49,6 +48,14 @@ export interface CellAssignment {
   readonly parts?: PartWrite | undefined;
 }
 
+/** What a write of a counter table is. */
+export interface CounterWrite {
+  /** `increments`: the plan's cells are what is added to the counters, 8 bytes each, or unset. */
+  readonly kind: 'increments' | 'delete';
+  /** What Cassandra refuses when the statement is executed, not when it is prepared. */
+  readonly refusal: InvalidRequestError | undefined;
+}
+
 /** Everything about an INSERT, UPDATE or DELETE on an encrypted table that does not depend on its values. */
 export interface WritePlan {
   readonly kind: 'write';
@@ -70,34 +77,22 @@ export interface WritePlan {
   /** The columns of the conditions, each once. */
   readonly conditionColumns: readonly ColumnEntry[];
   readonly hasTimestamp: boolean;
+  /** A write of a counter table, which is run otherwise: the proxy reads, adds, compares and sets. */
+  readonly counter?: CounterWrite;
 }
 
 const INT = native('int');
 const BIGINT = native('bigint');
 
 /** What the planners of the three statements share. */
-interface Planning {
+export interface Planning {
   readonly table: TableEntry;
   readonly scope: TermScope;
   readonly target: string;
 }
 
-/**
- * Plans a data statement. The statements of a batch share one registry, as their markers are counted through.
- *
- * @throws InvalidRequestError, UnsupportedStatementError.
- */
-export function planWrite(
-  statement: ModificationStatement,
-  table: TableEntry,
-  snapshot: Snapshot,
-  markers: MarkerRegistry,
-): WritePlan {
-  const planning: Planning = {
-    table,
-    scope: { markers, types: typeResolver(snapshot, table.keyspace) },
-    target: `${quoteIdentifier(table.keyspace)}.${quoteIdentifier(table.name)}`,
-  };
+/** Plans a data statement on a table without counters. @throws InvalidRequestError, UnsupportedStatementError. */
+export function planCellWrite(statement: ModificationStatement, planning: Planning): WritePlan {
   switch (statement.kind) {
     case 'insert':
       return planInsert(statement, planning);
@@ -160,6 +155,7 @@ function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {
   const storedMarkers: WriteMarker[] = [...using.markers];
   for (const assignment of statement.assignments) {
     const column = requireColumn(table, assignment.column);
+    refuseKeyAssignment(column);
     if (assignment.kind !== 'set') {
       if (column.kind === 'partition' || column.kind === 'clustering') {
         throw new InvalidRequestError(`PRIMARY KEY part ${column.name} found in SET part`);
@@ -205,7 +201,14 @@ function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {
   };
 }
 
-function planDelete(statement: DeleteStatement, planning: Planning): WritePlan {
+/** @throws InvalidRequestError for a column of the primary key, as Cassandra. */
+export function refuseKeyAssignment({ name, kind }: ColumnEntry): void {
+  if (kind !== 'partition' && kind !== 'clustering') return;
+  throw new InvalidRequestError(`PRIMARY KEY part ${name} found in SET part`);
+}
+
+/** Plans a DELETE. @throws InvalidRequestError, UnsupportedStatementError. */
+export function planDelete(statement: DeleteStatement, planning: Planning): WritePlan {
   const { table, scope, target } = planning;
   const cells: CellAssignment[] = [];
   const targetMarkers: WriteMarker[] = [];
@@ -289,7 +292,7 @@ function planCondition(
 }
 
 /** Cassandra refuses token() here; its validation comes first, this keeps the proxy from ever dropping the relation. */
-function tokenRefusal(
+export function tokenRefusal(
   where: { readonly token: readonly unknown[] },
   table: TableEntry,
 ): ProxyError | undefined {
@@ -299,7 +302,8 @@ function tokenRefusal(
   );
 }
 
-function receiver(table: TableEntry, column: ColumnEntry, isKeyTarget = true): Receiver {
+/** What a value for a column is written to; `isKeyTarget`: whether a marker may carry a partition key component. */
+export function receiver(table: TableEntry, column: ColumnEntry, isKeyTarget = true): Receiver {
   const base = {
     keyspace: table.keyspace,
     table: table.name,
@@ -340,7 +344,8 @@ function markerOf(column: ColumnEntry, cell: number): WriteMarker {
   return { kind: 'cell', cell };
 }
 
-function compileUsing(
+/** The USING clause of the stored statement. */
+export function compileUsing(
   using: UsingClause,
   planning: Planning,
 ): { readonly text: string; readonly markers: WriteMarker[] } {

@@ -40,6 +40,7 @@ export function bindConditions(plan: WritePlan, context: TermContext): BoundCond
 
 /** Evaluates the terms of a write. @throws InvalidRequestError as Cassandra for wrong values. */
 export function bindWrite(plan: WritePlan, context: TermContext): BoundWrite {
+  if (plan.counter?.refusal !== undefined) throw plan.counter.refusal;
   if (plan.conditional) checkConditional(plan);
   const partitions = partitionKeys(plan.table, plan.partition, context);
   checkPartitionKeys(partitions);
@@ -131,7 +132,7 @@ export function sealWrite(batch: SealBatch, keys: TableCipherKeys, bound: BoundW
 }
 
 /** The rows that clustering restrictions by `=` and IN name: one tuple of each restriction. */
-function rowsOf(values: ClusteringValues): ClusteringValues[] {
+export function rowsOf(values: ClusteringValues): ClusteringValues[] {
   let rows: (readonly (readonly Uint8Array[])[])[][] = [[]];
   for (const tuples of values) {
     rows = rows.flatMap((row) => tuples.map((tuple) => [...row, [tuple]]));
@@ -139,7 +140,8 @@ function rowsOf(values: ClusteringValues): ClusteringValues[] {
   return rows;
 }
 
-function inColumnOrder<H>(
+/** What single values of the clustering restrictions are, in the order of the clustering columns. */
+export function inColumnOrder<H>(
   plan: WritePlan,
   tuplesByRestriction: readonly (readonly (readonly H[])[])[],
 ): H[] {
@@ -232,7 +234,8 @@ function storedPart(batch: SealBatch, part: SealedPart['value']): BoundValue {
   return part === null || part === UNSET ? part : part.bytes(batch);
 }
 
-function namesWholeRow({ table, clustering }: WritePlan): boolean {
+/** Whether a write names every clustering column by one value. */
+export function namesWholeRow({ table, clustering }: WritePlan): boolean {
   const named = clustering.flatMap(({ operator, columns }) => (operator === '=' ? columns : []));
   return table.clustering.length > 0 && table.clustering.every((column) => named.includes(column));
 }

@@ -10,6 +10,7 @@ import type {
 import { evaluatedSpecs, MarkerRegistry, planAnySelect, planWrite } from '../encryption/index.ts';
 import type { WritePlan } from '../encryption/index.ts';
 import {
+  CqlErrorCode,
   InvalidRequestError,
   SchemaError,
   UnsupportedStatementError,
@@ -20,6 +21,7 @@ import type { Snapshot, TableEntry } from '../schema/index.ts';
 import { planVirtualSelect } from '../system/index.ts';
 import type { PlannedSelect } from '../system/index.ts';
 import { native } from '../values/index.ts';
+import { BatchType } from '../wire/index.ts';
 import type { ColumnSpec } from '../wire/index.ts';
 import type { CompiledEvaluation } from './run_evaluated.ts';
 import type { CompiledSelect } from './run_select.ts';
@@ -153,7 +155,6 @@ async function compileBatch(
   statement: BatchStatement,
   keyspace: string | undefined,
 ): Promise<Compiled> {
-  if (statement.type === 'counter') throw counterRefusal();
   if (statement.using.ttl !== undefined) {
     throw new InvalidRequestError('Global TTL on the BATCH statement is not supported.');
   }
@@ -176,7 +177,7 @@ async function compileBatch(
   }
   const variables = markers.specs();
   for (const plan of plans) await judge(session, plan, variables === undefined);
-  checkBatch(plans, timestamp !== undefined);
+  checkBatch(BATCH_TYPES[statement.type], plans, timestamp !== undefined);
   return {
     kind: 'batch',
     statement,
@@ -189,22 +190,52 @@ async function compileBatch(
   };
 }
 
+/** The type of a BATCH message, by the word of BEGIN … BATCH. */
+export const BATCH_TYPES = {
+  logged: BatchType.LOGGED,
+  unlogged: BatchType.UNLOGGED,
+  counter: BatchType.COUNTER,
+} as const;
+
 /** Cassandra's rules for batches that it can no longer see in a batch of prepared statements. */
-export function checkBatch(plans: readonly WritePlan[], hasTimestamp: boolean): void {
+export function checkBatch(
+  type: BatchType,
+  plans: readonly WritePlan[],
+  hasTimestamp: boolean,
+): void {
+  const isCounterBatch = type === BatchType.COUNTER;
+  if (hasTimestamp && isCounterBatch) {
+    throw new InvalidRequestError('Cannot provide custom timestamp for counter BATCH');
+  }
   if (hasTimestamp && plans.some((plan) => plan.hasTimestamp)) {
     throw new InvalidRequestError('Timestamp must be set either on BATCH or individual statements');
   }
+  checkCounters(type, plans, hasTimestamp);
   const conditional = plans.some((plan) => plan.conditional);
   if (conditional && (hasTimestamp || plans.some((plan) => plan.hasTimestamp))) {
     throw new InvalidRequestError('Cannot provide custom timestamp for conditional BATCH');
   }
 }
 
-/** COUNTER batches: the proxy makes no counter tables yet. */
-export function counterRefusal(): ProxyError {
-  return new UnsupportedStatementError(
-    'counters and COUNTER batches are not supported by the proxy (see docs/compatibility.md)',
-  );
+function checkCounters(type: BatchType, plans: readonly WritePlan[], hasTimestamp: boolean): void {
+  const hasCounters = plans.some(({ counter }) => counter !== undefined);
+  const hasOthers = plans.some(({ counter }) => counter === undefined);
+  if (hasTimestamp && hasCounters) {
+    throw new InvalidRequestError(
+      'Cannot provide custom timestamp for a BATCH containing counters',
+    );
+  }
+  if (type === BatchType.COUNTER && hasOthers) {
+    throw new InvalidRequestError('Cannot include non-counter statement in a counter batch');
+  }
+  if (hasCounters && hasOthers) {
+    throw new InvalidRequestError(
+      'Counter and non-counter mutations cannot exist in the same batch',
+    );
+  }
+  if (type === BatchType.LOGGED && hasCounters) {
+    throw new InvalidRequestError('Cannot include a counter statement in a logged batch');
+  }
 }
 
 /** Lets Cassandra judge the stored form of a statement, then the proxy. */
@@ -279,8 +310,9 @@ async function writableTable(
 ): Promise<readonly [TableEntry, Snapshot]> {
   const name = requireKeyspace(statement.table, keyspace);
   if (isSystemKeyspace(name)) {
-    throw new UnsupportedStatementError(
+    throw new InvalidRequestError(
       `writes to tables of ${name} are not passed on by the proxy`,
+      CqlErrorCode.UNAUTHORIZED,
     );
   }
   const [table, snapshot] = await findTable(session, name, statement.table.name.text);

@@ -1,7 +1,8 @@
 import { ProxyError, toProxyError } from '../errors/index.ts';
 import type { CqlErrorCode } from '../errors/index.ts';
-import { decodeResponsePrefix, encodeError, Opcode } from '../wire/index.ts';
+import { encodeError, Opcode } from '../wire/index.ts';
 import type { Envelope, ErrorMessage, ResponsePrefixFields } from '../wire/index.ts';
+import { decodeResponsePrefix } from './cassandra_answer.ts';
 
 /** An answer to the client: message, and what stands before it. */
 export interface Reply {

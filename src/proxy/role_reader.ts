@@ -1,14 +1,8 @@
 import { quoteIdentifier } from '../cql/index.ts';
 import { CqlErrorCode, InvalidRequestError, UpstreamError } from '../errors/index.ts';
-import {
-  Consistency,
-  decodeError,
-  decodeResponsePrefix,
-  decodeResult,
-  encodeQuery,
-  Opcode,
-} from '../wire/index.ts';
+import { Consistency, encodeQuery, Opcode } from '../wire/index.ts';
 import type { QueryOptions } from '../wire/index.ts';
+import { decodeError, decodeResponsePrefix, decodeResult } from './cassandra_answer.ts';
 import { CassandraError } from './reply.ts';
 import type { Session } from './session.ts';
 

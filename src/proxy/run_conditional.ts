@@ -8,8 +8,9 @@ import type {
 import { MetadataIntegrityError, OverloadError } from '../errors/index.ts';
 import type { ColumnEntry, TableEntry } from '../schema/index.ts';
 import { native } from '../values/index.ts';
-import { decodeResponsePrefix, decodeResult, Opcode, RowsWriter } from '../wire/index.ts';
+import { Opcode, RowsWriter } from '../wire/index.ts';
 import type { BoundValue, ColumnSpec, Envelope, ResponsePrefixFields } from '../wire/index.ts';
+import { decodeResponsePrefix, decodeResult } from './cassandra_answer.ts';
 import { openStored } from './open_stored.ts';
 import { forwarded, result } from './reply.ts';
 import type { Reply } from './reply.ts';
@@ -76,7 +77,7 @@ export async function runConditional(
 type Row = readonly (Uint8Array | null)[];
 
 /** An answer to IF, stored and decrypted. */
-interface Answer {
+export interface Answer {
   readonly table: TableEntry;
   readonly specs: readonly ColumnSpec[];
   /** The table's columns by position in the answer; undefined for `[applied]`. */
@@ -88,9 +89,9 @@ interface Answer {
 }
 
 /** Takes Cassandra's answer apart; an answer without rows (an ERROR) goes to the client as it is. */
-async function openAnswer(
+export async function openAnswer(
   session: Session,
-  parts: readonly ConditionalPart[],
+  parts: readonly Pick<ConditionalPart, 'plan' | 'statement'>[],
   envelope: Envelope,
 ): Promise<Answer | Reply> {
   const { body, ...prefix } = decodeResponsePrefix(envelope);
@@ -165,7 +166,7 @@ function judged(part: ConditionalPart, answer: Answer): StoredStatement | undefi
 }
 
 /** Which row of the answer a statement writes. An answer without keys has one row, or none that is there. */
-function rowOf(statement: StoredStatement, answer: Answer): number | undefined {
+export function rowOf(statement: StoredStatement, answer: Answer): number | undefined {
   const keyAt = answer.columns.flatMap((column, position) =>
     column?.kind === 'clustering' ? [{ position, at: column.position }] : [],
   );

@@ -20,7 +20,7 @@ import {
   RowsWriter,
 } from '../wire/index.ts';
 import type { BatchMessage, BoundValue, ColumnSpec, QueryOptions } from '../wire/index.ts';
-import { checkBatch, compile, counterRefusal } from './compile.ts';
+import { BATCH_TYPES, checkBatch, compile } from './compile.ts';
 import type { Compiled } from './compile.ts';
 import { result } from './reply.ts';
 import { requireRoleReader } from './role_reader.ts';
@@ -276,8 +276,6 @@ function refusePageSizeZero({ pageSize }: QueryOptions): void {
   throw new InvalidRequestError('The page size cannot be 0', CqlErrorCode.PROTOCOL_ERROR);
 }
 
-const BATCH_TYPES = { logged: 0, unlogged: 1, counter: 2 } as const;
-
 function batchTimestamp(
   compiled: Extract<Compiled, { kind: 'batch' }>,
   context: TermContext,
@@ -331,10 +329,10 @@ async function runVirtual(
 async function runBatchMessage(session: Session, request: ClientRequest): Promise<Reply> {
   const message = decodeBatch(request.body, session.version);
   request.onKind('batch');
-  if (message.type === 2) throw counterRefusal();
   for (let attempt = 1; ; attempt++) {
     const parts = await batchParts(session, message);
     checkBatch(
+      message.type,
       parts.map((part) => part.plan),
       false,
     );

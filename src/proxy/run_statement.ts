@@ -3,14 +3,9 @@ import type { Statement } from '../cql/index.ts';
 import { InternalError, InvalidRequestError } from '../errors/index.ts';
 import { RECORD_KEYSPACE } from '../schema/index.ts';
 import { describeAllowed, transformDescribeRow } from '../system/index.ts';
-import {
-  decodeResponsePrefix,
-  decodeResult,
-  encodeQuery,
-  Opcode,
-  RowsWriter,
-} from '../wire/index.ts';
+import { encodeQuery, Opcode, RowsWriter } from '../wire/index.ts';
 import type { ColumnSpec, Envelope } from '../wire/index.ts';
+import { decodeResponsePrefix, decodeResult, fromCassandra } from './cassandra_answer.ts';
 import { forwarded, result } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { runRestoreTable } from './run_restore.ts';
@@ -113,7 +108,7 @@ function transformed(
     throw new InternalError('rows without the metadata that was asked for');
   const writer = new RowsWriter({ columns, pagingState }, session.version);
   for (let index = 0; index < answer.rowCount; index++) {
-    const row = columns.map(() => answer.rows.readBytes());
+    const row = fromCassandra(() => columns.map(() => answer.rows.readBytes()));
     const shown = transform(columns, row);
     if (shown !== undefined) for (const cell of shown) writer.writeCell(cell);
   }

@@ -1,17 +1,25 @@
 import type { StoredCells, TableCipherKeys } from '../crypto/index.ts';
+import type { StoredStatement } from '../encryption/index.ts';
 import { MetadataIntegrityError, UpstreamError } from '../errors/index.ts';
 import type { TableEntry } from '../schema/index.ts';
-import { decodeError, decodeResponsePrefix, decodeResult, Opcode } from '../wire/index.ts';
+import { encodeBatch, Opcode } from '../wire/index.ts';
 import type {
+  BatchType,
   BoundValue,
   Envelope,
   QueryOptions,
   ResponsePrefix,
   RowsResult,
 } from '../wire/index.ts';
+import {
+  decodeError,
+  decodeResponsePrefix,
+  decodeResult,
+  fromCassandra,
+} from './cassandra_answer.ts';
 import { CassandraError } from './reply.ts';
 import type { RequestContext, Session } from './session.ts';
-import { execute } from './stored_statements.ts';
+import { execute, isUnprepared } from './stored_statements.ts';
 import type { StoredPrepared } from './stored_statements.ts';
 
 /** The table changed since the statement was planned: plan again, nothing was executed. */
@@ -97,8 +105,56 @@ export async function executeStored(
   }
 }
 
+/** Sends statements as one BATCH on the client's connection. @throws StalePlanError when one of the tables changed. */
+export async function sendBatch(
+  session: Session,
+  request: RequestContext,
+  type: BatchType,
+  statements: readonly StoredStatement[],
+  flags: number,
+): Promise<Envelope> {
+  const { stored, catalog } = session.services;
+  const { options } = request;
+  const started = performance.now();
+  try {
+    for (let attempt = 0; ; attempt++) {
+      const prepared: StoredPrepared[] = [];
+      for (const { table, text } of statements) {
+        const known = preparedFor(session, table, text);
+        prepared.push(known instanceof Promise ? await known : known);
+      }
+      const body = encodeBatch(
+        {
+          type,
+          children: statements.map((statement, index) => ({
+            kind: 'prepared',
+            id: prepared[index]?.id ?? Buffer.alloc(0),
+            values: statement.values,
+          })),
+          consistency: options.consistency,
+          serialConsistency: options.serialConsistency,
+          defaultTimestamp: options.defaultTimestamp,
+        },
+        session.version,
+      );
+      const envelope = await session.node.request(Opcode.BATCH, body, flags);
+      if (!isUnprepared(envelope)) return envelope;
+      for (const statement of statements) {
+        stored.forget(session.node, statement.table.version, statement.text);
+      }
+      const snapshot = await catalog.refresh();
+      for (const { table } of statements) {
+        if (snapshot.table(table.keyspace, table.name) !== table) throw new StalePlanError();
+      }
+      if (attempt === 2) throw forgottenAgain();
+    }
+  } finally {
+    request.onUpstreamMs(performance.now() - started);
+  }
+}
+
 /** What a request ends with when Cassandra forgets its statement again and again: never Cassandra's own UNPREPARED. */
-export function forgottenAgain(): UpstreamError {
+function forgottenAgain(): UpstreamError {
   return new UpstreamError(
     'UPSTREAM_UNPREPARED',
     'Cassandra forgets the prepared statement each time it is used; try again',
@@ -141,10 +197,12 @@ export function readCells(result: RowsResult, columnCount: number, table: TableE
   const { rows: reader, rowCount } = result;
   const starts = new Int32Array(rowCount * columnCount);
   const lengths = new Int32Array(rowCount * columnCount);
-  for (let cell = 0; cell < starts.length; cell++) {
-    const length = reader.skipBytes();
-    lengths[cell] = length;
-    starts[cell] = reader.offset - Math.max(length, 0);
-  }
+  fromCassandra(() => {
+    for (let cell = 0; cell < starts.length; cell++) {
+      const length = reader.skipBytes();
+      lengths[cell] = length;
+      starts[cell] = reader.offset - Math.max(length, 0);
+    }
+  });
   return { bytes: reader.bytes, columnCount, rowCount, starts, lengths };
 }

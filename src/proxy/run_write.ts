@@ -3,30 +3,22 @@ import type { StoredStatement, TermContext, WritePlan } from '../encryption/inde
 import { InvalidRequestError } from '../errors/index.ts';
 import type { TableCipherKeys } from '../crypto/index.ts';
 import type { TableEntry } from '../schema/index.ts';
-import {
-  BatchType,
-  decodeError,
-  decodeResponsePrefix,
-  encodeBatch,
-  encodeVoidResult,
-  Opcode,
-} from '../wire/index.ts';
+import { BatchType, encodeVoidResult, Opcode } from '../wire/index.ts';
 import type { Envelope } from '../wire/index.ts';
+import { decodeError, decodeResponsePrefix } from './cassandra_answer.ts';
 import { freshCatalog } from './fresh_catalog.ts';
 import { CassandraError, forwarded, result } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { runConditional } from './run_conditional.ts';
+import { runCounters } from './run_counters.ts';
 import {
   executeStored,
-  forgottenAgain,
-  preparedFor,
+  sendBatch,
   StalePlanError,
   storedOptions,
   tableKeys,
 } from './run_stored.ts';
 import type { RequestContext, Session } from './session.ts';
-import { isUnprepared } from './stored_statements.ts';
-import type { StoredPrepared } from './stored_statements.ts';
 
 /** Partitions of one statement that are written at once. */
 const CONCURRENT_PARTITIONS = 8;
@@ -38,6 +30,9 @@ export async function runWrite(
   plan: WritePlan,
   context: TermContext,
 ): Promise<Reply> {
+  if (plan.counter !== undefined) {
+    return runCounters(session, request, [bindWrite(plan, context)]);
+  }
   const statements = await sealedStatement(session, plan, context);
   const [only] = statements;
   if (only === undefined) return result(encodeVoidResult());
@@ -73,6 +68,14 @@ export async function runBatch(
   type: BatchType,
   parts: readonly BatchPart[],
 ): Promise<Reply> {
+  // A batch has counters only, or none.
+  if (parts.some(({ plan }) => plan.counter !== undefined)) {
+    return runCounters(
+      session,
+      request,
+      parts.map(({ plan, context }) => bindWrite(plan, context)),
+    );
+  }
   const conditions = parts.map(({ plan, context }) => bindConditions(plan, context));
   const sealed = await sealedBatch(session, parts);
   const statements = sealed.flat();
@@ -190,53 +193,6 @@ async function runPartitions(
   );
   const [firstAnswer] = answers;
   return firstAnswer === undefined ? result(encodeVoidResult()) : forwarded(firstAnswer);
-}
-
-async function sendBatch(
-  session: Session,
-  request: RequestContext,
-  type: BatchType,
-  statements: readonly StoredStatement[],
-  flags: number,
-): Promise<Envelope> {
-  const { stored, catalog } = session.services;
-  const { options } = request;
-  const started = performance.now();
-  try {
-    for (let attempt = 0; ; attempt++) {
-      const prepared: StoredPrepared[] = [];
-      for (const { table, text } of statements) {
-        const known = preparedFor(session, table, text);
-        prepared.push(known instanceof Promise ? await known : known);
-      }
-      const body = encodeBatch(
-        {
-          type,
-          children: statements.map((statement, index) => ({
-            kind: 'prepared',
-            id: prepared[index]?.id ?? Buffer.alloc(0),
-            values: statement.values,
-          })),
-          consistency: options.consistency,
-          serialConsistency: options.serialConsistency,
-          defaultTimestamp: options.defaultTimestamp,
-        },
-        session.version,
-      );
-      const envelope = await session.node.request(Opcode.BATCH, body, flags);
-      if (!isUnprepared(envelope)) return envelope;
-      for (const statement of statements) {
-        stored.forget(session.node, statement.table.version, statement.text);
-      }
-      const snapshot = await catalog.refresh();
-      for (const { table } of statements) {
-        if (snapshot.table(table.keyspace, table.name) !== table) throw new StalePlanError();
-      }
-      if (attempt === 2) throw forgottenAgain();
-    }
-  } finally {
-    request.onUpstreamMs(performance.now() - started);
-  }
 }
 
 /** @throws InvalidRequestError unless as many values are bound as there are markers, in Cassandra's words. */

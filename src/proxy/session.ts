@@ -7,9 +7,11 @@ import type { ProxyIdentity, SystemTables } from '../system/index.ts';
 import type { FunctionContext } from '../values/index.ts';
 import type { QueryOptions } from '../wire/index.ts';
 import type { NodeConnection } from './node_connection.ts';
+import type { OwnConnections } from './own_connection.ts';
 import type { RestoreTable } from './run_restore.ts';
 import type { StatementCache } from './statement_cache.ts';
 import type { StoredStatements } from './stored_statements.ts';
+import type { TurnQueue } from './turn_queue.ts';
 
 /** What all connections of the process share. */
 export interface SharedServices {
@@ -23,6 +25,11 @@ export interface SharedServices {
   /** Seals paging states; lives as long as the process. */
   readonly pagingKey: SivKey;
   readonly nowMs: () => number;
+  readonly delay: (ms: number) => Promise<void>;
+  /** Increments of one partition of counters take turns. */
+  readonly counterTurns: TurnQueue;
+  /** The proxy's own role, for steps that a client's request takes and its role may not. */
+  readonly own: OwnConnections;
   /** A catalog older than this is read again before a value is encrypted by it, milliseconds. */
   readonly catalogMaxAgeMs: number;
   /** Told how many cells of a table were encrypted. */

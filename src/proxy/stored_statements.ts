@@ -1,14 +1,8 @@
 import { createHash } from 'node:crypto';
-import { CqlErrorCode, ProtocolError, UpstreamError } from '../errors/index.ts';
-import {
-  decodeError,
-  decodeResponsePrefix,
-  decodeResult,
-  encodeExecute,
-  encodePrepare,
-  Opcode,
-} from '../wire/index.ts';
+import { CqlErrorCode, UpstreamError } from '../errors/index.ts';
+import { encodeExecute, encodePrepare, Opcode } from '../wire/index.ts';
 import type { ColumnSpec, Envelope, PreparedVariables, QueryOptions } from '../wire/index.ts';
+import { decodeError, decodeResponsePrefix, decodeResult } from './cassandra_answer.ts';
 import { RecentMap } from './recent_map.ts';
 import type { NodeConnection } from './node_connection.ts';
 import { CassandraError } from './reply.ts';
@@ -172,6 +166,5 @@ export async function execute(
 export function isUnprepared(envelope: Envelope): boolean {
   if (envelope.opcode !== Opcode.ERROR) return false;
   const { body } = decodeResponsePrefix(envelope);
-  if (body.length < 4) throw new ProtocolError('PROTOCOL_BODY', 'an ERROR without a code');
-  return body.readInt32BE(0) === CqlErrorCode.UNPREPARED;
+  return decodeError(body).code === CqlErrorCode.UNPREPARED;
 }

@@ -136,6 +136,7 @@ export async function writeMarkers(endpoint: Endpoint, keyspace: string): Promis
     await writer.updates();
     await writer.deletes();
     await writer.batches();
+    await writer.counters(keyspace);
     await writer.selects();
     await writer.refused();
     const seen = await writer.readBack();
@@ -312,6 +313,37 @@ class Writer {
         { tracing },
       );
       fine('BATCH', answer);
+    }
+  }
+
+  async counters(keyspace: string): Promise<void> {
+    const table = `${keyspace}.counted`;
+    await this.must(
+      `CREATE TABLE ${table} (pk text, ck text, s counter static, c counter, PRIMARY KEY (pk, ck)) WITH compression = {'enabled': false}`,
+    );
+    const cells = (label: string): Record<'pk' | 'ck' | 's' | 'c', Marker> => ({
+      pk: this.maker.make(`${label}, pk`, 'text', true),
+      ck: this.maker.make(`${label}, ck`, 'text', true),
+      s: this.maker.make(`${label}, static counter`, 'bigint', true),
+      c: this.maker.make(`${label}, counter`, 'bigint', true),
+    });
+    const literal = ({ pk, ck, s, c }: ReturnType<typeof cells>): string =>
+      `UPDATE ${table} SET s = s + ${s.literal}, c = c + ${c.literal} WHERE pk = ${pk.literal} AND ck = ${ck.literal}`;
+    const bound = `UPDATE ${table} SET s = s + ?, c = c + ? WHERE pk = ? AND ck = ?`;
+    const values = ({ pk, ck, s, c }: ReturnType<typeof cells>): Buffer[] => [
+      s.bytes,
+      c.bytes,
+      pk.bytes,
+      ck.bytes,
+    ];
+    for (const tracing of [false, true]) {
+      const t = tracing ? ', traced' : '';
+      await this.must(literal(cells(`counter literal${t}`)), { tracing });
+      await this.execute(bound, values(cells(`counter prepared${t}`)), tracing);
+      await this.must(
+        `BEGIN COUNTER BATCH ${literal(cells(`counter batch${t}, first`))}; ${literal(cells(`counter batch${t}, second`))}; APPLY BATCH`,
+        { tracing },
+      );
     }
   }
 

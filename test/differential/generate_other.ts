@@ -36,7 +36,7 @@ export function randomDdl(rng: Prng, t: GenTable): Step {
       const back = t.dropped.length > 0 && rng.chance(0.5) ? rng.pick(t.dropped) : null;
       const column: GenColumn = back ?? {
         text: `v${t.nextColumn++}`,
-        type: randomCellType(rng, t.udts),
+        type: t.counters === true ? scalar('counter') : randomCellType(rng, t.udts),
       };
       return ddl(
         'alter add',

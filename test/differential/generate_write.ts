@@ -104,7 +104,7 @@ export function randomInsert(rng: Prng, t: GenTable, o: WriteOptions): Statement
 }
 
 /** WHERE of a whole row, several rows, or the statics of a partition. */
-function rowWhere(rng: Prng, t: GenTable, key: Key | undefined, withCk: boolean): Piece[] {
+export function rowWhere(rng: Prng, t: GenTable, key: Key | undefined, withCk: boolean): Piece[] {
   if (key !== undefined) {
     const parts = t.pk.map((c, i): Piece[] => [`${c.text} = `, term(key.pk[i] as GenValue)]);
     if (withCk) t.ck.forEach((c, i) => parts.push([`${c.text} = `, term(key.ck[i] as GenValue)]));

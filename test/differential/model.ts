@@ -38,6 +38,8 @@ export interface GenTable {
   readonly clock: 'server' | 'client' | 'mixed';
   nextTimestamp: number;
   nextColumn: number;
+  /** All cells are counters. */
+  readonly counters?: boolean;
 }
 
 /** A value at its place in a statement. */
@@ -116,14 +118,17 @@ export function randomTable(rng: Prng, name: string, udts: readonly GenType[]): 
   const ck = Array.from({ length: ckCount }, (_, i) =>
     makeColumn('c', i, key(), rng, rng.chance(0.4)),
   );
+  const counters = rng.chance(0.1);
+  const cellType = (): GenType => (counters ? scalar('counter') : randomCellType(rng, udts));
   const statics =
     ckCount === 0
       ? []
       : Array.from({ length: rng.pick([0, 0, 1, 2]) }, (_, i) =>
-          makeColumn('s', i, randomCellType(rng, udts), rng),
+          makeColumn('s', i, cellType(), rng),
         );
-  const regular = Array.from({ length: rng.between(ckCount === 0 ? 1 : 0, 5) }, (_, i) =>
-    makeColumn('v', i, randomCellType(rng, udts), rng),
+  const regular = Array.from(
+    { length: rng.between(ckCount === 0 || counters ? 1 : 0, 5) },
+    (_, i) => makeColumn('v', i, cellType(), rng),
   );
   return {
     name,
@@ -137,9 +142,10 @@ export function randomTable(rng: Prng, name: string, udts: readonly GenType[]): 
       pool(rng, c.type, pkCount === 1 ? 5 : pkCount === 2 ? 3 : 2, pkCount > 1),
     ),
     ckPool: ck.map((c) => pool(rng, c.type, ckCount === 1 ? 8 : ckCount === 2 ? 4 : 3, true)),
-    clock: rng.pick(['server', 'server', 'client', 'mixed']),
+    clock: counters ? 'server' : rng.pick(['server', 'server', 'client', 'mixed']),
     nextTimestamp: 1_000_000,
     nextColumn: 10,
+    ...(counters ? { counters } : {}),
   };
 }
 

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { startPair } from './support/pair.ts';
 import type { Pair } from './support/pair.ts';
 import { describeConditions } from './statements/conditions.ts';
+import { describeCounters } from './statements/counters.ts';
 import { describeErrors } from './statements/errors.ts';
 import { describePaging } from './statements/paging.ts';
 import { describePlainTables } from './statements/plain_tables.ts';
@@ -32,6 +33,7 @@ afterAll(async () => {
 
 describe('writes', () => describeWrites(both));
 describe('conditions', () => describeConditions(both));
+describe('counters', () => describeCounters(both));
 describe('reads', () => describeReads(both));
 describe('prepared statements', () => describePrepared(both));
 describe('paging', () => describePaging(both));

@@ -23,6 +23,7 @@ STATIC, REGULAR = 0x10, 0x11
 FIELD, MAP_VALUE = 0x12, 0x14
 SET_ELEMENT, MAP_KEY, LIST_ELEMENT = 0x20, 0x22, 0x24
 BLIND_INDEX = 0x30
+COUNTER, STATIC_COUNTER = 0x40, 0x41
 
 
 def hkdf(ikm, salt, label, length):
@@ -170,7 +171,7 @@ def cell_components(dek, suite, kind, column_id, partition, clustering, nonce, p
     """`part` is S4: the index of a field or a stored map key."""
     s1 = column_context(suite, kind, dek, column_id)
     components = [s1, key_context(partition)]
-    if kind & 1:
+    if kind == COUNTER or (kind < COUNTER and kind & 1):
         components.append(key_context(clustering))
     if part is not None:
         components.append(struct.pack(">H", part) if isinstance(part, int) else part)

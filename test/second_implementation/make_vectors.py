@@ -87,7 +87,7 @@ def write(vectors):
 def main():
     key = f.KeyDek(fixed("key dek", 32), fixed("key dek id", 16), 3)
     cells = {e: f.CellDek(fixed(f"cell dek {e}", 32), fixed(f"cell dek id {e}", 16), e) for e in (1, 0x0102)}
-    ids = {name: fixed(name, 16) for name in ("pk0", "pk1", "text", "opaque", "value", "padded", "fixed")}
+    ids = {name: fixed(name, 16) for name in ("pk0", "pk1", "text", "opaque", "value", "padded", "fixed", "count", "total")}
     partition_plain = [fixed("uuid", 16), b"2026"]
     partition = [f.partition_component(key, ids[n], v) for n, v in zip(("pk0", "pk1"), partition_plain)]
     ordered = []
@@ -105,9 +105,15 @@ def main():
     clustering = [bytes.fromhex(ordered[3]["stored"]), bytes.fromhex(opaque[2]["stored"])]
     values = []
     for epoch, dek in cells.items():
-        for column, kind, suite in (("value", f.REGULAR, 1), ("padded", f.REGULAR, 0x81), ("fixed", f.STATIC, 1)):
+        for column, kind, suite in (
+            ("value", f.REGULAR, 1),
+            ("padded", f.REGULAR, 0x81),
+            ("fixed", f.STATIC, 1),
+            ("count", f.COUNTER, 1),
+            ("total", f.STATIC_COUNTER, 1),
+        ):
             for with_clustering in (True, False):
-                for length in (0, 1, 8, 15, 16, 17, 31, 32, 33, 100, 1025):
+                for length in (8,) if kind >= f.COUNTER else (0, 1, 8, 15, 16, 17, 31, 32, 33, 100, 1025):
                     plain, nonce = fixed(f"plain {column}", length), fixed(f"nonce {length} {epoch}", 8)
                     row = clustering if with_clustering else []
                     stored = f.make_cell(dek, suite, kind, ids[column], partition, row, nonce, plain)

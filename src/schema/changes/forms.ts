@@ -99,6 +99,9 @@ function checkReAdd(
       `Cannot re-add previously dropped column '${column.name}' of kind ${now.toUpperCase()}, incompatible with previous kind ${before.toUpperCase()}`,
     );
   }
+  if (dropped.type === 'counter' && column.type === 'counter') {
+    throw new InvalidRequestError(`Cannot re-add previously dropped counter column ${column.name}`);
+  }
   if (dropped.type === column.type || isReadableAs(dropped.type, column.type)) return;
   const [before, after] = [listElement(dropped.type), listElement(column.type)];
   if (before !== undefined && after !== undefined && isReadableAs(before, after)) return;

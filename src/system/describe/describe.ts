@@ -1,5 +1,6 @@
 import type { Statement } from '../../cql/index.ts';
 import { InvalidRequestError, SchemaError } from '../../errors/index.ts';
+import { isSystemKeyspace } from '../../schema/index.ts';
 import type { Snapshot } from '../../schema/index.ts';
 import type { ColumnSpec } from '../../wire/index.ts';
 import { keyspaceProperties, propertiesText } from '../custom_properties.ts';
@@ -22,13 +23,14 @@ export function transformDescribeRow(
     const cell = row[position] ?? null;
     return cell === null ? undefined : utf8(cell);
   };
-  const keyspace = text(index('keyspace_name'));
-  if (keyspace === undefined) {
+  const shownKeyspace = text(index('keyspace_name'));
+  if (shownKeyspace === undefined) {
     // Only the description of the cluster has rows without a keyspace.
     if (index('cluster') !== -1) return [...row];
     throw new SchemaError('SCHEMA_DESCRIBE', "Cassandra's answer to DESCRIBE is not understood");
   }
-  const name = text(index('name')) ?? '';
+  const keyspace = unquoted(shownKeyspace);
+  const name = unquoted(text(index('name')) ?? '');
   if (keyspace === HIDDEN_KEYSPACE || isHiddenName(name)) return undefined;
   const at = index('create_statement');
   const script = text(at);
@@ -44,8 +46,9 @@ function logicalText(
   script: string,
   snapshot: Snapshot,
 ): string {
+  if (isSystemKeyspace(keyspace)) return script;
   const owner = snapshot.keyspace(keyspace);
-  if (owner === undefined || owner.isSystem) return script;
+  if (owner === undefined) throw unknown(kind, keyspace);
   if (kind === 'keyspace') {
     const custom = propertiesText(keyspaceProperties(owner));
     // Cassandra's text ends with the semicolon.
@@ -53,13 +56,28 @@ function logicalText(
   }
   if (kind === 'table') {
     const table = snapshot.table(keyspace, name);
-    return table?.kind === 'encrypted' ? logicalTableText(script, table) : script;
+    if (table === undefined) throw unknown(kind, `${keyspace}.${name}`);
+    return table.kind === 'encrypted' ? logicalTableText(script, table) : script;
   }
   if (kind === 'type') {
     const udt = snapshot.udt(keyspace, name);
-    return udt === undefined ? script : logicalTypeStatement(script, udt);
+    if (udt === undefined) throw unknown(kind, `${keyspace}.${name}`);
+    return logicalTypeStatement(script, udt);
   }
   return script;
+}
+
+/** DESCRIBE shows names as CQL writes them. */
+function unquoted(name: string): string {
+  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
+}
+
+/** Stored types are never shown in the place of logical ones. */
+function unknown(kind: string, name: string): SchemaError {
+  return new SchemaError(
+    'SCHEMA_DESCRIBE',
+    `Cassandra describes a ${kind} ${name} that the proxy does not know yet; try again`,
+  );
 }
 
 /**

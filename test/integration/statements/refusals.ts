@@ -40,7 +40,6 @@ export function describeRefusals(pair: () => Pair): void {
   }
 
   it.each([
-    ['CREATE TABLE KS.x (pk int PRIMARY KEY, v counter)', /counter/],
     ['CREATE TABLE KS.x (pk int PRIMARY KEY) WITH COMPACT STORAGE', /COMPACT STORAGE/],
     ['CREATE TABLE KS.x (pk int PRIMARY KEY, v text MASKED WITH DEFAULT)', /MASKED/],
     [
@@ -52,7 +51,6 @@ export function describeRefusals(pair: () => Pair): void {
       /cdc_specification/,
     ],
     ['CREATE TABLE KS.x (pk int PRIMARY KEY, cqlock_v text)', /reserved/],
-    ['ALTER TABLE KS.t ADD v2 counter', /counter/],
     ['ALTER TABLE KS.t ADD cqlock_x text', /reserved/],
     ['ALTER TABLE KS.t RENAME ck TO cqlock_ck', /reserved/],
     ['ALTER TABLE KS.t ALTER v MASKED WITH DEFAULT', /MASKED/],
@@ -86,10 +84,6 @@ export function describeRefusals(pair: () => Pair): void {
     ["SELECT (text) 'x' FROM KS.t", /selector/],
     ['SELECT min(writetime(v)) FROM KS.t', /selector/],
     ["INSERT INTO KS.t (pk, ck, n) VALUES (1, 'b', 1 + 1)", /arithmetic/],
-    [
-      "BEGIN COUNTER BATCH UPDATE KS.t SET n = n + 1 WHERE pk = 1 AND ck = 'a'; APPLY BATCH",
-      /counter/i,
-    ],
     ['INSERT INTO system_traces.sessions (session_id) VALUES (now())', /system_traces/],
     ["INSERT INTO system_auth.roles (role) VALUES ('x')", /system_auth/],
     ["DELETE FROM system_schema.tables WHERE keyspace_name = 'KS'", /system_schema/],

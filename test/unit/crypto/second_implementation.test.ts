@@ -29,16 +29,17 @@ interface Dek {
   id: string;
   epoch: number;
 }
+type CellColumn = 'value' | 'padded' | 'fixed' | 'count' | 'total';
 interface Second {
   keyDek: Dek;
   cellDeks: Dek[];
-  columns: Record<'pk0' | 'pk1' | 'text' | 'opaque' | 'value' | 'padded' | 'fixed', string>;
+  columns: Record<'pk0' | 'pk1' | 'text' | 'opaque' | CellColumn, string>;
   partition: { plain: string[]; stored: string[] };
   ordered: { plain: string; orderBits: string; orderBitLength: number; stored: string }[];
   opaque: { plain: string; stored: string }[];
   clustering: string[];
   cells: {
-    column: 'value' | 'padded' | 'fixed';
+    column: CellColumn;
     clustering: boolean;
     plain: string;
     stored: string;
@@ -67,6 +68,8 @@ const contexts = {
   value: context('value', 'regular'),
   padded: context('padded', 'regular'),
   fixed: context('fixed', 'static'),
+  count: context('count', 'counter'),
+  total: context('total', 'static_counter'),
 };
 
 function keysOf(): TableCipherKeys {
@@ -121,7 +124,8 @@ describe('vectors of the second implementation', () => {
       batch.openClustering(p, contexts.opaque, hex(v.stored)),
     );
     const cells = second.cells.map((v) => {
-      const owner = v.column === 'fixed' ? p : v.clustering ? withClustering : without;
+      const isStatic = v.column === 'fixed' || v.column === 'total';
+      const owner = isStatic ? p : v.clustering ? withClustering : without;
       return batch.openCell(owner, contexts[v.column], hex(v.stored));
     });
     batch.run();

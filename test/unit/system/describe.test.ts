@@ -145,6 +145,24 @@ describe('DESCRIBE of other elements', () => {
     expect(listed).toBeUndefined();
   });
 
+  it('knows names as Cassandra quotes them', () => {
+    const stored = 'CREATE TABLE "shop".hits (\n    page blob PRIMARY KEY,\n    n blob\n);';
+    const logical = 'CREATE TABLE "shop".hits (\n    page text PRIMARY KEY,\n    n counter\n);';
+    expect(shown('"shop"', 'table', '"hits"', stored)).toBe(logical);
+    expect(
+      transformDescribeRow(COLUMNS.slice(0, 3), ['"cqlock"', 'table', 'x'].map(text), SNAPSHOT),
+    ).toBeUndefined();
+  });
+
+  it.each([
+    ['nowhere', 'table', 'hits'],
+    ['nowhere', 'type', 't'],
+    ['shop', 'table', 'nothing_here'],
+    ['shop', 'type', 'nothing_here'],
+  ])('never shows the stored types of %s, %s %s, which is not known', (keyspace, type, name) => {
+    expect(() => shown(keyspace, type, name, 'CREATE … blob')).toThrow(SchemaError);
+  });
+
   it('passes lists, keyspaces and the cluster', () => {
     const row = ['shop', 'keyspace', 'shop'].map(text);
     expect(transformDescribeRow(COLUMNS.slice(0, 3), row, SNAPSHOT)).toEqual(row);
