@@ -91,7 +91,9 @@ describe('cqlock tables', () => {
 });
 
 describe('cqlock backup and restore', () => {
-  it('go on after they were stopped, and tell what they did', async () => {
+  let backupId: string;
+
+  it('go on after they were stopped', async () => {
     const create = ['backup', 'create', 'shop.orders'];
     const slow = await cqlock.start([...create, '--max-rate', '0.005'], /^/);
     const target = join(home, 'data', 'backups');
@@ -106,12 +108,17 @@ describe('cqlock backup and restore', () => {
       target: expect.stringContaining(target) as unknown,
       verified: { rows: ROWS, mode: 'decrypted' },
     });
-    const { backupId } = made;
+    backupId = made.backupId;
+  });
+
+  it('list and verify what is kept', async () => {
     const list = await cqlock.done('backup', 'list');
     expect(list).toMatch(new RegExp(`${backupId} +shop\\.orders +READY .*decrypted +${ROWS}`));
     expect(list.split('\n')).toHaveLength(3);
     expect(await cqlock.done('backup', 'verify', backupId)).toContain(`${ROWS} rows`);
+  });
 
+  it('restore with a bar for people', async () => {
     const restore = ['restore', '--from', 'shop.orders', '--to', 'shop.copy'];
     const { code, stdout } = await cqlock.terminal(restore);
     expect(stdout).toMatch(/restore .*100%.*2000 rows/s);
@@ -124,12 +131,16 @@ describe('cqlock backup and restore', () => {
     const none = await cqlock.run('restore', '--from', 'shop.absent', '--to', 'shop.x');
     expect(none).toMatchObject({ code: 1, stderr: expect.stringContaining('shop.absent') });
     expect((await cqlock.run('restore', '--from', 'shop.orders', '--to', 'nodot')).code).toBe(2);
+  });
 
+  it('delete only what is confirmed', async () => {
     const asked = await cqlock.run('backup', 'delete', backupId);
     expect(asked.code).toBe(2);
     expect(asked.stderr).toContain(`Backup ${backupId} of shop.orders is deleted`);
     expect(await cqlock.json('backup', 'list')).toHaveLength(1);
-    expect((await cqlock.terminal(['backup', 'delete', backupId], 'Type yes', 'yes')).code).toBe(0);
+    expect(await cqlock.json('backup', 'delete', backupId, '--yes')).toEqual({
+      deleted: [backupId],
+    });
     expect(await cqlock.json('backup', 'list')).toEqual([]);
     expect((await cqlock.run('backup', 'expire')).code).toBe(2);
     expect(await cqlock.json('backup', 'expire', '--yes')).toEqual({ deleted: [] });

@@ -1,7 +1,8 @@
 /** `cqlock keys …` as commands, on a key store of its own: no Cassandra, no proxy. */
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CommandLine } from '../support/command.ts';
 
@@ -84,6 +85,19 @@ describe('keys disable, enable and schedule-deletion', () => {
     expect(await state(arn)).toBe('Disabled');
     const short = await cqlock.run('keys', 'schedule-deletion', arn, '--days', '6', '--yes');
     expect(short).toMatchObject({ code: 1, stderr: expect.stringContaining('7') });
+  });
+});
+
+describe('a command beside another process', () => {
+  it('waits until the key store is free, and does its work then', async () => {
+    const lock = join(home, 'data', 'state', 'keystore.cqlock.lock');
+    // As this process would hold it: it lives.
+    await writeFile(lock, `${process.pid} ${hostname()} 1`);
+    const waiting = cqlock.run('keys', 'create', '--alias', 'waited');
+    await setTimeout(3_000);
+    await rm(lock);
+    expect(await waiting).toMatchObject({ code: 0, stdout: expect.stringMatching(/^arn:/) });
+    expect(await state('alias/waited')).toBe('Enabled');
   });
 });
 

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { EmbeddedKms, KeyStore, createRootKeyFile, loadRootKey } from '../../../src/kms/index.ts';
 import type { RootKey } from '../../../src/kms/index.ts';
 import { builtProduct } from '../../support/built_product.ts';
@@ -126,6 +126,11 @@ describe('a key store', () => {
 });
 
 describe('a write of the key store', () => {
+  // Made anew from changed sources, which takes longer than a test may on a busy machine.
+  beforeAll(async () => {
+    await builtProduct();
+  }, 300_000);
+
   /** A process that begins a second key and kills itself at a step. */
   async function killedAt(path: string, step: string): Promise<void> {
     const kmsFolder = join(dirname(await builtProduct()), '..', 'kms', 'index.js');

@@ -1,5 +1,6 @@
 /** Grants of one key that two processes make and retire at once, one of them killed again and again. */
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -95,7 +96,7 @@ describe('grants of one key under two processes', () => {
           expect(sure.filter((name) => !names.has(name))).toEqual([]);
           await setTimeout(3);
         }
-        await setTimeout(Math.random() * 20);
+        await setTimeout(randomInt(20));
         await victim.kill();
       }
       const before = steady.made();
