@@ -41,22 +41,22 @@ const VALUES: readonly (readonly [column: string, value: string])[] = [
 ];
 
 /** What Cassandra refuses; true where its text has a value that the proxy does not repeat. */
-const REFUSED: readonly (readonly [column: string, value: string, anyText?: boolean])[] = [
-  ['i', '1 / 0'],
-  ['i', '1 % 0'],
-  ['c', '1.0 / 0'],
+const REFUSED: readonly (readonly [column: string, value: string, anyText: boolean])[] = [
+  ['i', '1 / 0', false],
+  ['i', '1 % 0', false],
+  ['c', '1.0 / 0', false],
   ['i', "1 + 'a'", true],
   ['i', 'abs(-5.5)', true],
   ['i', 'abs()', true],
   ['i', '(bigint) 5', true],
-  ['i', 'sum(1)'],
+  ['i', 'sum(1)', false],
   ['i', "from_json('5.5')", true],
   ['i', "from_json('x')", true],
-  ['t', "mask_inner('a')"],
-  ['t', "mask_hash('a', 'b')"],
+  ['t', "mask_inner('a')", false],
+  ['t', "mask_hash('a', 'b')", false],
   ['a', "'1970-01-01' + 1h", true],
-  ['c', 'log(-1.0)'],
-  ['i', 'to_json(5)'],
+  ['c', 'log(-1.0)', false],
+  ['i', 'to_json(5)', false],
 ];
 
 /** Functions, arithmetic, casts and type hints where values are written and compared. */
@@ -84,7 +84,7 @@ export function describeFunctionsInValues(pair: () => Pair): void {
     await sides.same(`SELECT ${column} FROM KS.t WHERE k = 2`);
   });
 
-  it.each(REFUSED)('%s = %s is refused', async (column, value, anyText = false) => {
+  it.each(REFUSED)('%s = %s is refused', async (column, value, anyText) => {
     await sides.same(`INSERT INTO KS.t (k, ${column}) VALUES (3, ${value})`, { anyText });
     await sides.same('SELECT * FROM KS.t WHERE k = 3');
   });

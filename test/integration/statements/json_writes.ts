@@ -24,23 +24,23 @@ const TAKEN: readonly string[] = [
 ];
 
 /** Texts that Cassandra refuses; true where its message has a value that the proxy does not repeat. */
-const REFUSED: readonly (readonly [json: string, anyText?: boolean])[] = [
-  ['{"c": "a"}'],
-  ['{"k": 1}'],
-  ['{"k": 1, "c": null}'],
-  [`{${KEY}, "nothing": 1}`],
-  [`{${KEY}, "Quoted Name": 1}`],
+const REFUSED: readonly (readonly [json: string, anyText: boolean])[] = [
+  ['{"c": "a"}', false],
+  ['{"k": 1}', false],
+  ['{"k": 1, "c": null}', false],
+  [`{${KEY}, "nothing": 1}`, false],
+  [`{${KEY}, "Quoted Name": 1}`, false],
   [`{${KEY}, "i": "x"}`, true],
   [`{${KEY}, "i": 5.5}`, true],
   [`{${KEY}, "b": true}`, true],
   [`{${KEY}, "t": 5}`, true],
   [`{${KEY}, "du": "x"}`, true],
-  [`{${KEY}, "l": [1, null]}`],
-  [`{${KEY}, "m": {"1": null}}`],
-  [`{${KEY}, "ad": {"nope": 1}}`],
+  [`{${KEY}, "l": [1, null]}`, false],
+  [`{${KEY}, "m": {"1": null}}`, false],
+  [`{${KEY}, "ad": {"nope": 1}}`, false],
   [`{${KEY}, "tu": [1]}`, true],
   [`{${KEY}, "ve": [1]}`, true],
-  ['null'],
+  ['null', false],
   ['[1]', true],
   ['{', true],
   ['', true],
@@ -75,7 +75,7 @@ export function describeJsonWrites(pair: () => Pair): void {
     await sides.same(read);
   });
 
-  it.each(REFUSED)('%s is refused', async (json, anyText = false) => {
+  it.each(REFUSED)('%s is refused', async (json, anyText) => {
     await sides.done('TRUNCATE KS.t');
     await sides.same(`INSERT INTO KS.t JSON ${literal(json)}`, { anyText });
     await sides.samePrepared('INSERT INTO KS.t JSON ?', [{ values: [text(json)] }], { anyText });
