@@ -3,7 +3,10 @@ import { parseStatement } from '../../../src/cql/index.ts';
 import { compileJson } from '../../../src/encryption/insert_json.ts';
 import { MarkerRegistry } from '../../../src/encryption/markers.ts';
 import type { TermContext } from '../../../src/encryption/terms.ts';
-import type { ColumnEntry, TableKeys } from '../../../src/schema/index.ts';
+import { planWrite } from '../../../src/encryption/write_plan.ts';
+import type { WritePlan } from '../../../src/encryption/write_plan.ts';
+import { bindWrite } from '../../../src/encryption/write_seal.ts';
+import type { ColumnEntry, Snapshot, TableKeys } from '../../../src/schema/index.ts';
 import { native, resolveTypeName } from '../../../src/values/index.ts';
 import type { CqlType } from '../../../src/values/index.ts';
 import { UNSET } from '../../../src/wire/index.ts';
@@ -45,6 +48,22 @@ function insert(json: string, binds: readonly BoundValue[] = []): BoundValue[] {
   });
   const context: TermContext = { binds, constants: parsed.constants, functions: CONTEXT };
   return compiled.map(({ source }) => source(context));
+}
+
+/** The plan of `INSERT INTO t <json>` and what it is executed with. */
+function planned(json: string): { readonly plan: WritePlan; readonly context: TermContext } {
+  const parsed = parseStatement(`INSERT INTO ks.t ${json}`);
+  if (parsed.statement.kind !== 'insert') throw new TypeError('no INSERT');
+  const [key] = COLUMNS;
+  const table = {
+    ...TABLE,
+    partitionKey: key === undefined ? [] : [key],
+    allColumns: COLUMNS,
+    columns: new Map(COLUMNS.map((entry) => [entry.name, entry])),
+  };
+  const snapshot = { udt: () => undefined } as unknown as Snapshot;
+  const plan = planWrite(parsed.statement, table, snapshot, new MarkerRegistry([]));
+  return { plan, context: { binds: [], constants: parsed.constants, functions: CONTEXT } };
 }
 
 const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
@@ -89,6 +108,23 @@ describe('INSERT JSON', () => {
     ],
   ])('%s is refused in the words of Cassandra, without the values', (json, message) => {
     expect(() => insert(json)).toThrow(message);
+  });
+
+  it('is an INSERT of all columns on the stored table', () => {
+    const { plan, context } = planned(`JSON '{"k": 1, "t": "x"}' IF NOT EXISTS USING TTL 5`);
+    expect(plan.storedText).toBe(
+      'INSERT INTO ks.t (k, t, "Q", l) VALUES (?, ?, ?, ?) IF NOT EXISTS USING TTL ?',
+    );
+    const bound = bindWrite(plan, context);
+    expect(bound.partitions).toEqual([[Uint8Array.of(0, 0, 0, 1)]]);
+    expect(bound.cells).toEqual([bytes('x'), null, null]);
+  });
+
+  it('refuses a row without its key', () => {
+    const { plan, context } = planned(`JSON '{"t": "x"}'`);
+    expect(() => bindWrite(plan, context)).toThrow('Invalid null value in condition for column k');
+    const unset = planned(`JSON '{"t": "x"}' DEFAULT UNSET`);
+    expect(() => bindWrite(unset.plan, unset.context)).toThrow('Invalid unset value for column k');
   });
 
   it('refuses a bound text that is null', () => {
