@@ -10,6 +10,7 @@
  *
  * May import: values, the syntax tree of cql, errors, util.
  */
+export { assignType } from './compatibility.ts';
 export { argumentOf, typedArgument } from './arguments.ts';
 export type { ArgumentScope, ArgumentType, Assignment } from './arguments.ts';
 export { MarshalError } from './failures.ts';
@@ -19,5 +20,5 @@ export { jsonName, toJson } from './json_write.ts';
 export { arithmetic, cast, negate, resolveFunction } from './resolve.ts';
 export type { FunctionCall } from './resolve.ts';
 export type { ArithmeticOperator } from './operations.ts';
-export { parseJson } from './json_parse.ts';
+export { JsonSyntaxError, parseJson } from './json_parse.ts';
 export type { JsonValue } from './json_parse.ts';

@@ -20,8 +20,7 @@ import org.apache.cassandra.cql3.*;
 import org.apache.cassandra.cql3.functions.*;
 import org.apache.cassandra.cql3.functions.Arguments;
 import org.apache.cassandra.db.marshal.*;
-import org.apache.cassandra.schema.CQLTypeParser;
-import org.apache.cassandra.schema.Types;
+import org.apache.cassandra.schema.*;
 import org.apache.cassandra.transport.ProtocolVersion;
 import org.apache.cassandra.utils.ByteBufferUtil;
 
@@ -79,6 +78,8 @@ public class Generate
                                      Arrays.asList(FieldIdentifier.forUnquoted("street"), FieldIdentifier.forUnquoted("number"),
                                                    FieldIdentifier.forQuoted("Tags")),
                                      Arrays.asList(UTF8Type.instance, Int32Type.instance, tags), true));
+        // Type hints look their keyspace up.
+        Schema.instance.transform(SchemaTransformations.addKeyspace(KeyspaceMetadata.create("ks", KeyspaceParams.local()), true), true);
         out = new java.io.PrintStream(args[0], "US-ASCII");
         out.print("[");
         scalars();
@@ -198,9 +199,9 @@ public class Generate
 
     static ByteBuffer parsed(AbstractType<?> type, String text) throws Exception
     {
-        ColumnSpecification receiver = new ColumnSpecification("system", "t", new ColumnIdentifier("c", true), type);
+        ColumnSpecification receiver = new ColumnSpecification("ks", "t", new ColumnIdentifier("c", true), type);
         Term.Raw raw = CQLFragmentParser.parseAnyUnhandled(CqlParser::term, text);
-        return raw.prepare("system", receiver).bindAndGet(QueryOptions.DEFAULT);
+        return raw.prepare("ks", receiver).bindAndGet(QueryOptions.DEFAULT);
     }
 
     static List<Object[]> collections() throws Exception
