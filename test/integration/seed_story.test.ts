@@ -279,7 +279,12 @@ describe('a table under a customer managed key', () => {
     expect(await tables()).toEqual(['other']);
     expect(isTold('backup_done')).toBe(true);
     expect(await backups()).toHaveLength(1);
-    await until('the working grant is released', async () => (await grants()).length === 1, 5_000);
+    await until(
+      'the working grant is released',
+      async () => (await grants()).length === 1,
+      5_000,
+      500,
+    );
     expect(await grants()).toEqual([expect.stringMatching(/-backup$/)]);
     expect(await busy.refusal(READ)).toMatch(/^0x2200 /);
   });
