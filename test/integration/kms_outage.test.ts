@@ -100,7 +100,9 @@ describe.skipIf(moto.missing !== undefined)(`a KMS that is away ${moto.missing ?
       signal: new AbortController().signal,
       clock,
     });
-    const { KeyMetadata: key } = await awsAdministrator(moto.port).send(new CreateKeyCommand({}));
+    const { KeyMetadata: key } = await awsAdministrator(moto.port).send(
+      new CreateKeyCommand({ KeyUsage: 'ENCRYPT_DECRYPT', KeySpec: 'SYMMETRIC_DEFAULT' }),
+    );
     busy = await connectClient(proxy.address);
     await busy.rows(`CREATE KEYSPACE ks WITH replication = ${REPLICATION}`);
     await busy.rows(

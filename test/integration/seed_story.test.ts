@@ -134,10 +134,10 @@ async function until(
   stepMs = 0,
   pauseMs = 100,
 ): Promise<void> {
-  const giveUpAt = Date.now() + 60_000;
+  const giveUpAt = Date.now() + 100_000;
   for (;;) {
     if (await isSo()) return;
-    if (Date.now() > giveUpAt) throw new TypeError(`in a minute it never came to this: ${what}`);
+    if (Date.now() > giveUpAt) throw new TypeError(`it never came to this: ${what}`);
     if (stepMs > 0) clock.shift(stepMs);
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
@@ -234,7 +234,7 @@ describe('a table under a customer managed key', () => {
       expect(refusal).toContain(keyArn);
     }
     for (const client of [busy, idle]) {
-      expect(await client.rows('SELECT v FROM ks.other')).toHaveLength(1);
+      expect(await client.rows('SELECT v FROM ks.other WHERE pk = 1')).toHaveLength(1);
       await client.rows("INSERT INTO ks.other (pk, v) VALUES (2, 'goes on')");
     }
   });
@@ -270,7 +270,7 @@ describe('a table under a customer managed key', () => {
   it('is backed up, verified and dropped when the key is disabled for 7 days', async () => {
     await kms.setKeyEnabled(keyArn, false);
     await until('it is lost', () => isTold('key_inaccessible', 2), 2 * MINUTE, 300);
-    clock.shift(7 * DAY - 15 * MINUTE);
+    clock.shift(7 * DAY - 10 * MINUTE);
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     expect(await tables()).toEqual(['lost', 'other']);
     // Steps with a pause that a backup fits into: it runs in Cassandra's time.
@@ -279,6 +279,12 @@ describe('a table under a customer managed key', () => {
     expect(await tables()).toEqual(['other']);
     expect(isTold('backup_done')).toBe(true);
     expect(await backups()).toHaveLength(1);
+    await until(
+      'the working grant is released',
+      async () => (await grants()).length === 1,
+      5_000,
+      500,
+    );
     expect(await grants()).toEqual([expect.stringMatching(/-backup$/)]);
     expect(await busy.refusal(READ)).toMatch(/^0x2200 /);
   });
@@ -311,7 +317,7 @@ describe('a table under a customer managed key', () => {
 
   it('can be restored no more after 35 days: the backup is gone', async () => {
     await busy.rows(`ALTER TABLE ks.back WITH ${OWNED}`);
-    await until('the owner is reminded', () => isTold('backup_expiring'), DAY, 300);
+    await until('the owner is reminded', () => isTold('backup_expiring'), DAY, 1_000);
     expect(clock.nowMs()).toBeLessThan(droppedAtMs + 35 * DAY);
     expect(await backups()).toHaveLength(1);
     clock.shift(droppedAtMs + 35 * DAY - clock.nowMs());
@@ -325,7 +331,7 @@ describe('a table under a customer managed key', () => {
   });
 
   it('leaves nothing on the key after 42 days', async () => {
-    await until('it has left the key', async () => (await grants()).length === 1, MINUTE, 500);
+    await until('it has left the key', async () => (await grants()).length === 1, HOUR);
     clock.shift(droppedAtMs + 42 * DAY - HOUR - clock.nowMs());
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     expect(await grants()).toHaveLength(1);

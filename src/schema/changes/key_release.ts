@@ -86,7 +86,10 @@ async function releaseUses(context: ChangeContext, record: TableRecord): Promise
     const due = withoutPresent(use, keys);
     if (due === undefined) continue;
     try {
-      if (await context.backups.stillNeed({ tableId, keyspace, name }, due, keys)) left.push(due);
+      // Backups of a table that keeps its key have a grant of their own: the working one of a dropped table is nobody's.
+      const keepsKey = keys?.provider === due.provider && keys.keyArn === due.keyArn;
+      const table = { tableId, keyspace, name };
+      if (!keepsKey && (await context.backups.stillNeed(table, due, keys))) left.push(due);
       else await context.keys.releaseKey(Buffer.from(tableId, 'hex'), due, kept);
     } catch (error) {
       if (!(error instanceof KeyAccessError || error instanceof KeyUnavailableError)) throw error;
