@@ -14,6 +14,7 @@ import type { CqlType } from '../values/index.ts';
 import { UNSET } from '../wire/index.ts';
 import type { Receiver } from './markers.ts';
 import { conditionTarget, containedType, contains } from './part_conditions.ts';
+import type { ConditionTarget } from './part_conditions.ts';
 import { requireColumn } from './table_columns.ts';
 import { compileTerm } from './terms.ts';
 import type { TermContext, TermScope, TermSource } from './terms.ts';
@@ -44,10 +45,6 @@ export function impossibleValue({ type }: ColumnEntry): Uint8Array {
     default:
       return serializeList([NO_CELL]);
   }
-}
-
-function emptyCollection(): Uint8Array {
-  return serializeList([]);
 }
 
 /**
@@ -82,7 +79,7 @@ export function compileConditions(
           const wanted = values(context);
           return (cell) => {
             const own = part(cell);
-            return wanted.some((value) => isSatisfied('=', target.type, own, value));
+            return wanted.some((value) => isSatisfied('=', target, own, value));
           };
         },
       };
@@ -100,7 +97,7 @@ export function compileConditions(
         if (value === null && isSlice) {
           throw new InvalidRequestError(`Invalid comparison with null for operator "${operator}"`);
         }
-        return (cell) => isSatisfied(operator, target.type, part(cell), value);
+        return (cell) => isSatisfied(operator, target, part(cell), value);
       },
     };
   });
@@ -138,18 +135,16 @@ function single(value: Condition['value']): Expression {
 /** Null and null are equal; a value and null are only ever different. Spec: Cassandra 5.0, ColumnCondition */
 function isSatisfied(
   operator: '=' | '!=' | '<' | '<=' | '>' | '>=',
-  type: CqlType,
+  { type, isElement }: Pick<ConditionTarget, 'type' | 'isElement'>,
   cell: Uint8Array | null,
   value: Uint8Array | null,
 ): boolean {
-  if (cell === null && value !== null && isMultiCell(type) && type.kind !== 'udt') {
-    // A collection without elements is not there, and equals an empty one.
-    return isSatisfied(operator, type, emptyCollection(), value);
-  }
   if (cell === null || value === null) {
     return operator === '!=' ? cell !== value : operator === '=' && cell === value;
   }
-  const order = compareValues(type, cell, value);
+  // Cassandra compares elements by their bytes, so 1.0 and 1.00 differ here and nowhere else.
+  const isSame = isElement && (operator === '=' || operator === '!=');
+  const order = isSame ? Buffer.compare(cell, value) : compareValues(type, cell, value);
   switch (operator) {
     case '=':
       return order === 0;

@@ -184,7 +184,7 @@ function checkColumn(column: ColumnDefinition, type: CqlType, label: string, isK
   }
   if (isKey && isMultiCell(type)) {
     throw new InvalidRequestError(
-      `Invalid non-frozen ${type.kind === 'udt' ? 'user-defined' : 'collection'} type ${printType(type)} for PRIMARY KEY column '${name}'`,
+      `Invalid non-frozen ${type.kind === 'udt' ? 'user-defined' : 'collection'} type ${type.kind === 'udt' ? `"${type.keyspace}.${type.name}"` : printType(type)} for PRIMARY KEY column '${name}'`,
     );
   }
   if (isKey && referencesDuration(type)) {

@@ -13,6 +13,8 @@ import type { TermContext, TermScope, TermSource } from './terms.ts';
 export interface ConditionTarget {
   /** What the value of the condition is compared with. */
   readonly type: CqlType;
+  /** Whether it is an element of a list or the value of a map. */
+  readonly isElement: boolean;
   /** Receiver of the condition's value. */
   readonly receiver: Receiver;
   /** The left side in the statement for Cassandra's own validation. */
@@ -56,18 +58,26 @@ export function conditionTarget(
     }
     return {
       type: found.type,
+      isElement: false,
       receiver: receiver(`${column.name}.${field}`, found.type),
       text: `${name}.${quoteIdentifier(field)}`,
       bind: () => (cell) => (cell === null ? null : (splitTuple(type, cell)[index] ?? null)),
     };
   }
   if (condition.key === undefined) {
-    return { type, receiver: receiver(column.name, type), text: name, bind: () => (cell) => cell };
+    return {
+      type,
+      isElement: false,
+      receiver: receiver(column.name, type),
+      text: name,
+      bind: () => (cell) => cell,
+    };
   }
   if (type.kind === 'list') {
     const key = term(condition.key, receiver(`idx(${column.name})`, INT), scope);
     return {
       type: type.element,
+      isElement: true,
       receiver: receiver(`value(${column.name})`, type.element),
       text: `${name}[?]`,
       bind: (context) => {
@@ -82,6 +92,7 @@ export function conditionTarget(
     const key = term(condition.key, receiver(`key(${column.name})`, type.key), scope);
     return {
       type: type.value,
+      isElement: true,
       receiver: receiver(`value(${column.name})`, type.value),
       text: `${name}[?]`,
       bind: (context) => {

@@ -1,6 +1,12 @@
 import type { OpenPage, StoredCells } from '../crypto/index.ts';
 import type { TableEntry } from '../schema/index.ts';
-import { compareValues, packEntries, serializeList, serializeTuple } from '../values/index.ts';
+import {
+  compareValues,
+  packEntries,
+  padNestedFields,
+  serializeList,
+  serializeTuple,
+} from '../values/index.ts';
 import type { ColumnParts } from './column_parts.ts';
 import { foreignResult } from './page_keys.ts';
 
@@ -73,12 +79,14 @@ export class OpenedParts {
         return serializeList(plain as Uint8Array[]);
       case 'set':
         return serializeList(
-          (plain as Uint8Array[]).sort((a, b) => compareValues(parts.type, a, b)),
+          (plain as Uint8Array[])
+            .sort((a, b) => compareValues(parts.type, a, b))
+            .map((item) => padNestedFields(parts.type, item)),
         );
       case 'map': {
         return packEntries(
           this.order(row).map((entry) => [
-            plain[2 * entry] as Uint8Array,
+            padNestedFields(parts.keyType, plain[2 * entry] as Uint8Array),
             plain[2 * entry + 1] as Uint8Array,
           ]),
         );
@@ -112,6 +120,66 @@ export class OpenedParts {
       const at = page.startOf(handle);
       return output.subarray(at, at + page.lengthOf(handle));
     });
+  }
+}
+
+/** Write times or times to live of a column of several cells, in the order of its logical value. */
+export class PartTimes {
+  readonly overhead: number;
+  readonly #table: TableEntry;
+  readonly #cells: StoredCells;
+  readonly #column: number;
+  readonly #width: number;
+  readonly #parts: OpenedParts | undefined;
+
+  /** @param parts the set or map whose elements they belong to; `undefined` where the order is the stored one */
+  constructor(
+    table: TableEntry,
+    cells: StoredCells,
+    column: number,
+    width: number,
+    parts: OpenedParts | undefined,
+  ) {
+    this.#table = table;
+    this.#cells = cells;
+    this.#column = column;
+    this.#width = width;
+    this.#parts = parts;
+    let overhead = 0;
+    for (let row = 0; row < cells.rowCount; row++) {
+      overhead += Math.max(0, cells.lengths[row * cells.columnCount + column] as number);
+    }
+    this.overhead = overhead;
+  }
+
+  /**
+   * The list of a row, after the batch ran.
+   * @throws MetadataIntegrityError when it is no list of such numbers, or one for other elements
+   */
+  value(row: number): Uint8Array | null {
+    const { bytes, starts, lengths, columnCount } = this.#cells;
+    const cell = row * columnCount + this.#column;
+    const length = lengths[cell] as number;
+    if (length < 0) return null;
+    const start = starts[cell] as number;
+    const stored = Buffer.from(bytes.buffer, bytes.byteOffset + start, length);
+    const items: Buffer[] = [];
+    for (let at = 4; at < length;) {
+      const size = at + 4 <= length ? stored.readInt32BE(at) : 0;
+      const end = at + 4 + Math.max(size, 0);
+      if ((size >= 0 && size !== this.#width) || end > length) throw this.#foreign();
+      items.push(stored.subarray(at, end));
+      at = end;
+    }
+    if (length < 4 || stored.readInt32BE(0) !== items.length) throw this.#foreign();
+    if (this.#parts === undefined) return stored;
+    const order = this.#parts.order(row);
+    if (order.length !== items.length) throw this.#foreign();
+    return Buffer.concat([stored.subarray(0, 4), ...order.map((at) => items[at] as Buffer)]);
+  }
+
+  #foreign(): Error {
+    return foreignResult(this.#table, 'a column of another type');
   }
 }
 

@@ -25,12 +25,13 @@ import {
   storedClustering,
 } from './key_sealing.ts';
 import type { ClusteringValues, PartitionKey, SealedClustering } from './key_sealing.ts';
+import { columnParts } from './column_parts.ts';
 import type { MarkerRegistry } from './markers.ts';
 import { analyseWhere, compileLimit } from './restrictions.ts';
 import type { Restrictions } from './restrictions.ts';
 import { roleOf } from './stored_result.ts';
 import type { KnownKeys, StoredRole } from './stored_result.ts';
-import { requireColumn, tableName } from './table_columns.ts';
+import { columnContext, requireColumn, tableName } from './table_columns.ts';
 import type { TermContext, TermScope } from './terms.ts';
 import { typeResolver } from './type_resolver.ts';
 
@@ -283,6 +284,15 @@ export function planSelector(selector: Selector, table: TableEntry): VisibleColu
       if (expression.value.kind !== 'column') return undefined;
       const column = requireColumn(table, expression.value.name);
       const { type, width } = WIDTHS[expression.function];
+      const parts = columnParts(table, column);
+      if (parts !== undefined && expression.function !== 'maxwritetime') {
+        const list: CqlType = { kind: 'list', element: type, frozen: false };
+        const isSorted = parts.kind === 'set' || parts.kind === 'map';
+        return {
+          ...plain(`${expression.function}(${quoteIdentifier(column.name)})`, list, width),
+          role: { kind: 'times', width, of: isSorted ? column : undefined },
+        };
+      }
       return plain(`${expression.function}(${quoteIdentifier(column.name)})`, type, width);
     }
     case 'function': {
@@ -312,6 +322,13 @@ function hiddenSelectors(form: ReadForm, fullClustering: boolean): ColumnEntry[]
   const withKey = form.withKey === true;
   const roles = columns.map((column) => column.role);
   if (!withKey && roles.every((role) => role.kind === 'plain')) return [];
+  const timed = roles.flatMap((role) =>
+    role.kind === 'times' && role.of !== undefined ? [role.of] : [],
+  );
+  const missing = [...new Set(timed)].filter(
+    (column) =>
+      !roles.some((role) => 'context' in role && role.context === columnContext(table, column)),
+  );
   const has = (column: ColumnEntry): boolean =>
     roles.some(
       (role) =>
@@ -319,10 +336,13 @@ function hiddenSelectors(form: ReadForm, fullClustering: boolean): ColumnEntry[]
     );
   const hidden: ColumnEntry[] = [];
   if (mode === 'scan') hidden.push(...table.partitionKey.filter((column) => !has(column)));
-  const needsRow = roles.some((role) => role.kind === 'regular' || role.kind === 'clustering');
+  const needsRow =
+    roles.some((role) => role.kind === 'regular' || role.kind === 'clustering') ||
+    missing.some((column) => column.kind === 'regular');
   if (!fullClustering && (withKey || needsRow || restrictions.clustering.length > 0)) {
     hidden.push(...table.clustering.filter((column) => !has(column)));
   }
+  hidden.push(...missing);
   return hidden;
 }
 

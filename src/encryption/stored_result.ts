@@ -12,7 +12,7 @@ import type { StoredClustering } from './key_sealing.ts';
 import { columnParts } from './column_parts.ts';
 import type { ColumnParts } from './column_parts.ts';
 import { PageKeys, foreignResult } from './page_keys.ts';
-import { OpenedParts } from './part_open.ts';
+import { OpenedParts, PartTimes } from './part_open.ts';
 import { columnContext } from './table_columns.ts';
 
 /** What a column of a stored result is, and so how it is read. */
@@ -26,7 +26,12 @@ export type StoredRole =
       readonly parts?: ColumnParts | undefined;
     }
   /** Not encrypted: writetime, ttl, count, token, [applied]. `width` is its size in bytes, null apart. */
-  | { readonly kind: 'plain'; readonly width: number };
+  | { readonly kind: 'plain'; readonly width: number }
+  /**
+   * Write times or times to live of the cells of a column: a list of numbers of `width` bytes, or null. Those of a set or map
+   * come in the order of its stored elements, and `of` is the column.
+   */
+  | { readonly kind: 'times'; readonly width: number; readonly of: ColumnEntry | undefined };
 
 /** The role of a table's column in a stored result. */
 export function roleOf(table: TableEntry, column: ColumnEntry): StoredRole {
@@ -74,7 +79,7 @@ interface AnswerColumn {
   readonly constant: Uint8Array | undefined;
   readonly column: number;
   /** A column of several cells: then nothing else counts. */
-  readonly parts?: OpenedParts;
+  readonly parts?: { value(row: number): Uint8Array | null; readonly overhead: number };
 }
 
 /** The rows of an answer, queued for decryption: to be taken when the batch ran. */
@@ -182,6 +187,7 @@ export function openRows(
   const opener = new ColumnOpener(
     page,
     table,
+    roles,
     known,
     cells,
     new PageKeys(page, table, roles, known, cells),
@@ -199,15 +205,19 @@ class ColumnOpener {
   readonly #keys: PageKeys;
   /** Handles of the components of the partition key, one for each row. */
   readonly #partitions: readonly Int32Array[];
+  readonly #roles: readonly StoredRole[];
+  readonly #opened = new Map<number, OpenedParts>();
   cellCount = 0;
 
   constructor(
     page: OpenPage,
     table: TableEntry,
+    roles: readonly StoredRole[],
     known: KnownKeys,
     cells: StoredCells,
     keys: PageKeys,
   ) {
+    this.#roles = roles;
     this.#page = page;
     this.#table = table;
     this.#known = known;
@@ -221,6 +231,8 @@ class ColumnOpener {
       case 'plain':
         this.#requireWidth(column, role.width);
         return { handles: undefined, constant: undefined, column };
+      case 'times':
+        return this.#openTimes(role, column);
       case 'partition': {
         const constant = this.#known.partition?.logical[role.position];
         const handles = this.#partitions[role.position];
@@ -242,7 +254,10 @@ class ColumnOpener {
       case 'regular': {
         const isRegular = role.kind === 'regular';
         const owners = isRegular ? this.#keys.rows : this.#keys.partitions;
-        if (role.parts !== undefined) return this.#openParts(role.parts, column, owners);
+        if (role.parts !== undefined) {
+          const parts = this.#openParts(role.kind, role.parts, column);
+          return { handles: undefined, constant: undefined, column, parts };
+        }
         if (isRegular) this.#requireRows(column, owners);
         this.#count(column);
         const handles = this.#page.openCells(role.context, column, owners);
@@ -251,10 +266,31 @@ class ColumnOpener {
     }
   }
 
-  #openParts(shape: ColumnParts, column: number, owners: Int32Array): AnswerColumn {
+  #openParts(kind: 'static' | 'regular', shape: ColumnParts, column: number): OpenedParts {
+    const known = this.#opened.get(column);
+    if (known !== undefined) return known;
+    const owners = kind === 'regular' ? this.#keys.rows : this.#keys.partitions;
     const parts = new OpenedParts(this.#page, this.#table, shape, this.#cells, column, owners);
     this.cellCount += parts.count;
-    return { handles: undefined, constant: undefined, column, parts };
+    this.#opened.set(column, parts);
+    return parts;
+  }
+
+  #openTimes({ width, of }: StoredRole & { readonly kind: 'times' }, column: number): AnswerColumn {
+    const at = this.#roles.findIndex(
+      (role) =>
+        'context' in role && of !== undefined && role.context === columnContext(this.#table, of),
+    );
+    const role = this.#roles[at];
+    const parts =
+      role !== undefined && 'parts' in role && role.parts !== undefined
+        ? this.#openParts(role.kind, role.parts, at)
+        : undefined;
+    if (of !== undefined && parts === undefined) {
+      throw foreignResult(this.#table, 'write times without their column');
+    }
+    const times = new PartTimes(this.#table, this.#cells, column, width, parts);
+    return { handles: undefined, constant: undefined, column, parts: times };
   }
 
   /** Without a key from WHERE the row says which partition it is of: each component must prove itself. */

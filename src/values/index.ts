@@ -38,6 +38,7 @@ export type { DurationParts } from './number_codecs.ts';
 export {
   packEntries,
   padMissingFields,
+  padNestedFields,
   serializeList,
   serializeTuple,
   splitList,

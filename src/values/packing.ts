@@ -223,6 +223,36 @@ export function padMissingFields(type: CqlType, bytes: Uint8Array): Uint8Array {
   return out;
 }
 
+/** {@link padMissingFields}, also of what is inside: the canonical form leaves out nulls at the end at any depth. */
+export function padNestedFields(type: CqlType, bytes: Uint8Array): Uint8Array {
+  if (bytes.length === 0) return bytes;
+  switch (type.kind) {
+    case 'tuple':
+    case 'udt': {
+      const whole = padMissingFields(type, bytes);
+      return serializeTuple(
+        splitTuple(type, whole).map((component, index) =>
+          component === null ? null : padNestedFields(componentType(type, index), component),
+        ),
+      );
+    }
+    case 'list':
+    case 'set':
+      return serializeList(
+        splitList(bytes, type.kind).map((item) => padNestedFields(type.element, item)),
+      );
+    case 'map':
+      return packEntries(
+        splitMap(bytes).map(([key, value]) => [
+          padNestedFields(type.key, key),
+          padNestedFields(type.value, value),
+        ]),
+      );
+    default:
+      return bytes;
+  }
+}
+
 /** The type of a component of a tuple or UDT. */
 export function componentType(type: TupleType | UdtType, index: number): CqlType {
   const component = type.kind === 'tuple' ? type.elements[index] : type.fields[index]?.type;
