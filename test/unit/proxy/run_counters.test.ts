@@ -30,7 +30,7 @@ function column(name: string, kind: ColumnEntry['kind']): ColumnEntry {
     clusteringOrder: undefined,
     scheme: 'cell',
     storedType: 'blob',
-  } as ColumnEntry;
+  };
 }
 
 const [PK, C] = [column('pk', 'partition'), column('c', 'regular')] as const;
