@@ -57,7 +57,7 @@ export function parsePropertyMap(p: TokenCursor): PropertyValue {
       do {
         const key = p.takeConstant().text;
         p.expect(TokenKind.COLON, ':');
-        const value = parseMapValue(p);
+        const value = parseMapValue(p, key);
         if (keys.has(key)) throw p.error('Multiple definition for property in a map');
         keys.add(key);
         entries.push([key, value]);
@@ -68,8 +68,11 @@ export function parsePropertyMap(p: TokenCursor): PropertyValue {
   });
 }
 
-function parseMapValue(p: TokenCursor): PropertyValue {
+function parseMapValue(p: TokenCursor, key: string): PropertyValue {
   if (p.kind() === TokenKind.OPEN_BRACE) return parsePropertyMap(p);
+  if (p.kind() === TokenKind.WORD && p.word() === 'null') {
+    throw p.error(`Invalid property value: NULL for property: ${key}`);
+  }
   const constant = p.takeConstant();
   return { kind: 'constant', constant, span: constant.span };
 }

@@ -316,6 +316,12 @@ describe('errors and limits', () => {
     expect(() => parseStatement(`SELECT ${'(a)'.repeat(20_000)} FROM t`)).toThrow(CqlSyntaxError);
   });
 
+  it('names the property that is null, as Cassandra', () => {
+    expect(() =>
+      parseStatement("CREATE TABLE t (a int PRIMARY KEY) WITH compression = {'x': null}"),
+    ).toThrow('Invalid property value: NULL for property: x');
+  });
+
   it('bounds the number of tokens', () => {
     expect(() => parseStatement('SELECT a FROM t', { maxTokens: 3 })).toThrow(CqlSyntaxError);
     expect(() => parseStatement('SELECT a FROM t', { maxTokens: 4 })).not.toThrow();
