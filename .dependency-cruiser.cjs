@@ -26,6 +26,7 @@ const MAY_IMPORT = {
     'errors',
     'util',
   ],
+  indexing: ['rotation', 'encryption', 'upstream', 'keys', 'schema', 'crypto', 'errors', 'util'],
   proxy: [
     'system',
     'encryption',

@@ -31,6 +31,7 @@ import { beginAudit, newAuditTrail } from './audit_trail.ts';
 import { backupKeys, lostTableBackups } from './backup_ports.ts';
 import { startCatalogUpkeep } from './catalog_upkeep.ts';
 import { createKeyLoss } from './key_loss.ts';
+import { startIndexBuilding } from './index_building.ts';
 import {
   reencryptionJobs,
   rotationOptions,
@@ -279,6 +280,11 @@ export const createProxy: ProxyFactory = async (context) => {
     const stopRotation = startRotation(rotation, systemClock, config.catalogRefreshMs, (error) => {
       logger.warn({ err: error }, 'a round of key rotation failed');
     });
+    const stopIndexBuilding = startIndexBuilding(
+      { catalog, clock: systemClock, rows: new StoredRows(control), leases: keys.leases(), logger },
+      config,
+      jobs,
+    );
     const stopKeyLoss = keyLoss.watch({
       changes,
       backup: context.backup ?? lostTableBackups(backupService, jobs),
@@ -300,6 +306,7 @@ export const createProxy: ProxyFactory = async (context) => {
       stop: async () => {
         stopUpkeep();
         stopRotation();
+        await stopIndexBuilding();
         const keyLossStopped = stopKeyLoss();
         await kmsListener?.close();
         listener.close();

@@ -41,6 +41,7 @@ export const KIND_CODE = {
   opaque: 0x03,
   static: 0x10,
   regular: 0x11,
+  blind: 0x30,
 } as const;
 
 /** How often the state after S1 is doubled before the last associated data is added: one less than components follow. */
@@ -60,8 +61,8 @@ export interface PreparedContext {
 }
 
 /** Version, suite, kind, epoch, DEK id, column id. Spec: format 3 */
-function columnContextBytes(
-  context: ColumnContext,
+export function columnContextBytes(
+  context: Pick<ColumnContext, 'columnId'> & { readonly kind: keyof typeof KIND_CODE },
   suite: number,
   epoch: number,
   dekId: Uint8Array,

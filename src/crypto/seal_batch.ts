@@ -1,5 +1,6 @@
 import { InternalError, InvalidRequestError } from '../errors/index.ts';
 import { AssociatedData, Partition, Row, abandon } from './associated_data.ts';
+import { requireLength } from './check.ts';
 import { requireKind } from './column_context.ts';
 import type { ColumnContext } from './column_context.ts';
 import { OrderJobs, checkOrderBits, orderLength, orderMany } from './order.ts';
@@ -157,8 +158,15 @@ export class SealBatch {
    *
    * @param r the row, or the partition for static columns
    * @param value serialised value, read when the batch runs; empty is a value
+   * @param nonce 8 bytes, for cells of indexed columns only: fresh ones otherwise
    */
-  cell(r: RowHandle | PartitionHandle, context: ColumnContext, value: Uint8Array): CellHandle {
+  cell(
+    r: RowHandle | PartitionHandle,
+    context: ColumnContext,
+    value: Uint8Array,
+    nonce?: Uint8Array,
+  ): CellHandle {
+    if (nonce !== undefined) requireLength(nonce, NONCE_BYTES, 'nonce');
     const isRow = r instanceof Row;
     requireKind(context, isRow ? 'regular' : 'static');
     const partition = isRow ? r.partition : r;
@@ -170,7 +178,7 @@ export class SealBatch {
     const at = this.#reserve(length);
     const tagAt = at + HEAD_BYTES + NONCE_BYTES;
     this.#heads.push(at, prepared.head);
-    this.#cellQueue(dek).push(prepared, slot, value, 0, value.length, tagAt >> 2);
+    this.#cellQueue(dek).push(prepared, slot, value, 0, value.length, tagAt >> 2, nonce);
     const handle = this.#cellAt.length as CellHandle;
     this.#cellAt.push(at);
     this.#cellLength.push(length);

@@ -27,11 +27,15 @@ export {
 export type { BoundSelect, SealedRead, SelectPlan, StoredRead } from './select_plan.ts';
 export { openRows, roleOf, storedRow } from './stored_result.ts';
 export type { KnownKeys, OpenedRows, Row, StoredRole } from './stored_result.ts';
+export { blindIndexes, blindValue, lacksIndexKeys, storedBlind } from './blind_columns.ts';
+export type { BlindIndex } from './blind_columns.ts';
 export { planWrite } from './write_plan.ts';
 export type { WritePlan } from './write_plan.ts';
 export type { BoundCondition } from './conditions.ts';
 export { bindConditions, bindWrite, sealWrite, storedStatements } from './write_seal.ts';
 export type { BoundWrite, SealedWrite, StoredStatement } from './write_seal.ts';
+export { indexProbe, planCreateIndex } from './index_plan.ts';
+export type { CreateIndexPlan } from './index_plan.ts';
 export { planKeyspaceKey } from './keyspace_plan.ts';
 export type { KeyspaceKeyPlan } from './keyspace_plan.ts';
 export {

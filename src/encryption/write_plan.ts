@@ -14,6 +14,8 @@ import {
 } from '../errors/index.ts';
 import type { ColumnEntry, Snapshot, TableEntry } from '../schema/index.ts';
 import { native } from '../values/index.ts';
+import { blindAssignments } from './blind_columns.ts';
+import type { BlindAssignment } from './blind_columns.ts';
 import { compileConditions } from './conditions.ts';
 import type { ColumnCondition } from './conditions.ts';
 import { clusteringText } from './key_sealing.ts';
@@ -32,6 +34,8 @@ export type WriteMarker =
   /** All clustering restrictions of a DELETE, in order. */
   | { readonly kind: 'clustering_restrictions' }
   | { readonly kind: 'cell'; readonly cell: number }
+  /** A hidden column, by its place in `blinds`. */
+  | { readonly kind: 'blind'; readonly blind: number }
   | { readonly kind: 'plain'; readonly source: TermSource }
   /** What a column of `conditionColumns` is compared with; always the last markers. */
   | { readonly kind: 'condition' };
@@ -57,6 +61,8 @@ export interface WritePlan {
   readonly partition: readonly KeyRestriction[];
   readonly clustering: readonly KeyRestriction[];
   readonly cells: readonly CellAssignment[];
+  /** Hidden columns that are written beside cells. */
+  readonly blinds: readonly BlindAssignment[];
   /** IF: the answer has rows. */
   readonly conditional: boolean;
   /** IF with conditions on columns; the proxy judges them, the stored statement compares with whole stored cells. */
@@ -126,8 +132,11 @@ function planInsert(statement: InsertStatement, planning: Planning): WritePlan {
     else if (column.kind === 'clustering') clustering.push(equality(column, source));
     else cells.push({ column, context: columnContext(table, column), source });
   });
+  const blinds = blindsOf(table, cells);
+  storedMarkers.push(...blindMarkers(blinds));
+  const names = [...columns, ...hiddenOf(blinds)].map((column) => quoteIdentifier(column.name));
   const using = compileUsing(statement.using, planning);
-  const text = `INSERT INTO ${target} (${columns.map((column) => quoteIdentifier(column.name)).join(', ')}) VALUES (${columns.map(() => '?').join(', ')})${statement.ifNotExists ? ' IF NOT EXISTS' : ''}${using.text}`;
+  const text = `INSERT INTO ${target} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})${statement.ifNotExists ? ' IF NOT EXISTS' : ''}${using.text}`;
   return {
     kind: 'write',
     statement: 'insert',
@@ -139,6 +148,7 @@ function planInsert(statement: InsertStatement, planning: Planning): WritePlan {
     partition,
     clustering,
     cells,
+    blinds,
     conditional: statement.ifNotExists,
     conditions: [],
     conditionColumns: [],
@@ -164,6 +174,9 @@ function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {
     storedMarkers.push({ kind: 'cell', cell: cells.length });
     cells.push({ column, context: columnContext(table, column), source });
   }
+  const blinds = blindsOf(table, cells);
+  assignments.push(...hiddenOf(blinds).map((column) => `${quoteIdentifier(column.name)} = ?`));
+  storedMarkers.push(...blindMarkers(blinds));
   const where = analyseWhere(statement.where, table, scope);
   const refusal = where.refusal ?? tokenRefusal(where, table);
   const condition = planCondition(statement, planning);
@@ -188,6 +201,7 @@ function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {
     partition: where.partition,
     clustering: where.clustering,
     cells,
+    blinds,
     conditional: statement.ifExists || condition.conditions.length > 0,
     conditions: condition.conditions,
     conditionColumns: condition.columns,
@@ -213,13 +227,16 @@ function planDelete(statement: DeleteStatement, planning: Planning): WritePlan {
     if (deleted.key !== undefined || deleted.field !== undefined) {
       throw new InvalidRequestError(partDeletion(column, deleted.field !== undefined));
     }
-    return quoteIdentifier(column.name);
+    return column;
   });
+  const names = [...targets, ...hiddenOf(blindAssignments(table, targets))].map((column) =>
+    quoteIdentifier(column.name),
+  );
   const using = compileUsing(statement.using, planning);
   const where = analyseWhere(statement.where, table, scope);
   const refusal = where.refusal ?? tokenRefusal(where, table);
   const condition = planCondition(statement, planning);
-  const head = `DELETE ${targets.length === 0 ? '' : `${targets.join(', ')} `}FROM ${target}${using.text}`;
+  const head = `DELETE ${names.length === 0 ? '' : `${names.join(', ')} `}FROM ${target}${using.text}`;
   return {
     kind: 'write',
     statement: 'delete',
@@ -239,11 +256,27 @@ function planDelete(statement: DeleteStatement, planning: Planning): WritePlan {
     partition: where.partition,
     clustering: where.clustering,
     cells: [],
+    blinds: [],
     conditional: statement.ifExists || condition.conditions.length > 0,
     conditions: condition.conditions,
     conditionColumns: condition.columns,
     hasTimestamp: statement.using.timestamp !== undefined,
   };
+}
+
+function blindsOf(table: TableEntry, cells: readonly CellAssignment[]): BlindAssignment[] {
+  return blindAssignments(
+    table,
+    cells.map((cell) => cell.column),
+  );
+}
+
+function hiddenOf(blinds: readonly BlindAssignment[]): readonly { readonly name: string }[] {
+  return blinds.map(({ index }) => index.hidden);
+}
+
+function blindMarkers(blinds: readonly BlindAssignment[]): WriteMarker[] {
+  return blinds.map((_, blind) => ({ kind: 'blind', blind }));
 }
 
 /** The IF clause of an UPDATE or DELETE. */

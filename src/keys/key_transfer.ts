@@ -120,7 +120,9 @@ export class KeyTransfer {
     const { plaintext, blob } = await provider.generateDataKey(keyArn, context);
     const newDek = randomBytes(32);
     try {
-      const deks = opened.map(({ from, dek }) =>
+      // A restored table has no indexes.
+      const kept = opened.filter(({ from }) => from.structure !== 'index');
+      const deks = kept.map(({ from, dek }) =>
         this.wrap(
           owner,
           plaintext,

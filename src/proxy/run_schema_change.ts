@@ -134,7 +134,7 @@ export async function runSchemaChange(
 }
 
 /** Changes under the name of the client's role. */
-function changesOf(session: Session): SchemaChanges {
+export function changesOf(session: Session): SchemaChanges {
   return session.services.changes.onBehalfOf(session.leases.principal);
 }
 
@@ -236,7 +236,7 @@ function unknownTableOfSchema(keyspace: string, name: string): ProxyError {
 }
 
 /** @throws KeyAccessError while the table's key is lost: only DROP TABLE needs no key. */
-function requireAccessible(table: TableEntry): void {
+export function requireAccessible(table: TableEntry): void {
   const error = table.record === undefined ? undefined : inaccessibleError(table.record);
   if (error !== undefined) throw error;
 }
@@ -270,7 +270,7 @@ export async function runTruncate(
 }
 
 /** Executes stored schema statements on the client's connection and keeps the last answer. */
-class StoredChange {
+export class StoredChange {
   readonly #session: Session;
   readonly #request: RequestContext;
   #answer: Envelope | undefined;
@@ -322,7 +322,11 @@ class StoredChange {
   }
 }
 
-function userKeyspace(session: Session, name: Parameters<typeof requireKeyspace>[0]): string {
+/** The keyspace of a user's table or type. @throws InvalidRequestError for the keyspaces that users cannot change. */
+export function userKeyspace(
+  session: Session,
+  name: Parameters<typeof requireKeyspace>[0],
+): string {
   const keyspace = requireKeyspace(name, session.keyspace);
   if (keyspace === RECORD_KEYSPACE) throw unknownTable(session, keyspace, name.name.text);
   if (isSystemKeyspace(keyspace)) {

@@ -13,6 +13,7 @@ import {
 import type { ColumnSpec, Envelope } from '../wire/index.ts';
 import { forwarded, result } from './reply.ts';
 import type { Reply } from './reply.ts';
+import { runIndexStatement } from './run_index.ts';
 import { runSchemaChange, runTruncate } from './run_schema_change.ts';
 import { storedOptions } from './run_stored.ts';
 import type { RequestContext, Session } from './session.ts';
@@ -68,6 +69,9 @@ export async function runStatement(
     case 'alter_type':
     case 'drop_type':
       return runSchemaChange(session, request, statement, text);
+    case 'create_index':
+    case 'drop_index':
+      return runIndexStatement(session, request, statement, text);
     case 'select':
     case 'insert':
     case 'update':

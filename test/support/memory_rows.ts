@@ -112,7 +112,9 @@ export class MemoryRows implements Rows {
       for (const [index, value] of cells.entries()) {
         if (value === undefined) continue;
         this.writes++;
-        this.put(partition, clustering ?? [], index, { value, timestamp, ttl });
+        if (value === null) throw new TypeError('deletions are not kept in memory');
+        const bytes = Buffer.from(value as Buffer);
+        this.put(partition, clustering ?? [], index, { value: bytes, timestamp, ttl });
       }
     }
   }

@@ -4,6 +4,7 @@ import type { Snapshot } from '../../schema/index.ts';
 import type { ColumnSpec } from '../../wire/index.ts';
 import { keyspaceProperties, propertiesText } from '../custom_properties.ts';
 import { HIDDEN_KEYSPACE, isHiddenName } from '../hidden.ts';
+import { indexNamed, indexText } from '../index_rows.ts';
 import { logicalTableText } from './table_text.ts';
 import { logicalTypeStatement } from './type_text.ts';
 
@@ -54,6 +55,10 @@ function logicalText(
   if (kind === 'table') {
     const table = snapshot.table(keyspace, name);
     return table?.kind === 'encrypted' ? logicalTableText(script, table) : script;
+  }
+  if (kind === 'index') {
+    const found = indexNamed(snapshot, keyspace, name);
+    return found === undefined ? script : indexText(found.table, found.index);
   }
   if (kind === 'type') {
     const udt = snapshot.udt(keyspace, name);

@@ -53,6 +53,7 @@ const keys: TableCipherKeys = {
   keyDek,
   cellDek,
   cellDekByEpoch: (epoch) => (epoch === cellDek.epoch ? cellDek : undefined),
+  indexDek: () => undefined,
 };
 const ordered = vectors.ordered[0] as Vectors['ordered'][number];
 const contexts = {
