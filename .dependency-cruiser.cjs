@@ -4,6 +4,7 @@ const MAY_IMPORT = {
   errors: ['util'],
   cql: ['errors', 'util'],
   values: ['cql', 'errors', 'util'],
+  functions: ['values', 'cql', 'errors', 'util'],
   wire: ['values', 'errors', 'util'],
   crypto: ['errors', 'util'],
   config: ['errors', 'util'],
@@ -15,7 +16,7 @@ const MAY_IMPORT = {
   keys: ['kms', 'schema', 'crypto', 'observability', 'errors', 'util'],
   upstream: ['audit', 'schema', 'wire', 'values', 'observability', 'errors', 'util'],
   system: ['schema', 'cql', 'values', 'wire', 'errors', 'util'],
-  encryption: ['schema', 'keys', 'crypto', 'cql', 'values', 'wire', 'errors', 'util'],
+  encryption: ['functions', 'schema', 'keys', 'crypto', 'cql', 'values', 'wire', 'errors', 'util'],
   rotation: [
     'encryption',
     'upstream',
@@ -28,6 +29,7 @@ const MAY_IMPORT = {
   ],
   indexing: ['rotation', 'encryption', 'upstream', 'keys', 'schema', 'crypto', 'errors', 'util'],
   proxy: [
+    'functions',
     'system',
     'encryption',
     'upstream',
@@ -50,7 +52,7 @@ const MAY_IMPORT = {
 // Types and tables of other folders' contracts that have no index.ts of their own to come through.
 const CONTRACTS = 'src/values/cql_type\\.ts|src/cql/ast\\.ts';
 
-const CORE = ['wire', 'cql', 'values', 'crypto', 'encryption', 'schema', 'system'];
+const CORE = ['wire', 'cql', 'values', 'functions', 'crypto', 'encryption', 'schema', 'system'];
 const IO =
   '^(node:)?(net|tls|dns|http|https|http2|fs|fs/promises|timers|timers/promises|child_process|worker_threads|dgram)$';
 

@@ -20,11 +20,18 @@ export {
   bindSelect,
   int32,
   limitMarkers,
-  planSelect,
   sealRead,
   storedRead,
 } from './select_plan.ts';
 export type { BoundSelect, SealedRead, SelectPlan, StoredRead } from './select_plan.ts';
+export { planAnySelect } from './plan_any_select.ts';
+export {
+  evaluatedSpecs,
+  type EvaluatedPlan,
+} from './evaluate/evaluated_plan.ts';
+export type { PartitionMark } from './evaluate/partition_tracker.ts';
+export { bindEvaluated, sortAnswer } from './evaluate/sinks.ts';
+export type { BoundEvaluation, Sink } from './evaluate/sinks.ts';
 export { openRows, roleOf, storedRow } from './stored_result.ts';
 export type { KnownKeys, OpenedRows, Row, StoredRole } from './stored_result.ts';
 export { blindIndexes, blindValue, lacksIndexKeys, storedBlind } from './blind_columns.ts';

@@ -6,16 +6,20 @@ import {
   type ProxyError,
 } from '../errors/index.ts';
 import type { ColumnEntry, TableEntry } from '../schema/index.ts';
-import { native, splitList, splitTuple } from '../values/index.ts';
+import { isMultiCell, native, splitList, splitTuple } from '../values/index.ts';
 import type { CqlType, TupleType } from '../values/index.ts';
 import { UNSET } from '../wire/index.ts';
 import type { Receiver } from './markers.ts';
 import { requireColumn, tableName } from './table_columns.ts';
+import { containsReceiver, elementReceivers, refuseRelation } from './collection_relations.ts';
 import { compileTerm } from './terms.ts';
 import type { TermContext, TermScope, TermSource } from './terms.ts';
 
-/** Gives the logical values of one relation: one row of components for each value of an IN. */
-export type TupleSource = (context: TermContext) => (Uint8Array | null)[][];
+/**
+ * Gives the logical values of one relation: one row of components for each value of an IN.
+ * @param isFilter rows are tested one by one: null and unset are other errors then, as in Cassandra
+ */
+export type TupleSource = (context: TermContext, isFilter?: boolean) => (Uint8Array | null)[][];
 
 /** What a WHERE clause says of one or several key columns. */
 export interface KeyRestriction {
@@ -37,15 +41,34 @@ export interface TokenRestriction {
     | { readonly kind: 'key'; readonly sources: readonly TermSource[] };
 }
 
+/** A restriction on a column outside the primary key, or on a part of a column: Cassandra cannot evaluate it on ciphertext. */
+export type FilterRestriction =
+  | { readonly kind: 'compare'; readonly restriction: KeyRestriction }
+  | {
+      readonly kind: 'contains' | 'contains_key';
+      readonly column: ColumnEntry;
+      readonly value: TermSource;
+    }
+  | {
+      readonly kind: 'entry';
+      readonly column: ColumnEntry;
+      readonly key: TermSource;
+      readonly value: TermSource;
+    };
+
 /** A WHERE clause, taken apart. */
 export interface Restrictions {
   readonly partition: readonly KeyRestriction[];
   readonly clustering: readonly KeyRestriction[];
   readonly token: readonly TokenRestriction[];
+  /** What only the proxy can evaluate, row by row. */
+  readonly filters: readonly FilterRestriction[];
   /** The clause as Cassandra would see it on the stored table, for its own validation; empty without WHERE. */
   readonly validationText: string;
-  /** Why the proxy cannot run the clause although it parses; raised after Cassandra had its say. */
+  /** Why Cassandra cannot run the clause on ciphertext although it parses; raised after it had its say. */
   readonly refusal: ProxyError | undefined;
+  /** The refusal of what the proxy cannot evaluate either. */
+  readonly unsupported: ProxyError | undefined;
 }
 
 const INT = native('int');
@@ -60,48 +83,69 @@ export function analyseWhere(
   const partition: KeyRestriction[] = [];
   const clustering: KeyRestriction[] = [];
   const token: TokenRestriction[] = [];
+  const filters: FilterRestriction[] = [];
   const texts: string[] = [];
-  let refusal: ProxyError | undefined;
+  /** Columns that were restricted by CONTAINS, CONTAINS KEY or an element. */
+  const byElement = new Set<ColumnEntry>();
+  let unsupported: ProxyError | undefined;
   const place = (restriction: KeyRestriction): void => {
     const kinds = new Set(restriction.columns.map((column) => column.kind));
     if (kinds.size === 1 && kinds.has('clustering')) clustering.push(restriction);
     else if (kinds.size === 1 && kinds.has('partition') && !restriction.multiColumn) {
       partition.push(restriction);
-    } else refusal ??= filteringRefusal(table);
+    } else if (!restriction.multiColumn) filters.push({ kind: 'compare', restriction });
+    else unsupported ??= filteringRefusal(table);
+  };
+  // For Cassandra's eyes the restriction of an element is one of the whole column: only the proxy knows the type.
+  const elementText = (column: ColumnEntry): void => {
+    const operator = isMultiCell(column.type) ? 'CONTAINS' : '=';
+    if (!byElement.has(column)) texts.push(`${quoteIdentifier(column.name)} ${operator} ?`);
+    byElement.add(column);
+  };
+  const valueText = (column: ColumnEntry, text: string): void => {
+    if (byElement.has(column)) {
+      throw new InvalidRequestError(
+        `Collection column ${column.name} can only be restricted by CONTAINS, CONTAINS KEY, or map-entry equality`,
+      );
+    }
+    texts.push(text);
   };
   for (const relation of relations) {
     switch (relation.kind) {
       case 'comparison': {
         const column = requireColumn(table, relation.column);
-        const name = quoteIdentifier(column.name);
-        texts.push(`${name} ${relation.operator} ?`);
-        if (
-          relation.operator === 'LIKE' ||
-          relation.operator === 'CONTAINS' ||
-          relation.operator === 'CONTAINS KEY'
-        ) {
-          refusal ??= filteringRefusal(table);
-          compileTerm(relation.value, elementReceiver(table, column, relation.operator), scope);
+        const { operator } = relation;
+        refuseRelation(column, operator);
+        if (operator === 'CONTAINS' || operator === 'CONTAINS KEY') {
+          const isKey = operator === 'CONTAINS KEY';
+          elementText(column);
+          filters.push({
+            kind: isKey ? 'contains_key' : 'contains',
+            column,
+            value: compileTerm(relation.value, containsReceiver(table, column, isKey), scope),
+          });
           break;
         }
+        valueText(column, `${quoteIdentifier(column.name)} ${operator} ?`);
         const source = compileTerm(relation.value, receiverOf(table, column, true), scope);
-        if (relation.operator === '!=') {
-          refusal ??= filteringRefusal(table);
+        if (operator === '!=' || operator === 'LIKE') {
+          unsupported ??= filteringRefusal(table);
           break;
         }
         place({
           columns: [column],
-          operator: relation.operator,
-          values: (context) => [[keyValue(source, context, column)]],
+          operator,
+          values: (context, isFilter) => [[keyValue(source, context, column, isFilter)]],
           multiColumn: false,
         });
         break;
       }
       case 'in': {
         const column = requireColumn(table, relation.column);
+        refuseRelation(column, 'IN');
         // IN of one value is `=`, in Cassandra too.
         const isEquality = !isMarker(relation.values) && relation.values.length === 1;
-        texts.push(`${quoteIdentifier(column.name)} ${isEquality ? '=' : 'IN'} ?`);
+        valueText(column, `${quoteIdentifier(column.name)} ${isEquality ? '=' : 'IN'} ?`);
         place({
           columns: [column],
           operator: isEquality ? '=' : 'IN',
@@ -115,13 +159,13 @@ export function analyseWhere(
         texts.push(`(${names(columns)}) ${relation.operator} (${marks(columns.length)})`);
         const source = tupleValue(relation.value, table, columns, scope);
         if (relation.operator === '!=') {
-          refusal ??= filteringRefusal(table);
+          unsupported ??= filteringRefusal(table);
           break;
         }
         place({
           columns,
           operator: relation.operator,
-          values: (context) => [source(context)],
+          values: (context, isFilter) => [source(context, isFilter)],
           multiColumn: true,
         });
         break;
@@ -142,7 +186,7 @@ export function analyseWhere(
         texts.push(`token(${names(columns)}) ${relation.operator} ?`);
         const value = tokenValue(relation.value, table, scope);
         if (relation.operator === '!=') {
-          refusal ??= filteringRefusal(table);
+          unsupported ??= filteringRefusal(table);
           break;
         }
         token.push({ operator: relation.operator, value });
@@ -150,12 +194,18 @@ export function analyseWhere(
       }
       case 'is_not_null':
         texts.push(`${quoteIdentifier(requireColumn(table, relation.column).name)} IS NOT NULL`);
-        refusal ??= filteringRefusal(table);
+        unsupported ??= filteringRefusal(table);
         break;
       case 'element': {
         const column = requireColumn(table, relation.column);
-        texts.push(`${quoteIdentifier(column.name)}[?] ${relation.operator} ?`);
-        refusal ??= filteringRefusal(table);
+        const receivers = elementReceivers(table, column, relation.operator);
+        elementText(column);
+        filters.push({
+          kind: 'entry',
+          column,
+          key: compileTerm(relation.key, receivers.key, scope),
+          value: compileTerm(relation.value, receivers.value, scope),
+        });
         break;
       }
     }
@@ -164,8 +214,10 @@ export function analyseWhere(
     partition,
     clustering,
     token,
+    filters,
     validationText: texts.length === 0 ? '' : ` WHERE ${texts.join(' AND ')}`,
-    refusal,
+    refusal: unsupported ?? (filters.length > 0 ? filteringRefusal(table) : undefined),
+    unsupported,
   };
 }
 
@@ -200,32 +252,25 @@ function receiverOf(
     : base;
 }
 
-function elementReceiver(table: TableEntry, column: ColumnEntry, operator: string): Receiver {
-  const { type } = column;
-  const element =
-    type.kind === 'map'
-      ? operator === 'CONTAINS KEY'
-        ? type.key
-        : type.value
-      : type.kind === 'list' || type.kind === 'set'
-        ? type.element
-        : type;
-  return {
-    keyspace: table.keyspace,
-    table: table.name,
-    name: operator === 'CONTAINS KEY' ? `key(${column.name})` : `value(${column.name})`,
-    type: element,
-  };
-}
-
-/** Value of one key column; null and unset are Cassandra's errors. */
-function keyValue(source: TermSource, context: TermContext, column: ColumnEntry): Uint8Array {
+/** Value of one restricted column; null and unset are Cassandra's errors. */
+function keyValue(
+  source: TermSource,
+  context: TermContext,
+  column: ColumnEntry,
+  isFilter = false,
+): Uint8Array {
   const value = source(context);
   if (value === null) {
-    throw new InvalidRequestError(`Invalid null value in condition for column ${column.name}`);
+    throw new InvalidRequestError(
+      isFilter
+        ? `Unsupported null value for column ${column.name}`
+        : `Invalid null value in condition for column ${column.name}`,
+    );
   }
   if (value === UNSET) {
-    throw new InvalidRequestError(`Invalid unset value for column ${column.name}`);
+    throw new InvalidRequestError(
+      `${isFilter ? 'Unsupported' : 'Invalid'} unset value for column ${column.name}`,
+    );
   }
   return value;
 }
@@ -256,7 +301,8 @@ function inValues(
     };
   }
   const sources = values.map((value) => compileTerm(value, receiverOf(table, column, true), scope));
-  return (context) => sources.map((source) => [keyValue(source, context, column)]);
+  return (context, isFilter) =>
+    sources.map((source) => [keyValue(source, context, column, isFilter)]);
 }
 
 function isMarker(values: readonly Expression[] | BindMarker): values is BindMarker {
@@ -274,7 +320,7 @@ function tupleValue(
   columns: readonly ColumnEntry[],
   scope: TermScope,
   name = `(${columns.map((column) => column.name).join(',')})`,
-): (context: TermContext) => (Uint8Array | null)[] {
+): (context: TermContext, isFilter?: boolean) => (Uint8Array | null)[] {
   if (value.kind === 'tuple') {
     if (value.items.length !== columns.length) {
       throw new InvalidRequestError(
@@ -285,8 +331,10 @@ function tupleValue(
       const column = columns[index] as ColumnEntry;
       return compileTerm(item, receiverOf(table, column, false), scope);
     });
-    return (context) =>
-      sources.map((source, index) => keyValue(source, context, columns[index] as ColumnEntry));
+    return (context, isFilter) =>
+      sources.map((source, index) =>
+        keyValue(source, context, columns[index] as ColumnEntry, isFilter),
+      );
   }
   const type = tupleType(columns);
   const source = compileTerm(

@@ -35,7 +35,7 @@ import type { TermContext, TermScope } from './terms.ts';
 import { typeResolver } from './type_resolver.ts';
 
 /** One column the client sees. `spec.name` of a selector that is no column is filled in from Cassandra's own answer. */
-interface VisibleColumn {
+export interface VisibleColumn {
   readonly text: string;
   readonly spec: ColumnSpec;
   readonly role: StoredRole;
@@ -79,85 +79,71 @@ const WIDTHS: Readonly<
   ttl: { type: native('int'), width: 4 },
 };
 
-/** Plans a SELECT. @throws InvalidRequestError, UnsupportedStatementError. */
-export function planSelect(
-  statement: SelectStatement,
-  table: TableEntry,
-  snapshot: Snapshot,
-  markers: MarkerRegistry,
-): SelectPlan {
-  const scope: TermScope = { markers, types: typeResolver(snapshot, table.keyspace) };
-  let refusal = statementRefusal(statement, table);
-  const columns =
-    statement.selectors === undefined
-      ? table.allColumns.map((column) => columnSelector(table, column, undefined))
-      : statement.selectors.flatMap((selector) => {
-          const planned = planSelector(selector, table);
-          if (planned === undefined) {
-            refusal ??= new UnsupportedStatementError(
-              `this selector is not supported by the proxy on the encrypted table ${tableName(table)}: only columns, count(*), writetime(), ttl() and token() are (see docs/compatibility.md)`,
-            );
-            return [];
-          }
-          return [planned];
-        });
-  if (refusal !== undefined && columns.length === 0) throw refusal;
-  const restrictions = analyseWhere(statement.where, table, scope);
-  refusal ??= restrictions.refusal;
-  const perPartitionLimit = compileLimit(
-    statement.perPartitionLimit,
-    '[per_partition_limit]',
-    table,
-    scope,
-  );
-  const limit = compileLimit(statement.limit, '[limit]', table, scope);
-  const orderBy = statement.orderBy.map((order) => ({
-    column: requireColumn(table, order.column),
-    descending: order.direction === 'desc',
-  }));
-  const partitionRestricted = table.partitionKey.every((column) =>
+/** What a read of stored rows is made of. */
+export interface ReadForm {
+  readonly table: TableEntry;
+  readonly columns: readonly VisibleColumn[];
+  readonly distinct: boolean;
+  readonly restrictions: Restrictions;
+  readonly mode: ReadMode;
+  readonly orderBy: SelectPlan['orderBy'];
+  readonly limit: SelectPlan['limit'];
+  readonly perPartitionLimit: SelectPlan['perPartitionLimit'];
+  readonly allowFiltering: boolean;
+  /** Read the clustering even if no column needs it: the reader must know where it is. */
+  readonly withKey?: boolean;
+}
+
+/** How the partitions of a WHERE clause are found. */
+export function readMode(table: TableEntry, restrictions: Restrictions): ReadMode {
+  const isRestricted = table.partitionKey.every((column) =>
     restrictions.partition.some(
       (r) => r.columns[0] === column && (r.operator === '=' || r.operator === 'IN'),
     ),
   );
-  const mode: ReadMode = partitionRestricted ? 'partitions' : 'scan';
-  if (
-    mode === 'scan' &&
-    (restrictions.clustering.length > 0 || restrictions.partition.length > 0)
-  ) {
-    refusal ??= new UnsupportedStatementError(
-      `restrictions on key columns across partitions (ALLOW FILTERING) are not supported by the proxy on the encrypted table ${tableName(table)} (see docs/compatibility.md)`,
-    );
-  }
-  if (mode === 'partitions' && restrictions.token.length > 0) {
-    refusal ??= new UnsupportedStatementError(
-      `token() together with a partition key is not supported by the proxy on the encrypted table ${tableName(table)}`,
-    );
-  }
+  return isRestricted ? 'partitions' : 'scan';
+}
+
+/** The columns of ORDER BY. @throws InvalidRequestError for an unknown column. */
+export function orderColumns(statement: SelectStatement, table: TableEntry): SelectPlan['orderBy'] {
+  return statement.orderBy.map((order) => ({
+    column: requireColumn(table, order.column),
+    descending: order.direction === 'desc',
+  }));
+}
+
+/** The clauses behind WHERE; every value is a marker. */
+export function tailText(
+  form: Pick<ReadForm, 'orderBy' | 'perPartitionLimit' | 'limit' | 'allowFiltering'>,
+): string {
+  const { orderBy, perPartitionLimit, limit, allowFiltering } = form;
+  const order = orderBy.map(
+    ({ column, descending }) => `${quoteIdentifier(column.name)} ${descending ? 'DESC' : 'ASC'}`,
+  );
+  return `${order.length === 0 ? '' : ` ORDER BY ${order.join(', ')}`}${perPartitionLimit === undefined ? '' : ' PER PARTITION LIMIT ?'}${limit === undefined ? '' : ' LIMIT ?'}${allowFiltering ? ' ALLOW FILTERING' : ''}`;
+}
+
+/** Plans the read of stored rows; nobody judges it. */
+export function planRead(form: ReadForm): SelectPlan {
+  const { table, columns, restrictions, mode } = form;
   const fullClustering =
     table.clustering.length > 0 &&
     table.clustering.every((column) =>
       restrictions.clustering.some((r) => r.operator === '=' && r.columns.includes(column)),
     );
-  const hidden = statement.distinct
+  const hidden = form.distinct
     ? []
-    : hiddenSelectors(table, columns, mode, fullClustering, restrictions);
-  const selection = columns.map((column) => column.text);
-  const from = ` FROM ${quoteIdentifier(table.keyspace)}.${quoteIdentifier(table.name)}`;
-  const order =
-    orderBy.length === 0
-      ? ''
-      : ` ORDER BY ${orderBy.map(({ column, descending }) => `${quoteIdentifier(column.name)} ${descending ? 'DESC' : 'ASC'}`).join(', ')}`;
-  const tail = `${order}${perPartitionLimit === undefined ? '' : ' PER PARTITION LIMIT ?'}${limit === undefined ? '' : ' LIMIT ?'}`;
-  const head = `SELECT ${statement.distinct ? 'DISTINCT ' : ''}`;
-  const clientSelection =
-    statement.selectors === undefined && !statement.distinct ? '*' : selection.join(', ');
+    : hiddenSelectors(form, fullClustering);
+  const selection = [
+    ...columns.map((column) => column.text),
+    ...hidden.map((column) => quoteIdentifier(column.name)),
+  ];
   return {
     kind: 'select',
     table,
-    validationText: `${head}${clientSelection}${from}${restrictions.validationText}${tail}${statement.allowFiltering ? ' ALLOW FILTERING' : ''}`,
-    refusal,
-    storedText: `${head}${[...selection, ...hidden.map((column) => quoteIdentifier(column.name))].join(', ')}${from}${storedWhere(table, mode, restrictions)}${tail}${statement.allowFiltering ? ' ALLOW FILTERING' : ''}`,
+    validationText: '',
+    refusal: undefined,
+    storedText: `SELECT ${form.distinct ? 'DISTINCT ' : ''}${selection.join(', ')}${fromText(table)}${storedWhere(table, mode, restrictions)}${tailText(form)}`,
     mode,
     hasPartitionIn: restrictions.partition.some((r) => r.operator === 'IN'),
     columns,
@@ -166,27 +152,101 @@ export function planSelect(
       ...hidden.map((column) => roleOf(table, column)),
     ],
     counts: columns.flatMap((column, index) => (column.text === 'count(*)' ? [index] : [])),
-    orderBy,
-    limit,
-    perPartitionLimit,
+    orderBy: form.orderBy,
+    limit: form.limit,
+    perPartitionLimit: form.perPartitionLimit,
     restrictions,
     fullClustering,
   };
 }
 
-function statementRefusal(statement: SelectStatement, table: TableEntry): ProxyError | undefined {
-  const refuse = (what: string): ProxyError =>
-    new UnsupportedStatementError(
-      `${what} is not supported by the proxy on the encrypted table ${tableName(table)} (see docs/compatibility.md)`,
-    );
-  if (statement.json) return refuse('SELECT JSON');
-  if (statement.groupBy.length > 0) return refuse('GROUP BY');
-  if (statement.orderBy.some((order) => order.annOf !== undefined))
-    return refuse('ORDER BY … ANN OF');
-  return undefined;
+/** ` FROM` and the table. */
+export function fromText(table: TableEntry): string {
+  return ` FROM ${quoteIdentifier(table.keyspace)}.${quoteIdentifier(table.name)}`;
 }
 
-function columnSelector(
+/**
+ * Plans a SELECT that Cassandra can run on stored rows; one that it cannot has a refusal, or no plan where not even its
+ * selectors are ones that Cassandra evaluates.
+ * @throws InvalidRequestError, UnsupportedStatementError.
+ */
+export function planSelect(
+  statement: SelectStatement,
+  table: TableEntry,
+  snapshot: Snapshot,
+  markers: MarkerRegistry,
+): SelectPlan | undefined {
+  const scope: TermScope = { markers, types: typeResolver(snapshot, table.keyspace) };
+  if (statement.json || statement.groupBy.length > 0) return undefined;
+  const columns: VisibleColumn[] = [];
+  if (statement.selectors === undefined) {
+    columns.push(...table.allColumns.map((column) => columnSelector(table, column, undefined)));
+  }
+  for (const selector of statement.selectors ?? []) {
+    const planned = planSelector(selector, table);
+    if (planned === undefined) return undefined;
+    columns.push(planned);
+  }
+  const restrictions = analyseWhere(statement.where, table, scope);
+  let { refusal } = restrictions;
+  if (statement.orderBy.some((order) => order.annOf !== undefined)) {
+    refusal = annRefusal(table);
+  }
+  const perPartitionLimit = compileLimit(
+    statement.perPartitionLimit,
+    '[per_partition_limit]',
+    table,
+    scope,
+  );
+  const limit = compileLimit(statement.limit, '[limit]', table, scope);
+  const mode = readMode(table, restrictions);
+  if (
+    mode === 'scan' &&
+    (restrictions.clustering.length > 0 || restrictions.partition.length > 0)
+  ) {
+    refusal ??= new UnsupportedStatementError(
+      `restrictions on key columns across partitions of the encrypted table ${tableName(table)} are not Cassandra's to evaluate`,
+    );
+  }
+  if (mode === 'partitions' && restrictions.token.length > 0) refusal ??= tokenRefusal(table);
+  const form: ReadForm = {
+    table,
+    columns,
+    distinct: statement.distinct,
+    restrictions,
+    mode,
+    orderBy: orderColumns(statement, table),
+    limit,
+    perPartitionLimit,
+    allowFiltering: statement.allowFiltering,
+  };
+  const clientSelection =
+    statement.selectors === undefined && !statement.distinct
+      ? '*'
+      : columns.map((column) => column.text).join(', ');
+  return {
+    ...planRead(form),
+    validationText: `SELECT ${statement.distinct ? 'DISTINCT ' : ''}${clientSelection}${fromText(table)}${restrictions.validationText}${tailText(form)}`,
+    refusal,
+  };
+}
+
+/** ORDER BY … ANN OF: ciphertext has no distance. */
+export function annRefusal(table: TableEntry): ProxyError {
+  return new UnsupportedStatementError(
+    `ORDER BY … ANN OF is not supported by the proxy on the encrypted table ${tableName(table)} (see docs/compatibility.md)`,
+  );
+}
+
+/** A token beside the key that it is the token of. */
+export function tokenRefusal(table: TableEntry): ProxyError {
+  return new UnsupportedStatementError(
+    `token() together with a partition key is not supported by the proxy on the encrypted table ${tableName(table)}`,
+  );
+}
+
+/** A column as it is stored. */
+export function columnSelector(
   table: TableEntry,
   column: ColumnEntry,
   alias: string | undefined,
@@ -204,8 +264,8 @@ function columnSelector(
   };
 }
 
-/** Plans one selector; `undefined` for one the proxy cannot evaluate. @throws InvalidRequestError for unknown columns. */
-function planSelector(selector: Selector, table: TableEntry): VisibleColumn | undefined {
+/** Plans one selector; `undefined` for one that Cassandra cannot evaluate on stored rows. @throws InvalidRequestError for unknown columns. */
+export function planSelector(selector: Selector, table: TableEntry): VisibleColumn | undefined {
   const { expression } = selector;
   const alias = selector.alias?.text;
   const plain = (text: string, type: CqlType, width: number): VisibleColumn => ({
@@ -247,15 +307,11 @@ function columnOf(expression: Expression, table: TableEntry): string | undefined
 }
 
 /** Key columns to read beside what the client asked for: a cell opens only with the key of its row. */
-function hiddenSelectors(
-  table: TableEntry,
-  columns: readonly VisibleColumn[],
-  mode: ReadMode,
-  fullClustering: boolean,
-  restrictions: Restrictions,
-): ColumnEntry[] {
+function hiddenSelectors(form: ReadForm, fullClustering: boolean): ColumnEntry[] {
+  const { table, columns, mode, restrictions } = form;
+  const withKey = form.withKey === true;
   const roles = columns.map((column) => column.role);
-  if (roles.every((role) => role.kind === 'plain')) return [];
+  if (!withKey && roles.every((role) => role.kind === 'plain')) return [];
   const has = (column: ColumnEntry): boolean =>
     roles.some(
       (role) =>
@@ -264,7 +320,7 @@ function hiddenSelectors(
   const hidden: ColumnEntry[] = [];
   if (mode === 'scan') hidden.push(...table.partitionKey.filter((column) => !has(column)));
   const needsRow = roles.some((role) => role.kind === 'regular' || role.kind === 'clustering');
-  if (!fullClustering && (needsRow || restrictions.clustering.length > 0)) {
+  if (!fullClustering && (withKey || needsRow || restrictions.clustering.length > 0)) {
     hidden.push(...table.clustering.filter((column) => !has(column)));
   }
   return hidden;

@@ -7,7 +7,7 @@ import type {
   SelectStatement,
   Statement,
 } from '../cql/index.ts';
-import { MarkerRegistry, planSelect, planWrite } from '../encryption/index.ts';
+import { evaluatedSpecs, MarkerRegistry, planAnySelect, planWrite } from '../encryption/index.ts';
 import type { WritePlan } from '../encryption/index.ts';
 import {
   InvalidRequestError,
@@ -21,6 +21,7 @@ import { planVirtualSelect } from '../system/index.ts';
 import type { PlannedSelect } from '../system/index.ts';
 import { native } from '../values/index.ts';
 import type { ColumnSpec } from '../wire/index.ts';
+import type { CompiledEvaluation } from './run_evaluated.ts';
 import type { CompiledSelect } from './run_select.ts';
 import type { Session } from './session.ts';
 import type { StoredPrepared } from './stored_statements.ts';
@@ -28,6 +29,7 @@ import type { StoredPrepared } from './stored_statements.ts';
 /** A statement ready to run. */
 export type Compiled =
   | (CompiledSelect & Variables)
+  | (CompiledEvaluation & Variables)
   | ({ readonly kind: 'write'; readonly plan: WritePlan } & Variables)
   | ({
       readonly kind: 'batch';
@@ -122,9 +124,17 @@ async function compileSelect(
   if (table.kind === 'plain') return { kind: 'forward', keyspace, prepared: undefined };
   requireEncrypted(table);
   const markers = new MarkerRegistry(parsed.bindMarkers);
-  const plan = planSelect(statement, table, snapshot, markers);
+  const plan = planAnySelect(statement, table, snapshot, markers);
   const variables = markers.specs();
   const prepared = await judge(session, plan, variables === undefined);
+  const bound = {
+    variables: variables ?? [],
+    partitionKeyIndices: markers.partitionKeyIndices(table.partitionKey.length),
+  };
+  if (plan.kind === 'evaluated') {
+    const resultColumns = evaluatedSpecs(plan, parsed.constants);
+    return { kind: 'evaluated', plan, resultColumns, ...bound };
+  }
   return {
     kind: 'select',
     plan,
@@ -133,8 +143,7 @@ async function compileSelect(
         ? { ...column.spec, name: prepared.resultColumns[index]?.name ?? column.spec.name }
         : column.spec,
     ),
-    variables: variables ?? [],
-    partitionKeyIndices: markers.partitionKeyIndices(table.partitionKey.length),
+    ...bound,
   };
 }
 

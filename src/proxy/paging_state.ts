@@ -18,12 +18,16 @@ const MAX_AGE_MS = 24 * 3600 * 1000;
 
 const FORMAT = 1;
 
+/** Positions of reads that the proxy evaluates. */
+export const EVALUATED_FORMAT = 2;
+
 /** What a paging state is bound to: another statement, table or protocol version cannot use it. */
 export function pagingBinding(
   version: number,
   keyspace: string,
   text: string,
   tableId: Uint8Array,
+  format = FORMAT,
 ): Uint8Array[] {
   const statement = createHash('sha256');
   for (const part of [keyspace, text]) {
@@ -31,7 +35,7 @@ export function pagingBinding(
     length.writeUInt32BE(Buffer.byteLength(part));
     statement.update(length).update(part);
   }
-  return [Buffer.from([FORMAT, version]), statement.digest(), Buffer.from(tableId)];
+  return [Buffer.from([format, version]), statement.digest(), Buffer.from(tableId)];
 }
 
 /** Encrypts a position; clients cannot read or change it. */
@@ -42,13 +46,24 @@ export function sealPagingState(
   nowMs: number,
 ): Buffer {
   const upstream = position.upstream;
-  const plain = Buffer.alloc(17 + (upstream?.length ?? 0));
-  plain.writeBigUInt64BE(BigInt(nowMs), 0);
-  plain.writeUInt32BE(position.partition, 8);
-  plain.writeInt32BE(position.remaining ?? -1, 12);
-  plain.writeUInt8(upstream === undefined ? 0 : 1, 16);
-  if (upstream !== undefined) upstream.copy(plain, 17);
-  return Buffer.from(pagingSeal(key, binding, plain));
+  const plain = Buffer.alloc(9 + (upstream?.length ?? 0));
+  plain.writeUInt32BE(position.partition, 0);
+  plain.writeInt32BE(position.remaining ?? -1, 4);
+  plain.writeUInt8(upstream === undefined ? 0 : 1, 8);
+  if (upstream !== undefined) upstream.copy(plain, 9);
+  return sealPosition(key, binding, plain, nowMs);
+}
+
+/** Encrypts the bytes of a position, with the time. */
+export function sealPosition(
+  key: SivKey,
+  binding: readonly Uint8Array[],
+  position: Uint8Array,
+  nowMs: number,
+): Buffer {
+  const time = Buffer.alloc(8);
+  time.writeBigUInt64BE(BigInt(nowMs), 0);
+  return Buffer.from(pagingSeal(key, binding, Buffer.concat([time, position])));
 }
 
 /** @throws InvalidRequestError (a PROTOCOL ERROR to the client, as in Cassandra) for a state that is not of this statement, altered or too old. */
@@ -58,19 +73,32 @@ export function openPagingState(
   state: Uint8Array,
   nowMs: number,
 ): PagingPosition {
-  const opened = pagingOpen(key, binding, state);
-  if (opened.length < 17) throw invalid();
-  const plain = Buffer.from(opened.buffer, opened.byteOffset, opened.length);
-  const ageMs = nowMs - Number(plain.readBigUInt64BE(0));
-  if (ageMs > MAX_AGE_MS || ageMs < -MAX_AGE_MS) throw invalid();
-  const remaining = plain.readInt32BE(12);
+  const plain = openPosition(key, binding, state, nowMs);
+  if (plain.length < 9) throw invalidPagingState();
+  const remaining = plain.readInt32BE(4);
   return {
-    partition: plain.readUInt32BE(8),
+    partition: plain.readUInt32BE(0),
     remaining: remaining < 0 ? undefined : remaining,
-    upstream: plain.readUInt8(16) === 0 ? undefined : plain.subarray(17),
+    upstream: plain.readUInt8(8) === 0 ? undefined : plain.subarray(9),
   };
 }
 
-function invalid(): InvalidRequestError {
+/** The bytes of {@link sealPosition}; errors as of {@link openPagingState}. */
+export function openPosition(
+  key: SivKey,
+  binding: readonly Uint8Array[],
+  state: Uint8Array,
+  nowMs: number,
+): Buffer {
+  const opened = pagingOpen(key, binding, state);
+  if (opened.length < 8) throw invalidPagingState();
+  const plain = Buffer.from(opened.buffer, opened.byteOffset, opened.length);
+  const ageMs = nowMs - Number(plain.readBigUInt64BE(0));
+  if (ageMs > MAX_AGE_MS || ageMs < -MAX_AGE_MS) throw invalidPagingState();
+  return plain.subarray(8);
+}
+
+/** Cassandra's answer to a paging state that it does not know. */
+export function invalidPagingState(): InvalidRequestError {
   return new InvalidRequestError('Invalid value for the paging state', CqlErrorCode.PROTOCOL_ERROR);
 }

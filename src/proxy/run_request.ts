@@ -25,6 +25,7 @@ import type { Compiled } from './compile.ts';
 import { result } from './reply.ts';
 import { requireRoleReader } from './role_reader.ts';
 import type { Reply } from './reply.ts';
+import { runEvaluated } from './run_evaluated.ts';
 import { runSelect } from './run_select.ts';
 import { runStatement } from './run_statement.ts';
 import { StalePlanError } from './run_stored.ts';
@@ -229,6 +230,16 @@ async function run(
         execution.noMetadata,
         execution.text,
       );
+    case 'evaluated':
+      refusePageSizeZero(request.options);
+      return runEvaluated(
+        session,
+        request,
+        compiled,
+        termContext(session, compiled.variables, execution),
+        execution.noMetadata,
+        execution.text,
+      );
     case 'write':
       return runWrite(
         session,
@@ -418,6 +429,7 @@ function variablesOf(compiled: Compiled): readonly ColumnSpec[] {
 function resultColumnsOf(compiled: Compiled): readonly ColumnSpec[] {
   switch (compiled.kind) {
     case 'select':
+    case 'evaluated':
       return compiled.resultColumns;
     case 'virtual':
       return compiled.planned.resultColumns;
@@ -455,6 +467,8 @@ function kindOf(message: string, compiled: Compiled): string {
       return `${message}_system`;
     case 'statement':
       return `${message}_${compiled.statement.kind}`;
+    case 'evaluated':
+      return `${message}_select`;
     case 'select':
     case 'batch':
     case 'forward':

@@ -1,29 +1,15 @@
-import {
-  bindSelect,
-  limitMarkers,
-  openRows,
-  sealRead,
-  storedRead,
-  storedRow,
-} from '../encryption/index.ts';
-import type {
-  BoundSelect,
-  OpenedRows,
-  Row,
-  SelectPlan,
-  StoredRead,
-  TermContext,
-} from '../encryption/index.ts';
+import { bindSelect } from '../encryption/index.ts';
+import type { OpenedRows, Row, SelectPlan, StoredRead, TermContext } from '../encryption/index.ts';
 import { InvalidRequestError } from '../errors/index.ts';
 import { compareValues } from '../values/index.ts';
 import { RowsWriter } from '../wire/index.ts';
-import type { ColumnSpec, ResponsePrefix } from '../wire/index.ts';
-import { openStored } from './open_stored.ts';
+import type { ColumnSpec } from '../wire/index.ts';
 import { openPagingState, pagingBinding, sealPagingState } from './paging_state.ts';
 import type { PagingPosition } from './paging_state.ts';
+import { isPlain, mergePrefix, readPage, readPageRows, seal } from './read_stored.ts';
+import type { Page, Prefix, ReadJob } from './read_stored.ts';
 import { result } from './reply.ts';
 import type { Reply } from './reply.ts';
-import { executeStored, readCells, storedOptions, storedRows, tableKeys } from './run_stored.ts';
 import type { RequestContext, Session } from './session.ts';
 
 /** Cassandra's own warning; the reads of single partitions do not give it. */
@@ -44,23 +30,6 @@ export interface CompiledSelect {
   readonly resultColumns: readonly ColumnSpec[];
 }
 
-type Prefix = Omit<ResponsePrefix, 'body'>;
-
-/** Rows of one read: opened, or plain ones that were not encrypted. */
-interface Page {
-  readonly rows: OpenedRows | Row[];
-  readonly upstream: Buffer | undefined;
-  readonly prefix: Prefix;
-}
-
-/** What the reads of one request share. */
-interface ReadJob {
-  readonly session: Session;
-  readonly request: RequestContext;
-  readonly compiled: CompiledSelect;
-  readonly bound: BoundSelect;
-}
-
 /**
  * Runs a SELECT on an encrypted table.
  *
@@ -77,7 +46,7 @@ export async function runSelect(
 ): Promise<Reply> {
   const { plan } = compiled;
   const bound = bindSelect(plan, context);
-  const job: ReadJob = { session, request, compiled, bound };
+  const job: ReadJob = { session, request, bound };
   const { nowMs, pagingKey } = session.services;
   const binding =
     request.options.pageSize === undefined && request.options.pagingState === undefined
@@ -89,7 +58,7 @@ export async function runSelect(
       ? undefined
       : openPagingState(pagingKey, binding(), request.options.pagingState, nowMs());
   const isSplit = plan.hasPartitionIn || bound.partitions?.length === 0;
-  const answer = await (isSplit ? readPartitions(job, start) : readOne(job, start));
+  const answer = await (isSplit ? readPartitions(job, compiled.resultColumns, start) : readOne(job, start));
   const writer = new RowsWriter(
     {
       columns: compiled.resultColumns,
@@ -134,9 +103,13 @@ async function readOne(job: ReadJob, start: PagingPosition | undefined): Promise
 }
 
 /** `pk IN (…)`: one read a partition, in the order of the logical values, as Cassandra does. */
-async function readPartitions(job: ReadJob, start: PagingPosition | undefined): Promise<Answer> {
-  const { bound, request, compiled } = job;
-  const { plan } = compiled;
+async function readPartitions(
+  job: ReadJob,
+  resultColumns: readonly ColumnSpec[],
+  start: PagingPosition | undefined,
+): Promise<Answer> {
+  const { bound, request } = job;
+  const { plan } = bound;
   const { pageSize } = request.options;
   const paged = pageSize !== undefined && pageSize > 0;
   const ordered = plan.orderBy.length > 0;
@@ -216,7 +189,7 @@ async function readPartitions(job: ReadJob, start: PagingPosition | undefined): 
     return { rows: [aggregated(rows, plan)], next: undefined, prefix };
   }
   if (ordered) {
-    sortRows(rows, plan, compiled.resultColumns);
+    sortRows(rows, plan, resultColumns);
     return {
       rows: bound.limit === undefined ? rows : rows.slice(0, bound.limit),
       next: undefined,
@@ -224,97 +197,6 @@ async function readPartitions(job: ReadJob, start: PagingPosition | undefined): 
     };
   }
   return { rows, next, prefix };
-}
-
-async function seal(
-  job: ReadJob,
-  partitions: readonly (readonly Uint8Array[] | undefined)[],
-): Promise<StoredRead[]> {
-  const { bound, session } = job;
-  const acquired = tableKeys(session, bound.plan.table);
-  const keys = acquired instanceof Promise ? await acquired : acquired;
-  const { batch, queued } = await session.services.ticks.seal((sealing) =>
-    partitions.map((key) => sealRead(sealing, keys, bound, key)),
-  );
-  return queued.map((read) => storedRead(batch, read));
-}
-
-/** What one read asks for. */
-interface PageRequest {
-  readonly limit: number | undefined;
-  readonly pageSize: number | undefined;
-  readonly upstream: Buffer | undefined;
-  readonly flags: number;
-}
-
-/** {@link readPage} for rows that are counted, cut and sorted: as views. */
-async function readPageRows(
-  job: ReadJob,
-  read: StoredRead,
-  request: PageRequest,
-): Promise<Page & { readonly rows: Row[] }> {
-  const page = await readPage(job, read, request);
-  return { ...page, rows: isPlain(page.rows) ? page.rows : page.rows.rows() };
-}
-
-async function readPage(job: ReadJob, read: StoredRead, page: PageRequest): Promise<Page> {
-  const { session, request, compiled, bound } = job;
-  const { plan } = compiled;
-  const envelope = await executeStored(
-    session,
-    request,
-    plan.table,
-    read.text,
-    storedOptions(request.options, [...read.values, ...limitMarkers(bound, page.limit)], {
-      pageSize: page.pageSize,
-      pagingState: page.upstream,
-      skipMetadata: true,
-    }),
-    page.flags,
-  );
-  const { result: rows, prefix } = storedRows(envelope, session.version);
-  const cells = readCells(rows, plan.roles.length, plan.table);
-  if (plan.counts.length > 0 && cells.rowCount > 0) {
-    const only = storedRow(cells, 0);
-    if (isCountOfNothing(only, plan)) {
-      return {
-        rows: [only.slice(0, plan.columns.length)],
-        upstream: rows.metadata.pagingState,
-        prefix,
-      };
-    }
-  }
-  // Merging partitions by ORDER BY may need clustering columns that the client did not select.
-  const visible =
-    plan.hasPartitionIn && plan.orderBy.length > 0 ? plan.roles.length : plan.columns.length;
-  const queued = await openStored(session, plan.table, (batch, keys) =>
-    openRows(batch, keys, plan.table, plan.roles, visible, read.known, cells),
-  );
-  session.services.metrics.addCellsDecrypted(queued.cellCount);
-  return { rows: queued, upstream: rows.metadata.pagingState, prefix };
-}
-
-function isPlain<T>(rows: OpenedRows | T): rows is T {
-  return Array.isArray(rows);
-}
-
-function mergePrefix(into: { -readonly [K in keyof Prefix]: Prefix[K] }, prefix: Prefix): void {
-  if (prefix.tracingId !== undefined && into.tracingId === undefined) {
-    into.tracingId = prefix.tracingId;
-  }
-  if (prefix.customPayload !== undefined) into.customPayload = prefix.customPayload;
-  if (prefix.warnings !== undefined) {
-    into.warnings = [...new Set([...(into.warnings ?? []), ...prefix.warnings])];
-  }
-}
-
-/** Where there are no rows to count, Cassandra answers one of nulls: it has no key and is no row of the table. */
-function isCountOfNothing(cells: Row, plan: SelectPlan): boolean {
-  return cells.every((cell, index) =>
-    plan.counts.includes(index)
-      ? cell?.length === 8 && cell.every((byte) => byte === 0)
-      : cell === null,
-  );
 }
 
 /** One row of several: counts are added up, the other columns are those of the first row that was counted. */

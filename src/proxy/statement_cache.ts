@@ -77,7 +77,11 @@ export class StatementCache {
 
   /** Remembers the plan for a shape. Plans that belong to a connection or have no values are not worth it. */
   setLiteral(keyspace: string | undefined, shape: string, compiled: Compiled): void {
-    if (compiled.kind === 'select' || compiled.kind === 'write' || compiled.kind === 'batch') {
+    const isKept =
+      compiled.kind === 'evaluated'
+        ? compiled.plan.isReusable
+        : compiled.kind === 'select' || compiled.kind === 'write' || compiled.kind === 'batch';
+    if (isKept) {
       const key = keyspace ?? '';
       let shapes = this.#literal.get(key);
       if (shapes === undefined) {
@@ -93,6 +97,7 @@ export class StatementCache {
 export function isCurrent(compiled: Compiled, snapshot: Snapshot): boolean {
   switch (compiled.kind) {
     case 'select':
+    case 'evaluated':
     case 'write': {
       const { table } = compiled.plan;
       return snapshot.failure === undefined && snapshot.table(table.keyspace, table.name) === table;

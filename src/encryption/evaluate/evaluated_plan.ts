@@ -1,0 +1,277 @@
+import { quoteIdentifier } from '../../cql/index.ts';
+import type { SelectStatement, Selector } from '../../cql/index.ts';
+import { InvalidRequestError, type ProxyError } from '../../errors/index.ts';
+import type { ColumnEntry, Snapshot, TableEntry } from '../../schema/index.ts';
+import { native } from '../../values/index.ts';
+import type { ColumnSpec } from '../../wire/index.ts';
+import type { MarkerRegistry } from '../markers.ts';
+import { analyseWhere, compileLimit } from '../restrictions.ts';
+import type { KeyRestriction, Restrictions } from '../restrictions.ts';
+import {
+  annRefusal,
+  fromText,
+  orderColumns,
+  planRead,
+  readMode,
+  tailText,
+  tokenRefusal,
+} from '../select_plan.ts';
+import type { SelectPlan } from '../select_plan.ts';
+import { typeResolver } from '../type_resolver.ts';
+import { compileExpression, expressionScope } from './compile_expression.ts';
+import type {
+  AggregateSlot,
+  CompiledExpression,
+  Constants,
+  ExpressionScope,
+} from './expression.ts';
+import { columnFilter, keyFilter } from './filters.ts';
+import type { RowFilter } from './filters.ts';
+import { compileGroupBy } from './groups.ts';
+import type { GroupBy } from './groups.ts';
+import { Inputs } from './inputs.ts';
+import { columnsIn, hasConstants } from './walk.ts';
+
+/** One column of the answer. */
+export interface EvaluatedColumn {
+  readonly expression: CompiledExpression;
+  /** The name that the client gave it. */
+  readonly alias: string | undefined;
+}
+
+/**
+ * A SELECT that Cassandra cannot evaluate on ciphertext: rows are read with what it can (keys, order, tokens), and filtered,
+ * grouped and projected by the proxy. Without values, as every plan.
+ */
+export interface EvaluatedPlan {
+  readonly kind: 'evaluated';
+  readonly table: TableEntry;
+  /** See {@link SelectPlan.validationText}; what depends on types is left out of it. */
+  readonly validationText: string;
+  readonly refusal: ProxyError | undefined;
+  /** The read of the stored rows, without limits. Its columns are the slots of the expressions. */
+  readonly read: SelectPlan;
+  /** Slots of the partition key; empty where WHERE gives it. */
+  readonly partitionSlots: readonly number[];
+  readonly filters: readonly RowFilter[];
+  readonly columns: readonly EvaluatedColumn[];
+  /** Answers rows as one column of JSON text. */
+  readonly json: boolean;
+  /** All aggregates of the selection, by their index. */
+  readonly aggregates: readonly AggregateSlot[];
+  /** Undefined without GROUP BY. */
+  readonly groupBy: GroupBy | undefined;
+  /** One answer over all rows: aggregates without GROUP BY. */
+  readonly isTotal: boolean;
+  /** ORDER BY over several partitions: slots to sort the answer by. */
+  readonly sortBy: readonly { readonly slot: number; readonly column: ColumnEntry; readonly descending: boolean }[];
+  readonly limit: SelectPlan['limit'];
+  readonly perPartitionLimit: SelectPlan['perPartitionLimit'];
+  /** Whether the plan holds for other constants, too: names and types of the answer do not depend on them. */
+  readonly isReusable: boolean;
+  /** Cassandra's warning about aggregates over several partitions. */
+  readonly warning: string | undefined;
+}
+
+/**
+ * Plans a SELECT for the proxy to evaluate.
+ * @throws InvalidRequestError as Cassandra; UnsupportedStatementError for what the proxy cannot evaluate either.
+ */
+export function planEvaluated(
+  statement: SelectStatement,
+  table: TableEntry,
+  snapshot: Snapshot,
+  markers: MarkerRegistry,
+): EvaluatedPlan {
+  const terms = { markers, types: typeResolver(snapshot, table.keyspace) };
+  const inputs = new Inputs(table);
+  const scope = expressionScope(table, inputs, terms);
+  const columns = selectedColumns(statement, scope);
+  const restrictions = analyseWhere(statement.where, table, terms);
+  const mode = readMode(table, restrictions);
+  let refusal = restrictions.unsupported;
+  if (statement.orderBy.some((order) => order.annOf !== undefined)) refusal ??= annRefusal(table);
+  if (mode === 'partitions' && restrictions.token.length > 0) refusal ??= tokenRefusal(table);
+  const aggregates = scope.aggregates.length;
+  const groupBy = compileGroupBy(statement.groupBy, table, restrictions, scope, quoteIdentifier);
+  scope.aggregates.length = aggregates;
+  const isTotal = groupBy === undefined && aggregates > 0;
+  const filters = compileFilters(statement, table, restrictions, mode === 'scan', inputs);
+  const orderBy = orderColumns(statement, table);
+  const hasPartitionIn = restrictions.partition.some((r) => r.operator === 'IN');
+  const limit = compileLimit(statement.limit, '[limit]', table, terms);
+  const perPartitionLimit = compileLimit(
+    statement.perPartitionLimit,
+    '[per_partition_limit]',
+    table,
+    terms,
+  );
+  const sortBy =
+    hasPartitionIn && mode === 'partitions'
+      ? orderBy.map((order) => ({ ...order, slot: inputs.column(order.column) }))
+      : [];
+  // A scan must see where a partition ends.
+  const partitionSlots =
+    mode === 'scan' || statement.distinct
+      ? table.partitionKey.map((column) => inputs.column(column))
+      : [];
+  if (inputs.columns.length === 0) anyColumn(table, inputs);
+  const isPartitions = mode === 'partitions';
+  const read = planRead({
+    table,
+    columns: inputs.columns,
+    withKey: true,
+    distinct: statement.distinct,
+    restrictions: {
+      ...restrictions,
+      partition: isPartitions ? restrictions.partition : [],
+      clustering: isPartitions ? restrictions.clustering : [],
+      filters: [],
+    },
+    mode,
+    orderBy,
+    limit: undefined,
+    perPartitionLimit: undefined,
+    allowFiltering: statement.allowFiltering && isPartitions,
+  });
+  const tail = tailText({
+    orderBy,
+    limit,
+    perPartitionLimit,
+    allowFiltering: statement.allowFiltering,
+  });
+  return {
+    kind: 'evaluated',
+    table,
+    validationText: `SELECT ${statement.distinct ? 'DISTINCT ' : ''}${validationSelection(statement, columns)}${fromText(table)}${restrictions.validationText}${groupBy?.validationText ?? ''}${tail}`,
+    refusal,
+    read,
+    partitionSlots,
+    filters,
+    columns,
+    json: statement.json,
+    aggregates: scope.aggregates,
+    groupBy,
+    isTotal,
+    sortBy,
+    limit,
+    perPartitionLimit,
+    isReusable: !hasConstants([
+      ...(statement.selectors ?? []).map(({ expression }) => expression),
+      ...statement.groupBy,
+    ]),
+    warning: isTotal || groupBy !== undefined ? aggregateWarning(restrictions) : undefined,
+  };
+}
+
+function selectedColumns(statement: SelectStatement, scope: ExpressionScope): EvaluatedColumn[] {
+  const { table } = scope;
+  if (statement.selectors !== undefined) {
+    return statement.selectors.map((selector) => ({
+      expression: compileExpression(selector.expression, undefined, scope),
+      alias: selector.alias?.text,
+    }));
+  }
+  return table.allColumns.map((column) => ({
+    expression: compileExpression(
+      {
+        kind: 'column',
+        name: { text: column.name, quoted: true, span: statement.span },
+        span: statement.span,
+      },
+      undefined,
+      scope,
+    ),
+    alias: undefined,
+  }));
+}
+
+/** Metadata of the answer; names hold the constants of the statement. */
+export function evaluatedSpecs(plan: EvaluatedPlan, constants: Constants): ColumnSpec[] {
+  const { keyspace, name: table } = plan.table;
+  if (plan.json) return [{ keyspace, table, name: '[json]', type: native('text') }];
+  return plan.columns.map(({ expression, alias }) => ({
+    keyspace,
+    table,
+    name: alias ?? expression.name(constants),
+    type: expression.type,
+  }));
+}
+
+function compileFilters(
+  statement: SelectStatement,
+  table: TableEntry,
+  restrictions: Restrictions,
+  isScan: boolean,
+  inputs: Inputs,
+): RowFilter[] {
+  const filters = restrictions.filters.map((filter) => {
+    const column = filter.kind === 'compare' ? undefined : filter.column;
+    if (column?.kind === 'clustering' && !statement.allowFiltering) {
+      throw new InvalidRequestError(
+        'Clustering columns can only be restricted with CONTAINS with a secondary index or filtering',
+      );
+    }
+    return columnFilter(filter, inputs);
+  });
+  if (!isScan) return filters;
+  const partition = restrictions.partition.map((r) => keyFilter(r, inputs, true));
+  const isFilter = needsFiltering(table, restrictions.clustering);
+  const clustering = restrictions.clustering.map((r) => keyFilter(r, inputs, isFilter));
+  return [...partition, ...clustering, ...filters];
+}
+
+/** Whether clustering restrictions are no slice of each partition. Spec: ClusteringColumnRestrictions.needFiltering. */
+function needsFiltering(table: TableEntry, restrictions: readonly KeyRestriction[]): boolean {
+  const ordered = [...restrictions].sort(
+    (a, b) => (a.columns[0]?.position ?? 0) - (b.columns[0]?.position ?? 0),
+  );
+  let position = 0;
+  for (const restriction of ordered) {
+    if (restriction.columns[0]?.position !== position) return true;
+    const isSlice = restriction.operator !== '=' && restriction.operator !== 'IN';
+    if (!isSlice) position = (restriction.columns.at(-1)?.position ?? table.clustering.length) + 1;
+  }
+  return false;
+}
+
+/** An expression over no column reads one all the same: there is one answer a row. */
+function anyColumn(table: TableEntry, inputs: Inputs): void {
+  const [column] = table.partitionKey;
+  if (column !== undefined) inputs.column(column);
+}
+
+/**
+ * The selection as Cassandra may judge it on the stored table: the columns of each expression, counted where the expression
+ * is an aggregate.
+ */
+function validationSelection(
+  statement: SelectStatement,
+  columns: readonly EvaluatedColumn[],
+): string {
+  const { selectors } = statement;
+  if (selectors === undefined) return '*';
+  return selectors
+    .map((selector, at) =>
+      validationSelector(selector, columns[at]?.expression.hasAggregate === true),
+    )
+    .join(', ');
+}
+
+function validationSelector({ expression }: Selector, isAggregate: boolean): string {
+  const isMetadata = expression.kind === 'metadata';
+  const names = [...columnsIn(expression)].map(quoteIdentifier);
+  const of = isMetadata ? expression.function : isAggregate ? 'count' : undefined;
+  if (names.length === 0) return isAggregate ? 'count(*)' : "(text)'x'";
+  return names.map((name) => (of === undefined ? name : `${of}(${name})`)).join(', ');
+}
+
+/** Spec: SelectStatement.execute of Cassandra 5.0. */
+function aggregateWarning({ partition, token }: Restrictions): string | undefined {
+  if (partition.length === 0 && token.length === 0) {
+    return 'Aggregation query used without partition key';
+  }
+  return partition.some((r) => r.operator === 'IN')
+    ? 'Aggregation query used on multiple partition keys (IN restriction)'
+    : undefined;
+}

@@ -1,0 +1,22 @@
+import type { SelectStatement } from '../cql/index.ts';
+import type { Snapshot, TableEntry } from '../schema/index.ts';
+import { planEvaluated } from './evaluate/evaluated_plan.ts';
+import type { EvaluatedPlan } from './evaluate/evaluated_plan.ts';
+import type { MarkerRegistry } from './markers.ts';
+import { planSelect } from './select_plan.ts';
+import type { SelectPlan } from './select_plan.ts';
+
+/**
+ * Plans a SELECT: for Cassandra to run on stored rows where it can, else for the proxy to evaluate.
+ * @throws InvalidRequestError, UnsupportedStatementError.
+ */
+export function planAnySelect(
+  statement: SelectStatement,
+  table: TableEntry,
+  snapshot: Snapshot,
+  markers: MarkerRegistry,
+): SelectPlan | EvaluatedPlan {
+  const plan = planSelect(statement, table, snapshot, markers);
+  if (plan !== undefined && plan.refusal === undefined) return plan;
+  return planEvaluated(statement, table, snapshot, markers);
+}

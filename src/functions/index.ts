@@ -1,0 +1,19 @@
+/**
+ * Cassandra's native functions, evaluated on logical CQL bytes: scalar functions, arithmetic, casts, aggregates, JSON. Pure:
+ * no I/O, no clock; the time and randomness of functions are handed in.
+ *
+ * A caller describes its arguments ({@link argumentOf}, {@link typedArgument}), has the function chosen by their types
+ * ({@link resolveFunction}, {@link arithmetic}, {@link negate}, {@link cast}) once per statement, and calls it once per row.
+ * Functions that Cassandra answers for by itself (count(*), token, writetime, ttl) are not here.
+ *
+ * Messages are Cassandra's, but values and constants in them are replaced by `<constant>`.
+ *
+ * May import: values, the syntax tree of cql, errors, util.
+ */
+export { argumentOf, typedArgument } from './arguments.ts';
+export type { ArgumentScope, ArgumentType, Assignment } from './arguments.ts';
+export type { Aggregate, AggregateFunction, NativeFunction, ScalarFunction } from './function.ts';
+export { fromJson } from './json_read.ts';
+export { toJson } from './json_write.ts';
+export { arithmetic, cast, negate, resolveFunction } from './resolve.ts';
+export type { ArithmeticOperator, FunctionCall } from './resolve.ts';

@@ -1,0 +1,135 @@
+import { storedRow } from '../encryption/index.ts';
+import type { Row, StoredRead } from '../encryption/index.ts';
+import type { StoredCells } from '../crypto/index.ts';
+import { UpstreamError } from '../errors/index.ts';
+import type { RowPosition } from './evaluated_position.ts';
+import { readPageRows, seal } from './read_stored.ts';
+import type { Prefix, ReadJob } from './read_stored.ts';
+
+/** Bytes of stored rows that a page should not exceed by much: its rows are in memory twice. */
+const PAGE_BYTES = 2 * 1024 * 1024;
+/** How often a page is read again to find the place of its last row, while others write there. */
+const PLACE_ATTEMPTS = 8;
+
+/** One page of an inner read. */
+export interface InnerPage {
+  readonly rows: readonly Row[];
+  readonly cells: StoredCells;
+  readonly prefix: Prefix;
+  /** Where the page begins, and where the next one does. */
+  readonly start: RowPosition;
+  readonly next: RowPosition;
+}
+
+/** Reads the rows of an evaluated SELECT page by page: one read a partition, or one scan. */
+export class EvaluatedReader {
+  readonly #job: ReadJob;
+  readonly #reads: readonly StoredRead[];
+  #pageSize: number;
+  #isFirst = true;
+
+  private constructor(job: ReadJob, reads: readonly StoredRead[], pageSize: number) {
+    this.#job = job;
+    this.#reads = reads;
+    this.#pageSize = pageSize;
+  }
+
+  /** @param pageSize rows of an inner page; fewer where rows are large */
+  static async open(job: ReadJob, pageSize: number): Promise<EvaluatedReader> {
+    const reads = await seal(job, job.bound.partitions ?? [undefined]);
+    return new EvaluatedReader(job, reads, pageSize);
+  }
+
+  /** Whether there is nothing to read at a position. */
+  isEnd(position: RowPosition): boolean {
+    return position.read >= this.#reads.length;
+  }
+
+  /** Reads the page at a position. */
+  async page(start: RowPosition): Promise<InnerPage> {
+    const page = await this.#read(start, this.#pageSize);
+    const { upstream } = page;
+    const bytes = page.cells.bytes.length;
+    if (bytes > PAGE_BYTES && this.#pageSize > 1) {
+      this.#pageSize = Math.max(1, Math.floor((this.#pageSize * PAGE_BYTES) / bytes));
+    }
+    const next =
+      upstream === undefined
+        ? { read: start.read + 1, upstream: undefined }
+        : { read: start.read, upstream };
+    return { rows: page.rows, cells: page.cells, prefix: page.prefix, start, next };
+  }
+
+  /**
+   * The place behind the first `count` rows of a page. Only Cassandra can name it: those rows are read again, as a page of
+   * their own. Where others write meanwhile, it is the place behind the last of those rows that is still there, so no row
+   * is skipped and none that was taken comes again.
+   */
+  async after(page: InnerPage, count: number): Promise<RowPosition> {
+    if (count === 0) return page.start;
+    if (count === page.rows.length) return page.next;
+    const { start } = page;
+    let size = count;
+    for (let attempt = 0; attempt < PLACE_ATTEMPTS; attempt++) {
+      const again = await this.#read(start, size);
+      const last = again.cells.rowCount - 1;
+      if (last === size - 1 && this.#isSame(page.cells, count - 1, again.cells, last)) {
+        return again.upstream === undefined
+          ? { read: start.read + 1, upstream: undefined }
+          : { read: start.read, upstream: again.upstream };
+      }
+      const whole = await this.#read(start, this.#pageSize + count);
+      const found = this.#lastCommon(page.cells, count, whole.cells);
+      if (found === undefined) return start;
+      count = found.taken;
+      size = found.place;
+    }
+    throw new UpstreamError(
+      'UPSTREAM_ANSWER',
+      'the rows of a page change faster than they can be read; try again',
+    );
+  }
+
+  /** The last of the first `count` rows that is in other cells, too: how many rows lead up to it in each. */
+  #lastCommon(
+    cells: StoredCells,
+    count: number,
+    others: StoredCells,
+  ): { readonly taken: number; readonly place: number } | undefined {
+    for (let row = count - 1; row >= 0; row--) {
+      for (let other = others.rowCount - 1; other >= 0; other--) {
+        if (this.#isSame(cells, row, others, other)) return { taken: row + 1, place: other + 1 };
+      }
+    }
+    return undefined;
+  }
+
+  /** Whether two stored rows have the same key. */
+  #isSame(cells: StoredCells, row: number, others: StoredCells, other: number): boolean {
+    const { roles } = this.#job.bound.plan;
+    const left = storedRow(cells, row);
+    const right = storedRow(others, other);
+    return roles.every((role, at) => {
+      if (role.kind !== 'partition' && role.kind !== 'clustering') return true;
+      const a = left[at] ?? null;
+      const b = right[at] ?? null;
+      return a === null || b === null ? a === b : Buffer.compare(a, b) === 0;
+    });
+  }
+
+  async #read(
+    start: RowPosition,
+    pageSize: number,
+  ): ReturnType<typeof readPageRows> {
+    const read = this.#reads[start.read];
+    if (read === undefined) throw new UpstreamError('UPSTREAM_ANSWER', 'there is no such read');
+    const flags = this.#isFirst ? this.#job.request.flags : 0;
+    this.#isFirst = false;
+    return readPageRows(this.#job, read, {
+      limit: undefined,
+      pageSize,
+      upstream: start.upstream,
+      flags,
+    });
+  }
+}
