@@ -41,6 +41,7 @@ export type { WritePlan } from './write_plan.ts';
 export type { BoundCondition } from './conditions.ts';
 export { bindConditions, bindWrite, sealWrite, storedStatements } from './write_seal.ts';
 export type { BoundWrite, SealedWrite, StoredStatement } from './write_seal.ts';
+export { lacksLookupKey } from './index_lookup.ts';
 export { indexProbe, planCreateIndex } from './index_plan.ts';
 export type { CreateIndexPlan } from './index_plan.ts';
 export { planKeyspaceKey } from './keyspace_plan.ts';

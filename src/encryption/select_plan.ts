@@ -25,6 +25,8 @@ import {
   storedClustering,
 } from './key_sealing.ts';
 import type { ClusteringValues, PartitionKey, SealedClustering } from './key_sealing.ts';
+import { bindLookup, soughtValue } from './index_lookup.ts';
+import type { BoundLookup, IndexLookup } from './index_lookup.ts';
 import type { MarkerRegistry } from './markers.ts';
 import { analyseWhere, compileLimit } from './restrictions.ts';
 import type { Restrictions } from './restrictions.ts';
@@ -67,6 +69,8 @@ export interface SelectPlan {
   readonly limit: ((context: TermContext) => number | undefined) | undefined;
   readonly perPartitionLimit: ((context: TermContext) => number | undefined) | undefined;
   readonly restrictions: Restrictions;
+  /** The index by which rows are found. */
+  readonly lookup?: IndexLookup | undefined;
   /** Whether WHERE gives the whole clustering by equality. */
   readonly fullClustering: boolean;
 }
@@ -90,6 +94,7 @@ export interface ReadForm {
   readonly limit: SelectPlan['limit'];
   readonly perPartitionLimit: SelectPlan['perPartitionLimit'];
   readonly allowFiltering: boolean;
+  readonly lookup?: IndexLookup | undefined;
   /** Read the clustering even if no column needs it: the reader must know where it is. */
   readonly withKey?: boolean;
 }
@@ -143,7 +148,7 @@ export function planRead(form: ReadForm): SelectPlan {
     table,
     validationText: '',
     refusal: undefined,
-    storedText: `SELECT ${form.distinct ? 'DISTINCT ' : ''}${selection.join(', ')}${fromText(table)}${storedWhere(table, mode, restrictions)}${tailText(form)}`,
+    storedText: `SELECT ${form.distinct ? 'DISTINCT ' : ''}${selection.join(', ')}${fromText(table)}${storedWhere(table, mode, restrictions, form.lookup)}${tailText(form)}`,
     mode,
     hasPartitionIn: restrictions.partition.some((r) => r.operator === 'IN'),
     columns,
@@ -156,6 +161,7 @@ export function planRead(form: ReadForm): SelectPlan {
     limit: form.limit,
     perPartitionLimit: form.perPartitionLimit,
     restrictions,
+    lookup: form.lookup,
     fullClustering,
   };
 }
@@ -326,7 +332,19 @@ function hiddenSelectors(form: ReadForm, fullClustering: boolean): ColumnEntry[]
   return hidden;
 }
 
-function storedWhere(table: TableEntry, mode: ReadMode, restrictions: Restrictions): string {
+function storedWhere(
+  table: TableEntry,
+  mode: ReadMode,
+  restrictions: Restrictions,
+  lookup: IndexLookup | undefined,
+): string {
+  const keys = keyWhere(table, mode, restrictions);
+  if (lookup === undefined) return keys;
+  const sought = `${quoteIdentifier(lookup.index.hidden.name)} = ?`;
+  return keys === '' ? ` WHERE ${sought}` : `${keys} AND ${sought}`;
+}
+
+function keyWhere(table: TableEntry, mode: ReadMode, restrictions: Restrictions): string {
   if (mode === 'partitions') {
     const keys = table.partitionKey.map((column) => `${quoteIdentifier(column.name)} = ?`);
     return ` WHERE ${keys.join(' AND ')}${clusteringText(restrictions.clustering, quoteIdentifier)}`;
@@ -351,6 +369,7 @@ export interface BoundSelect {
     | { readonly kind: 'token'; readonly value: Uint8Array }
     | { readonly kind: 'key'; readonly key: PartitionKey }
   )[];
+  readonly lookup: BoundLookup | undefined;
   readonly limit: number | undefined;
   readonly perPartitionLimit: number | undefined;
 }
@@ -378,6 +397,7 @@ export function bindSelect(plan: SelectPlan, context: TermContext): BoundSelect 
             key: restriction.value.sources.map((source) => required(source(context))),
           },
     ),
+    lookup: bindLookup(plan.lookup, context),
     limit: plan.limit?.(context),
     perPartitionLimit: plan.perPartitionLimit?.(context),
   };
@@ -396,6 +416,8 @@ export interface SealedRead {
   readonly partition: PartitionHandle | undefined;
   readonly clustering: SealedClustering;
   readonly tokens: readonly PartitionHandle[];
+  /** What the hidden column of an index is compared with. */
+  readonly sought: Uint8Array | undefined;
 }
 
 /** Queues the keys of one partition's read, or of a scan (`key` undefined). */
@@ -418,6 +440,7 @@ export function sealRead(
     tokens: bound.tokens.flatMap((token) =>
       token.kind === 'key' ? [sealPartition(batch, keys, table, token.key)] : [],
     ),
+    sought: bound.lookup === undefined ? undefined : soughtValue(bound.lookup, keys),
   };
 }
 
@@ -452,6 +475,7 @@ export function storedRead(batch: SealBatch, read: SealedRead): StoredRead {
       values.push(...batch.partitionComponents(handle));
     }
   }
+  if (read.sought !== undefined) values.push(read.sought);
   return {
     text: plan.storedText,
     values,
