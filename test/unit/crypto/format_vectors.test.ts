@@ -130,6 +130,8 @@ describe('vectors of format.md', () => {
     expect(`c1010001${index.mac.macMany([message])[0]?.toString('hex') ?? ''}`).toBe(
       blindIndex.stored,
     );
+    const [blind] = index.blindValues(hex(vectors.columns.v), [hex(blindIndex.plain)]);
+    expect(blind?.toString('hex')).toBe(blindIndex.stored);
   });
 
   it('wrapped DEK, commitment, record MAC', () => {
