@@ -3,6 +3,7 @@
  * columns, rows that were there before, and reads.
  */
 import { afterAll, beforeAll, describe } from 'vitest';
+import { describeIndexReads } from './indexes/reads.ts';
 import { describeIndexSchema } from './indexes/schema.ts';
 import { describeIndexWrites } from './indexes/writes.ts';
 import { startPair } from './support/pair.ts';
@@ -25,3 +26,4 @@ afterAll(async () => {
 
 describe('statements about indexes', () => describeIndexSchema(both));
 describe('writes of indexed columns', () => describeIndexWrites(both));
+describe('reads by indexes', () => describeIndexReads(both));

@@ -60,8 +60,7 @@ export function describeRefusals(pair: () => Pair): void {
     ['ALTER TABLE KS.t ADD cqlock_x text', /reserved/],
     ['ALTER TABLE KS.t RENAME ck TO cqlock_ck', /reserved/],
     ['ALTER TABLE KS.t ALTER v MASKED WITH DEFAULT', /MASKED/],
-    ['CREATE INDEX ON KS.t (v)', /INDEX/i],
-    ["CREATE CUSTOM INDEX ON KS.t (v) USING 'StorageAttachedIndex'", /INDEX/i],
+    ["CREATE CUSTOM INDEX ON KS.t (v) USING 'org.apache.cassandra.index.sasi.SASIIndex'", /SASI/i],
     [
       'CREATE MATERIALIZED VIEW KS.mv AS SELECT * FROM KS.t WHERE pk IS NOT NULL AND ck IS NOT NULL PRIMARY KEY (ck, pk)',
       /VIEW/i,
