@@ -67,7 +67,8 @@ export function missingBlinds(
     const ttl = cell.ttl === null ? 0 : cell.ttl - TTL_MARGIN_S;
     // It ends in a moment anyway.
     if (ttl < 0 || (cell.ttl !== null && ttl === 0)) continue;
-    const later = blind != null && blind.timestamp > cell.timestamp ? blind : cell;
+    const later =
+      blind !== null && blind !== undefined && blind.timestamp > cell.timestamp ? blind : cell;
     const bytes = Buffer.from(expected);
     const value = index.hidden.type === 'ascii' ? bytes.toString('latin1') : bytes;
     writes.push({ ...place, timestamp: later.timestamp, ttl, cells: [undefined, value] });

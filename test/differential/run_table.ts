@@ -1,6 +1,7 @@
 /** The life of one table: created on both sides, random statements compared one by one, dropped. */
 import type { Endpoint } from '../support/endpoint.ts';
 import { compareOutcomes, type Difference, type Names, type Outcome } from './compare.ts';
+import { randomIndexChange, randomIndexRead } from './generate_index.ts';
 import { randomDdl, randomInvalid, schemaRead, wrongValues } from './generate_other.ts';
 import { randomSelect, tokenOfValues, tokenRanges } from './generate_select.ts';
 import { randomBatch, randomDelete, randomInsert, randomUpdate } from './generate_write.ts';
@@ -43,6 +44,8 @@ export interface RunSettings {
 
 function nextStep(rng: Prng, t: GenTable, v4: boolean): Step {
   const dice = rng.int(1000);
+  if (rng.chance(0.006)) return randomIndexChange(rng, t);
+  if (rng.chance(0.02)) return randomIndexRead(rng, t);
   if (dice < 240) return concretise(rng, randomInsert(rng, t, { v4 }));
   if (dice < 360) {
     const update = randomUpdate(rng, t, { v4 });

@@ -46,7 +46,7 @@ export async function createIndex(
   statements: IndexStatements,
 ): Promise<void> {
   const { record } = table;
-  if (record?.keys == null) return;
+  if (record === undefined || record.keys === null) return;
   await dropAbandoned(context, record, statements);
   await context.step('index.keys');
   const dek = await newDek(context, table, record.keys, index);
@@ -241,7 +241,8 @@ async function newDek(
     ({ column, target, hidden }) =>
       column === index.column && target === index.target && hidden !== null,
   );
-  if (other?.hidden != null) return { dekId: other.hidden.dekId, made: undefined };
+  if (other !== undefined && other.hidden !== null)
+    return { dekId: other.hidden.dekId, made: undefined };
   const { keyspace, name, tableId } = table;
   try {
     const { clusterId } = await context.catalog.readRecords();
