@@ -16,19 +16,11 @@ export type { Defer } from './crypto_ticks.ts';
 export { columnContext, HIDDEN_PREFIX, tableName } from './table_columns.ts';
 export type { TermContext } from './terms.ts';
 export { typeResolver } from './type_resolver.ts';
-export {
-  bindSelect,
-  int32,
-  limitMarkers,
-  sealRead,
-  storedRead,
-} from './select_plan.ts';
-export type { BoundSelect, SealedRead, SelectPlan, StoredRead } from './select_plan.ts';
+export type { SelectPlan } from './select_plan.ts';
+export { bindSelect, int32, limitMarkers, sealRead, storedRead } from './select_seal.ts';
+export type { BoundSelect, SealedRead, StoredRead } from './select_seal.ts';
 export { planAnySelect } from './plan_any_select.ts';
-export {
-  evaluatedSpecs,
-  type EvaluatedPlan,
-} from './evaluate/evaluated_plan.ts';
+export { evaluatedSpecs, type EvaluatedPlan } from './evaluate/evaluated_plan.ts';
 export type { PartitionMark } from './evaluate/partition_tracker.ts';
 export { bindEvaluated, sortAnswer } from './evaluate/sinks.ts';
 export type { BoundEvaluation, Sink } from './evaluate/sinks.ts';

@@ -85,10 +85,7 @@ export function soughtValue({ index, value }: BoundLookup, keys: TableCipherKeys
 }
 
 /** Whether keys are of another version of the table than the plan of a read. */
-export function lacksLookupKey(
-  lookup: IndexLookup | undefined,
-  keys: TableCipherKeys,
-): boolean {
+export function lacksLookupKey(lookup: IndexLookup | undefined, keys: TableCipherKeys): boolean {
   return lookup !== undefined && lacksIndexKeys([{ index: lookup.index, cell: 0 }], keys);
 }
 

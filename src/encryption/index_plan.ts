@@ -114,6 +114,12 @@ export function planCreateIndex(
   if (className !== null) checkStorageAttached(table, column, target, options);
   refuseUnsupported(table, column, options);
   const isKey = column.kind === 'partition' || column.kind === 'clustering';
+  const other = table.indexes.find((index) => index.column === column);
+  if (isKey && other !== undefined) {
+    throw new UnsupportedStatementError(
+      `a second index on the key column ${column.name} of the encrypted table ${label} is not supported by the proxy: Cassandra keeps both in one way, and ${other.name} serves all reads by it`,
+    );
+  }
   const quoted = `${quoteIdentifier(table.keyspace)}.${quoteIdentifier(table.name)}`;
   return {
     index: {

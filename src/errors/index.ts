@@ -9,6 +9,7 @@ export {
   CiphertextError,
   ConfigError,
   CqlSyntaxError,
+  FunctionExecutionError,
   InternalError,
   InvalidRequestError,
   KeyAccessError,

@@ -54,6 +54,16 @@ export class InvalidRequestError extends ProxyError {
   }
 }
 
+/**
+ * A function of the statement failed on the values of a row or an execution, as it would in Cassandra: ERROR 0x1400 or, where
+ * Cassandra has no better one, 0x0000.
+ */
+export class FunctionExecutionError extends ProxyError {
+  constructor(message: string, cqlCode: CqlErrorCode, options?: ProxyErrorOptions) {
+    super('STATEMENT_FUNCTION', cqlCode, message, options);
+  }
+}
+
 /** Understood, but not possible through the proxy (yet): ERROR 0x2200; the message names what and why. */
 export class UnsupportedStatementError extends ProxyError {
   constructor(message: string) {

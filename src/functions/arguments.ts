@@ -1,6 +1,11 @@
 import type { Expression, TypeName } from '../cql/ast.ts';
-import { UnsupportedStatementError } from '../errors/index.ts';
+import { InvalidRequestError } from '../errors/index.ts';
+import { freezeType } from '../values/index.ts';
 import type { CqlType } from '../values/index.ts';
+import { assignType, commonType, isValueCompatible } from './compatibility.ts';
+import { constantArgument } from './constant_argument.ts';
+import type { NativeFunction } from './function.ts';
+import { arithmetic, cast, hasFactory, negate, resolveFunction } from './resolve.ts';
 
 /** How an argument fits a parameter: exactly, by a conversion that Cassandra makes on its own, or not. */
 export type Assignment = 'exact' | 'weak' | 'none';
@@ -24,15 +29,225 @@ export interface ArgumentScope {
   type(name: TypeName): CqlType;
   /** The type of what only selectors have: columns, fields, elements, slices, writetime and the like. */
   selector(expression: Expression): ArgumentType;
+  /** True in values that are written or compared; there, literals of collections have no type by themselves. */
+  readonly isTerm?: boolean;
 }
 
 /** An argument of a fixed type: a column or the result of a function. */
 export function typedArgument(type: CqlType, text: string): ArgumentType {
-  throw new UnsupportedStatementError(`the argument ${text} (${type.kind}) is not supported yet`);
+  return {
+    text,
+    known: type,
+    isMarker: false,
+    arrayLength: undefined,
+    assign: (receiver) => assignType(type, receiver),
+  };
+}
+
+/** What takes any type: `?` and null. */
+function openArgument(text: string, isMarker: boolean): ArgumentType {
+  return { text, known: undefined, isMarker, arrayLength: undefined, assign: () => 'weak' };
 }
 
 /** An argument as it is written; calls of functions, arithmetic and casts included. */
 export function argumentOf(expression: Expression, scope: ArgumentScope): ArgumentType {
-  void scope;
-  throw new UnsupportedStatementError(`${expression.kind} is not supported as an argument yet`);
+  switch (expression.kind) {
+    case 'bind':
+      return openArgument(expression.name === undefined ? '?' : `:${expression.name}`, true);
+    case 'null':
+      return openArgument('NULL', false);
+    case 'constant':
+      return constantArgument(expression);
+    case 'type_hint': {
+      const hinted = scope.type(expression.type);
+      return {
+        ...typedArgument(hinted, '<term>'),
+        assign: (type) => {
+          if (assignType(hinted, type) === 'exact') return 'exact';
+          return isValueCompatible(type, hinted) ? 'weak' : 'none';
+        },
+      };
+    }
+    case 'list':
+      return arrayLiteral(argumentsOf(expression.items, scope), scope);
+    case 'set':
+      return setLiteral(argumentsOf(expression.items, scope));
+    case 'map': {
+      const entries = expression.entries.map(
+        ([key, value]) => [argumentOf(key, scope), argumentOf(value, scope)] as const,
+      );
+      return mapLiteral(entries);
+    }
+    case 'tuple':
+      return tupleLiteral(argumentsOf(expression.items, scope));
+    case 'udt':
+      return udtLiteral(
+        expression.fields.map(({ name, value }) => [name.text, argumentOf(value, scope)] as const),
+      );
+    case 'function': {
+      const args = argumentsOf(expression.args, scope);
+      const { keyspace, name } = expression;
+      return callArgument(name, scope, (receiver) =>
+        resolveFunction({ keyspace, name, args, receiver }),
+      );
+    }
+    case 'arithmetic': {
+      const left = argumentOf(expression.left, scope);
+      const right = argumentOf(expression.right, scope);
+      return callArgument(`${left.text} ${expression.operator} ${right.text}`, scope, (receiver) =>
+        arithmetic(expression.operator, left, right, receiver),
+      );
+    }
+    case 'negate': {
+      const value = argumentOf(expression.value, scope);
+      return callArgument(`-${value.text}`, scope, (receiver) => negate(value, receiver));
+    }
+    case 'cast': {
+      const value = argumentOf(expression.value, scope);
+      return typedArgument(cast(value, scope.type(expression.type)).result, `cast(${value.text})`);
+    }
+    default:
+      return scope.selector(expression);
+  }
+}
+
+function argumentsOf(expressions: readonly Expression[], scope: ArgumentScope): ArgumentType[] {
+  return expressions.map((expression) => argumentOf(expression, scope));
+}
+
+/**
+ * A call inside another one. In a selection its type is fixed; in a value it may depend on the parameter that takes it.
+ * @throws InvalidRequestError in a selection when the call itself fits no function
+ */
+function callArgument(
+  text: string,
+  scope: ArgumentScope,
+  resolve: (receiver: CqlType | undefined) => NativeFunction | undefined,
+): ArgumentType {
+  if (scope.isTerm !== true) {
+    const type = resolve(undefined)?.result;
+    if (type === undefined) throw new InvalidRequestError(`Unknown function '${text}'`);
+    return typedArgument(type, text);
+  }
+  const quietly = (receiver: CqlType | undefined): NativeFunction | undefined => {
+    try {
+      return resolve(receiver);
+    } catch (error) {
+      if (error instanceof InvalidRequestError) return undefined;
+      throw error;
+    }
+  };
+  return {
+    text,
+    known: quietly(undefined)?.result,
+    isMarker: false,
+    arrayLength: undefined,
+    assign(receiver) {
+      const found = quietly(receiver);
+      if (found === undefined || hasFactory(found.name)) return 'weak';
+      const fit = assignType(found.result, receiver);
+      if (fit !== 'none') return fit;
+      return isValueCompatible(receiver, found.result) ? 'weak' : 'none';
+    },
+  };
+}
+
+/** Exact when all are, none when one is. */
+function assignAll(pairs: readonly (readonly [ArgumentType, CqlType])[]): Assignment {
+  let result: Assignment = 'exact';
+  for (const [argument, type] of pairs) {
+    const fit = argument.assign(type);
+    if (fit === 'none') return 'none';
+    if (fit === 'weak') result = 'weak';
+  }
+  return result;
+}
+
+function literal(
+  known: CqlType | undefined,
+  arrayLength: number | undefined,
+  assign: (type: CqlType) => Assignment,
+): ArgumentType {
+  return { text: '<literal>', known, isMarker: false, arrayLength, assign };
+}
+
+function arrayLiteral(items: readonly ArgumentType[], scope: ArgumentScope): ArgumentType {
+  const element = scope.isTerm === true ? undefined : commonType(items.map((item) => item.known));
+  const known: CqlType | undefined =
+    element === undefined
+      ? undefined
+      : { kind: 'list', element: freezeType(element), frozen: true };
+  return literal(known, items.length, (type) => {
+    if (type.kind !== 'list' && type.kind !== 'vector') return 'none';
+    if (type.kind === 'vector' && scope.isTerm === true && items.length !== type.dimensions) {
+      return 'none';
+    }
+    if (items.length === 0) return 'weak';
+    return assignAll(items.map((item) => [item, type.element]));
+  });
+}
+
+function setLiteral(items: readonly ArgumentType[]): ArgumentType {
+  const element = commonType(items.map((item) => item.known));
+  const known: CqlType | undefined =
+    element === undefined ? undefined : { kind: 'set', element: freezeType(element), frozen: true };
+  return literal(known, undefined, (type) => {
+    if (items.length === 0) return type.kind === 'set' || type.kind === 'map' ? 'weak' : 'none';
+    return type.kind === 'set' ? assignAll(items.map((item) => [item, type.element])) : 'none';
+  });
+}
+
+function mapLiteral(entries: readonly (readonly [ArgumentType, ArgumentType])[]): ArgumentType {
+  const key = commonType(entries.map(([argument]) => argument.known));
+  const value = commonType(entries.map(([, argument]) => argument.known));
+  const known: CqlType | undefined =
+    key === undefined || value === undefined
+      ? undefined
+      : { kind: 'map', key: freezeType(key), value: freezeType(value), frozen: true };
+  return literal(known, undefined, (type) => {
+    if (type.kind !== 'map') return 'none';
+    if (entries.length === 0) return 'weak';
+    return assignAll(
+      entries.flatMap(([first, second]) => [
+        [first, type.key] as const,
+        [second, type.value] as const,
+      ]),
+    );
+  });
+}
+
+function tupleLiteral(items: readonly ArgumentType[]): ArgumentType {
+  const types = items.map((item) => item.known);
+  const isKnown = types.every((type) => type !== undefined);
+  const [only] = items;
+  if (items.length === 1 && only !== undefined) {
+    return literal(only.known, undefined, (type) =>
+      type.kind === 'tuple' ? fitTuple(items, type.elements) : only.assign(type),
+    );
+  }
+  const known: CqlType | undefined = isKnown
+    ? { kind: 'tuple', elements: types.map(freezeType) }
+    : undefined;
+  return literal(known, undefined, (type) =>
+    type.kind === 'tuple' ? fitTuple(items, type.elements) : 'none',
+  );
+}
+
+function fitTuple(items: readonly ArgumentType[], types: readonly CqlType[]): Assignment {
+  const fits = items.every((item, i) => {
+    const type = types[i];
+    return type !== undefined && item.assign(type) !== 'none';
+  });
+  return fits ? 'weak' : 'none';
+}
+
+function udtLiteral(fields: readonly (readonly [string, ArgumentType])[]): ArgumentType {
+  return literal(undefined, undefined, (type) => {
+    if (type.kind !== 'udt') return 'none';
+    const fits = fields.every(([name, value]) => {
+      const field = type.fields.find((candidate) => candidate.name === name);
+      return field !== undefined && value.assign(field.type) !== 'none';
+    });
+    return fits ? 'weak' : 'none';
+  });
 }

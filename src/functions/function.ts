@@ -37,4 +37,5 @@ export interface AggregateFunction {
   start(): Aggregate;
 }
 
+/** Any function of this folder. */
 export type NativeFunction = ScalarFunction | AggregateFunction;

@@ -13,7 +13,10 @@
 export { argumentOf, typedArgument } from './arguments.ts';
 export type { ArgumentScope, ArgumentType, Assignment } from './arguments.ts';
 export type { Aggregate, AggregateFunction, NativeFunction, ScalarFunction } from './function.ts';
-export { fromJson } from './json_read.ts';
-export { toJson } from './json_write.ts';
+export { foldKeys, fromJson, readJson } from './json_read.ts';
+export { jsonName, toJson } from './json_write.ts';
 export { arithmetic, cast, negate, resolveFunction } from './resolve.ts';
-export type { ArithmeticOperator, FunctionCall } from './resolve.ts';
+export type { FunctionCall } from './resolve.ts';
+export type { ArithmeticOperator } from './operations.ts';
+export { parseJson } from './json_parse.ts';
+export type { JsonValue } from './json_parse.ts';

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { startPair } from './support/pair.ts';
 import type { Pair } from './support/pair.ts';
 import { describeFiltering } from './statements/filtering.ts';
+import { describeSelectors } from './statements/selectors.ts';
 
 let pair: Pair | undefined;
 
@@ -20,3 +21,4 @@ afterAll(async () => {
 });
 
 describe('filtering', () => describeFiltering(both));
+describe('selectors', () => describeSelectors(both));
