@@ -197,7 +197,7 @@ describe('building an index', () => {
       },
       [
         {
-          partition: first.partition as Buffer[],
+          partition: first.partition,
           clustering: null,
           timestamp: 6n,
           ttl: 0,

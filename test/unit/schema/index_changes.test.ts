@@ -193,7 +193,7 @@ describe('CREATE INDEX', () => {
     const { clusterId } = await proxy.catalog.readRecords();
     const entry = table(proxy);
     const keys = entry.record?.keys;
-    if (keys == null) throw new TypeError('no keys');
+    if (keys === null || keys === undefined) throw new TypeError('no keys');
     const owner = { clusterId, tableId: entry.tableId, keyspace: 'ks', name: 't' };
     const moved = await cluster.tableKeys.changedTableKeys(
       owner,
