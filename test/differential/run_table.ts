@@ -3,6 +3,7 @@ import type { Endpoint } from '../support/endpoint.ts';
 import { compareOutcomes, type Difference, type Names, type Outcome } from './compare.ts';
 import { randomIndexChange, randomIndexRead } from './generate_index.ts';
 import { randomDdl, randomInvalid, schemaRead, wrongValues } from './generate_other.ts';
+import { randomEvaluated } from './generate_evaluated.ts';
 import { randomSelect, tokenOfValues, tokenRanges } from './generate_select.ts';
 import { randomBatch, randomDelete, randomInsert, randomUpdate } from './generate_write.ts';
 import { KNOWN_DIFFERENCES } from './known_differences.ts';
@@ -55,7 +56,8 @@ function nextStep(rng: Prng, t: GenTable, v4: boolean): Step {
   }
   if (dice < 440) return concretise(rng, randomDelete(rng, t, { v4 }));
   if (dice < 520) return randomBatch(rng, t, v4);
-  if (dice < 870) return concretise(rng, randomSelect(rng, t));
+  if (dice < 740) return concretise(rng, randomSelect(rng, t));
+  if (dice < 870) return concretise(rng, randomEvaluated(rng, t));
   if (dice < 885) return tokenRanges(rng, t);
   if (dice < 895) return concretise(rng, tokenOfValues(rng, t));
   if (dice < 960) return concretise(rng, randomInvalid(rng, t));

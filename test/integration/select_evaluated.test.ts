@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { startPair } from './support/pair.ts';
 import type { Pair } from './support/pair.ts';
+import { describeCancelling } from './statements/cancelling.ts';
 import { describeFiltering } from './statements/filtering.ts';
 import { describeSelectors } from './statements/selectors.ts';
 
@@ -22,3 +23,4 @@ afterAll(async () => {
 
 describe('filtering', () => describeFiltering(both));
 describe('selectors', () => describeSelectors(both));
+describe('cancelling', () => describeCancelling(both));
