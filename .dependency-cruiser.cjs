@@ -27,6 +27,7 @@ const MAY_IMPORT = {
     'errors',
     'util',
   ],
+  indexing: ['rotation', 'encryption', 'upstream', 'keys', 'schema', 'crypto', 'errors', 'util'],
   proxy: [
     'functions',
     'system',

@@ -37,6 +37,7 @@ import { beginAudit, newAuditTrail } from './audit_trail.ts';
 import { backupKeys, lostTableBackups } from './backup_ports.ts';
 import { startCatalogUpkeep } from './catalog_upkeep.ts';
 import { createKeyLoss } from './key_loss.ts';
+import { startIndexBuilding } from './index_building.ts';
 import {
   reencryptionJobs,
   rotationOptions,
@@ -307,6 +308,11 @@ export const createProxy: ProxyFactory = async (context) => {
       logger.warn({ err: error }, 'a round of key rotation failed');
     });
     restores.start();
+    const stopIndexBuilding = startIndexBuilding(
+      { catalog, clock: systemClock, rows: new StoredRows(control), leases: keys.leases(), logger },
+      config,
+      jobs,
+    );
     const stopKeyLoss = keyLoss.watch({
       changes,
       backup: context.backup ?? lostTableBackups(backupService, jobs),
@@ -328,6 +334,7 @@ export const createProxy: ProxyFactory = async (context) => {
       stop: async () => {
         stopUpkeep();
         stopRotation();
+        await stopIndexBuilding();
         const keyLossStopped = stopKeyLoss();
         const restoresStopped = restores.stop();
         await kmsListener?.close();

@@ -428,6 +428,32 @@ export interface AlterTableStatement {
   readonly span: Span;
 }
 
+/** What of a column an index is on; `simple` also stands for the values of a collection. */
+export type IndexTargetKind = 'simple' | 'values' | 'keys' | 'entries' | 'full';
+
+/** A column of CREATE INDEX. */
+export interface IndexTargetName {
+  readonly kind: IndexTargetKind;
+  readonly column: Identifier;
+  readonly span: Span;
+}
+
+/** CREATE INDEX, also CREATE CUSTOM INDEX. */
+export interface CreateIndexStatement {
+  readonly kind: 'create_index';
+  readonly isCustom: boolean;
+  readonly ifNotExists: boolean;
+  readonly index: QualifiedName | undefined;
+  readonly table: QualifiedName;
+  readonly targets: readonly IndexTargetName[];
+  /** What stands between the parentheses. */
+  readonly targetsSpan: Span;
+  /** From USING. */
+  readonly className: string | undefined;
+  readonly properties: readonly Property[];
+  readonly span: Span;
+}
+
 /** Every statement. */
 export type Statement =
   | SelectStatement
@@ -457,6 +483,13 @@ export type Statement =
   | CreateTableStatement
   | AlterTableStatement
   | RestoreTableStatement
+  | CreateIndexStatement
+  | {
+      readonly kind: 'drop_index';
+      readonly ifExists: boolean;
+      readonly index: QualifiedName;
+      readonly span: Span;
+    }
   | {
       readonly kind: 'drop_table';
       readonly ifExists: boolean;
@@ -520,5 +553,5 @@ export type Statement =
         | undefined;
       readonly span: Span;
     }
-  /** A statement that the proxy recognises by its first words but does not run: 'CREATE INDEX', 'CREATE MATERIALIZED VIEW', … */
+  /** A statement that the proxy recognises by its first words but does not run: 'CREATE MATERIALIZED VIEW', 'CREATE TRIGGER', … */
   | { readonly kind: 'unsupported'; readonly name: string; readonly span: Span };

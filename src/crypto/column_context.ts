@@ -53,6 +53,7 @@ export const KIND_CODE = {
   regular: 0x11,
   counter: 0x40,
   static_counter: 0x41,
+  blind: 0x30,
 } as const;
 
 /** Codes of the parts of static columns; those of regular ones are one more. Spec: format 3 */
@@ -75,7 +76,7 @@ const DOUBLINGS = {
   static_counter: 2,
 } as const;
 
-function kindCode({ kind, part }: ColumnContext): number {
+function kindCode({ kind, part }: KindOfContext): number {
   if (part === undefined) return KIND_CODE[kind];
   return PART_CODE[part] + (kind === 'regular' ? 1 : 0);
 }
@@ -105,9 +106,15 @@ export interface PreparedContext {
   readonly s1: Buffer;
 }
 
+/** What the kind of S1 comes from. */
+interface KindOfContext {
+  readonly kind: keyof typeof KIND_CODE;
+  readonly part?: ColumnPart | undefined;
+}
+
 /** Version, suite, kind, epoch, DEK id, column id. Spec: format 3 */
-function columnContextBytes(
-  context: ColumnContext,
+export function columnContextBytes(
+  context: KindOfContext & Pick<ColumnContext, 'columnId'>,
   suite: number,
   epoch: number,
   dekId: Uint8Array,

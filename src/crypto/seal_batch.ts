@@ -1,5 +1,6 @@
 import { InternalError, InvalidRequestError } from '../errors/index.ts';
 import { AssociatedData, Partition, Row, abandon } from './associated_data.ts';
+import { requireLength } from './check.ts';
 import { isElement, requireCell, requireKind, requirePart } from './column_context.ts';
 import type { ColumnContext } from './column_context.ts';
 import { OrderJobs, checkOrderBits, orderLength, orderMany } from './order.ts';
@@ -158,15 +159,22 @@ export class SealBatch {
    *
    * @param r the row, or the partition for static columns
    * @param value serialised value, read when the batch runs; empty is a value
+   * @param nonce 8 bytes, for cells of indexed columns only: fresh ones otherwise
    */
-  cell(r: RowHandle | PartitionHandle, context: ColumnContext, value: Uint8Array): CellHandle {
+  cell(
+    r: RowHandle | PartitionHandle,
+    context: ColumnContext,
+    value: Uint8Array,
+    nonce?: Uint8Array,
+  ): CellHandle {
     requirePart(context, undefined, 'field');
+    if (nonce !== undefined) requireLength(nonce, NONCE_BYTES, 'nonce');
     const isRow = r instanceof Row;
     const dek = this.#partitionOf(r, context).keys.cellDek;
     let slot: number;
     if (context.part === 'field') slot = this.#ad.fieldSlot(r.index, isRow, dek);
     else slot = isRow ? this.#ad.rowSlot(r.index, dek) : this.#ad.partitionSlot(r.index, dek);
-    return this.#pushCell(dek, context, slot, value);
+    return this.#pushCell(dek, context, slot, value, nonce);
   }
 
   /**
@@ -226,13 +234,19 @@ export class SealBatch {
     return partition;
   }
 
-  #pushCell(dek: CellDek, context: ColumnContext, slot: number, value: Uint8Array): CellHandle {
+  #pushCell(
+    dek: CellDek,
+    context: ColumnContext,
+    slot: number,
+    value: Uint8Array,
+    nonce?: Uint8Array,
+  ): CellHandle {
     const prepared = dek.prepared(context);
     const length = CELL_OVERHEAD + (context.padded ? paddedLength(value.length) : value.length);
     const at = this.#reserve(length);
     const tagAt = at + HEAD_BYTES + NONCE_BYTES;
     this.#heads.push(at, prepared.head);
-    this.#cellQueue(dek).push(prepared, slot, value, 0, value.length, tagAt >> 2);
+    this.#cellQueue(dek).push(prepared, slot, value, 0, value.length, tagAt >> 2, nonce);
     return this.#handle(at, length);
   }
 

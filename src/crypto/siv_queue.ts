@@ -38,6 +38,8 @@ export class SivQueue {
   readonly #from: number[] = [];
   readonly #length: number[] = [];
   readonly #target: number[] = [];
+  /** Nonces that are given, by place in the queue; the others are fresh. */
+  readonly #nonces = new Map<number, Uint8Array>();
 
   constructor(key: SivKey, withNonce: boolean) {
     this.key = key;
@@ -46,7 +48,8 @@ export class SivQueue {
 
   /**
    * Queues a value. `slot` is the place of the state of its row or partition, -1 for none; `from` where the plain text
-   * begins, `length` how long it is; `target` the word of the output for tag and cipher text.
+   * begins, `length` how long it is; `target` the word of the output for tag and cipher text. `nonce` is for cells of
+   * indexed columns.
    */
   push(
     prepared: PreparedContext,
@@ -55,7 +58,9 @@ export class SivQueue {
     from: number,
     length: number,
     target: number,
+    nonce?: Uint8Array,
   ): void {
+    if (nonce !== undefined) this.#nonces.set(this.prepared.length, nonce);
     this.prepared.push(prepared);
     this.#slot.push(slot);
     this.#source.push(source);
@@ -64,7 +69,7 @@ export class SivQueue {
     this.#target.push(target);
   }
 
-  /** Encrypts all values, cells under fresh nonces. */
+  /** Encrypts all values, cells under fresh nonces unless one was given. */
   seal(states: Int32Array, out: Output): void {
     const n = this.prepared.length;
     for (let i = 0; i < n;) {
@@ -74,7 +79,9 @@ export class SivQueue {
       if (this.#withNonce) {
         for (let j = first, o = 0; j < i; j++, o += 4) {
           const at = (this.#target[j] as number) - 2;
-          freshNonce(out.words, at);
+          const given = this.#nonces.get(j);
+          if (given === undefined) freshNonce(out.words, at);
+          else out.bytes.set(given, at * 4);
           nonceBlocks[o] = out.words[at] as number;
           nonceBlocks[o + 1] = out.words[at + 1] as number;
         }

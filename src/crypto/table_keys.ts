@@ -2,7 +2,13 @@ import { BlockKey, ChainKey } from './aes_key.ts';
 import { ID_BYTES, zero } from './bytes.ts';
 import { requireLength, requireUint } from './check.ts';
 import { CmacKey, cmacMany } from './cmac.ts';
-import { prepareContext } from './column_context.ts';
+import {
+  columnContextBytes,
+  FORMAT_VERSION,
+  prepareContext,
+  S1_BYTES,
+  SUITE_SIV,
+} from './column_context.ts';
 import type { ColumnContext, PreparedContext } from './column_context.ts';
 import { hkdf } from './kdf.ts';
 import type { KeyLabel } from './kdf.ts';
@@ -182,10 +188,35 @@ export class IndexDek {
     return new IndexDek(mac, Uint8Array.from(dekId), epoch);
   }
 
+  /**
+   * The blind values of values of one column: equal for equal values, and nothing else can be seen in them. 20 bytes each.
+   * @param columnId logical id of the indexed column, 16 bytes
+   * Spec: format 4
+   */
+  blindValues(columnId: Uint8Array, canonical: readonly Uint8Array[]): Buffer[] {
+    requireLength(columnId, ID_BYTES, 'column id');
+    const s1 = columnContextBytes({ columnId, kind: 'blind' }, SUITE_SIV, this.epoch, this.dekId);
+    const inputs = canonical.map((value) => {
+      const input = Buffer.allocUnsafe(S1_BYTES + value.length);
+      input.set(s1);
+      input.set(value, S1_BYTES);
+      return input;
+    });
+    const head = Buffer.of(FORMAT_VERSION, SUITE_SIV, this.epoch >> 8, this.epoch & 0xff);
+    const blind = this.mac.macMany(inputs).map((tag) => Buffer.concat([head, tag]));
+    for (const input of inputs) zero(input);
+    return blind;
+  }
+
   /** Ends the cipher objects of the key. */
   dispose(): void {
     this.mac.dispose();
   }
+}
+
+/** Bytes of a blind value that are the nonce of its cell. Spec: format 4 */
+export function nonceOfBlind(blind: Uint8Array): Uint8Array {
+  return blind.subarray(4, 12);
 }
 
 /** The keys of one table, as a lease gives them. */
@@ -195,4 +226,6 @@ export interface TableCipherKeys {
   readonly cellDek: CellDek;
   /** The cell DEK of an epoch, also of decrypt-only ones. */
   cellDekByEpoch(epoch: number): CellDek | undefined;
+  /** The index DEK with an id (hex). */
+  indexDek(dekId: string): IndexDek | undefined;
 }

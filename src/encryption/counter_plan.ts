@@ -69,6 +69,7 @@ function planCounterUpdate(statement: UpdateStatement, planning: Planning): Writ
     partition: where.partition,
     clustering: where.clustering,
     cells,
+    blinds: [],
     conditional: false,
     conditions: [],
     conditionColumns: [],

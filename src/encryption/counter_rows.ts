@@ -141,6 +141,7 @@ function counterUpdatePlan(
       context: columnContext(table, column),
       source: () => null,
     })),
+    blinds: [],
     conditional: true,
     conditions: [],
     conditionColumns: columns,

@@ -245,6 +245,7 @@ export function planAlterTable(
       break;
     }
     case 'drop': {
+      for (const column of action.columns) refuseIndexed(table, column.text);
       const columns = action.columns
         .map((column) => column.text)
         .filter((name) => !action.ifExists || table.columns.has(name));
@@ -288,6 +289,17 @@ export function planAlterTable(
     probeText: `ALTER TABLE ${target} DROP ${PROBE_COLUMN}`,
     probeColumn: PROBE_COLUMN,
   };
+}
+
+/** Cassandra sees the indexes of the hidden columns only. */
+function refuseIndexed(table: TableEntry, name: string): void {
+  const column = table.columns.get(name);
+  if (column === undefined || column.kind === 'partition' || column.kind === 'clustering') return;
+  const dependent = table.indexes.filter((index) => index.column === column);
+  if (dependent.length === 0) return;
+  throw new InvalidRequestError(
+    `Cannot drop column ${name} because it has dependent secondary indexes (${dependent.map((index) => index.name).join(', ')})`,
+  );
 }
 
 /** One custom property at a time and nothing else, as Amazon Keyspaces has it: so the change is whole or not made. */

@@ -18,24 +18,18 @@ export type { ColumnParts } from './column_parts.ts';
 export { columnContext, HIDDEN_PREFIX, isCounterTable, tableName } from './table_columns.ts';
 export type { TermContext } from './terms.ts';
 export { typeResolver } from './type_resolver.ts';
-export {
-  bindSelect,
-  int32,
-  limitMarkers,
-  sealRead,
-  storedRead,
-} from './select_plan.ts';
-export type { BoundSelect, SealedRead, SelectPlan, StoredRead } from './select_plan.ts';
+export type { SelectPlan } from './select_plan.ts';
+export { bindSelect, int32, limitMarkers, sealRead, storedRead } from './select_seal.ts';
+export type { BoundSelect, SealedRead, StoredRead } from './select_seal.ts';
 export { planAnySelect } from './plan_any_select.ts';
-export {
-  evaluatedSpecs,
-  type EvaluatedPlan,
-} from './evaluate/evaluated_plan.ts';
+export { evaluatedSpecs, type EvaluatedPlan } from './evaluate/evaluated_plan.ts';
 export type { PartitionMark } from './evaluate/partition_tracker.ts';
 export { bindEvaluated, sortAnswer } from './evaluate/sinks.ts';
 export type { BoundEvaluation, Sink } from './evaluate/sinks.ts';
 export { openRows, roleOf, storedRow } from './stored_result.ts';
 export type { KnownKeys, OpenedRows, Row, StoredRole } from './stored_result.ts';
+export { blindIndexes, blindValue, lacksIndexKeys, storedBlind } from './blind_columns.ts';
+export type { BlindIndex } from './blind_columns.ts';
 export { planWrite } from './plan_write.ts';
 export { counterValue } from './counter_plan.ts';
 export { comparedWith, counterPartitions, sealCounterRow } from './counter_rows.ts';
@@ -52,6 +46,9 @@ export {
 export type { BoundWrite, SealedWrite, StoredStatement } from './write_seal.ts';
 export { planRestoreTable } from './restore_plan.ts';
 export type { RestoreTablePlan } from './restore_plan.ts';
+export { lacksLookupKey } from './index_lookup.ts';
+export { indexProbe, planCreateIndex } from './index_plan.ts';
+export type { CreateIndexPlan } from './index_plan.ts';
 export { planKeyspaceKey } from './keyspace_plan.ts';
 export type { KeyspaceKeyPlan } from './keyspace_plan.ts';
 export {

@@ -12,6 +12,7 @@ import { UNSET } from '../wire/index.ts';
 import type { Receiver } from './markers.ts';
 import { requireColumn, tableName } from './table_columns.ts';
 import { containsReceiver, elementReceivers, refuseRelation } from './collection_relations.ts';
+import { judgedName } from './index_lookup.ts';
 import { compileTerm } from './terms.ts';
 import type { TermContext, TermScope, TermSource } from './terms.ts';
 
@@ -126,7 +127,7 @@ export function analyseWhere(
           });
           break;
         }
-        valueText(column, `${quoteIdentifier(column.name)} ${operator} ?`);
+        valueText(column, `${judgedName(table, column)} ${operator} ?`);
         const source = compileTerm(relation.value, receiverOf(table, column, true), scope);
         if (operator === '!=' || operator === 'LIKE') {
           unsupported ??= filteringRefusal(table);
@@ -145,7 +146,7 @@ export function analyseWhere(
         refuseRelation(column, 'IN');
         // IN of one value is `=`, in Cassandra too.
         const isEquality = !isMarker(relation.values) && relation.values.length === 1;
-        valueText(column, `${quoteIdentifier(column.name)} ${isEquality ? '=' : 'IN'} ?`);
+        valueText(column, `${judgedName(table, column)} ${isEquality ? '=' : 'IN'} ?`);
         place({
           columns: [column],
           operator: isEquality ? '=' : 'IN',

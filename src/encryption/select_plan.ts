@@ -1,36 +1,18 @@
-import type { PartitionHandle, SealBatch, TableCipherKeys } from '../crypto/index.ts';
 import { quoteIdentifier } from '../cql/index.ts';
 import type { Expression, SelectStatement, Selector } from '../cql/index.ts';
-import {
-  InternalError,
-  InvalidRequestError,
-  UnsupportedStatementError,
-  type ProxyError,
-} from '../errors/index.ts';
+import { UnsupportedStatementError, type ProxyError } from '../errors/index.ts';
 import type { ColumnEntry, Snapshot, TableEntry } from '../schema/index.ts';
 import { native } from '../values/index.ts';
 import type { CqlType } from '../values/index.ts';
-import { UNSET } from '../wire/index.ts';
-import type { BoundValue, ColumnSpec } from '../wire/index.ts';
-import {
-  clusteringMarkers,
-  clusteringText,
-  clusteringValues,
-  checkKeySize,
-  checkPartitionKeys,
-  partitionKeys,
-  sealClustering,
-  sealPartition,
-  selectsNothing,
-  storedClustering,
-} from './key_sealing.ts';
-import type { ClusteringValues, PartitionKey, SealedClustering } from './key_sealing.ts';
+import type { ColumnSpec } from '../wire/index.ts';
 import { columnParts } from './column_parts.ts';
+import { clusteringText } from './key_sealing.ts';
+import type { IndexLookup } from './index_lookup.ts';
 import type { MarkerRegistry } from './markers.ts';
 import { analyseWhere, compileLimit } from './restrictions.ts';
 import type { Restrictions } from './restrictions.ts';
 import { roleOf } from './stored_result.ts';
-import type { KnownKeys, StoredRole } from './stored_result.ts';
+import type { StoredRole } from './stored_result.ts';
 import { columnContext, requireColumn, tableName } from './table_columns.ts';
 import type { TermContext, TermScope } from './terms.ts';
 import { typeResolver } from './type_resolver.ts';
@@ -68,6 +50,8 @@ export interface SelectPlan {
   readonly limit: ((context: TermContext) => number | undefined) | undefined;
   readonly perPartitionLimit: ((context: TermContext) => number | undefined) | undefined;
   readonly restrictions: Restrictions;
+  /** The index by which rows are found. */
+  readonly lookup?: IndexLookup | undefined;
   /** Whether WHERE gives the whole clustering by equality. */
   readonly fullClustering: boolean;
 }
@@ -91,6 +75,7 @@ export interface ReadForm {
   readonly limit: SelectPlan['limit'];
   readonly perPartitionLimit: SelectPlan['perPartitionLimit'];
   readonly allowFiltering: boolean;
+  readonly lookup?: IndexLookup | undefined;
   /** Read the clustering even if no column needs it: the reader must know where it is. */
   readonly withKey?: boolean;
 }
@@ -132,9 +117,7 @@ export function planRead(form: ReadForm): SelectPlan {
     table.clustering.every((column) =>
       restrictions.clustering.some((r) => r.operator === '=' && r.columns.includes(column)),
     );
-  const hidden = form.distinct
-    ? []
-    : hiddenSelectors(form, fullClustering);
+  const hidden = form.distinct ? [] : hiddenSelectors(form, fullClustering);
   const selection = [
     ...columns.map((column) => column.text),
     ...hidden.map((column) => quoteIdentifier(column.name)),
@@ -144,7 +127,7 @@ export function planRead(form: ReadForm): SelectPlan {
     table,
     validationText: '',
     refusal: undefined,
-    storedText: `SELECT ${form.distinct ? 'DISTINCT ' : ''}${selection.join(', ')}${fromText(table)}${storedWhere(table, mode, restrictions)}${tailText(form)}`,
+    storedText: `SELECT ${form.distinct ? 'DISTINCT ' : ''}${selection.join(', ')}${fromText(table)}${storedWhere(table, mode, restrictions, form.lookup)}${tailText(form)}`,
     mode,
     hasPartitionIn: restrictions.partition.some((r) => r.operator === 'IN'),
     columns,
@@ -157,6 +140,7 @@ export function planRead(form: ReadForm): SelectPlan {
     limit: form.limit,
     perPartitionLimit: form.perPartitionLimit,
     restrictions,
+    lookup: form.lookup,
     fullClustering,
   };
 }
@@ -346,7 +330,19 @@ function hiddenSelectors(form: ReadForm, fullClustering: boolean): ColumnEntry[]
   return hidden;
 }
 
-function storedWhere(table: TableEntry, mode: ReadMode, restrictions: Restrictions): string {
+function storedWhere(
+  table: TableEntry,
+  mode: ReadMode,
+  restrictions: Restrictions,
+  lookup: IndexLookup | undefined,
+): string {
+  const keys = keyWhere(table, mode, restrictions);
+  if (lookup === undefined) return keys;
+  const sought = `${quoteIdentifier(lookup.index.hidden.name)} = ?`;
+  return keys === '' ? ` WHERE ${sought}` : `${keys} AND ${sought}`;
+}
+
+function keyWhere(table: TableEntry, mode: ReadMode, restrictions: Restrictions): string {
   if (mode === 'partitions') {
     const keys = table.partitionKey.map((column) => `${quoteIdentifier(column.name)} = ?`);
     return ` WHERE ${keys.join(' AND ')}${clusteringText(restrictions.clustering, quoteIdentifier)}`;
@@ -359,163 +355,4 @@ function storedWhere(table: TableEntry, mode: ReadMode, restrictions: Restrictio
         `token(${names}) ${restriction.operator} ${restriction.value.kind === 'token' ? '?' : `token(${table.partitionKey.map(() => '?').join(', ')})`}`,
     )
     .join(' AND ')}`;
-}
-
-/** The values of one execution of a SELECT, before they are sealed. */
-export interface BoundSelect {
-  readonly plan: SelectPlan;
-  /** Partitions in the order in which Cassandra returns them; `undefined` for a scan. */
-  readonly partitions: readonly PartitionKey[] | undefined;
-  readonly clustering: ClusteringValues;
-  readonly tokens: readonly (
-    | { readonly kind: 'token'; readonly value: Uint8Array }
-    | { readonly kind: 'key'; readonly key: PartitionKey }
-  )[];
-  readonly limit: number | undefined;
-  readonly perPartitionLimit: number | undefined;
-}
-
-/** Evaluates the terms of a SELECT. @throws InvalidRequestError as Cassandra for wrong values. */
-export function bindSelect(plan: SelectPlan, context: TermContext): BoundSelect {
-  let partitions =
-    plan.mode === 'partitions'
-      ? partitionKeys(plan.table, plan.restrictions.partition, context)
-      : undefined;
-  const clustering = clusteringValues(plan.restrictions.clustering, context);
-  if (partitions !== undefined) {
-    if (selectsNothing(plan.restrictions.clustering, clustering)) partitions = [];
-    else checkPartitionKeys(partitions);
-  }
-  return {
-    plan,
-    partitions,
-    clustering,
-    tokens: plan.restrictions.token.map((restriction) =>
-      restriction.value.kind === 'token'
-        ? { kind: 'token', value: required(restriction.value.source(context)) }
-        : {
-            kind: 'key',
-            key: restriction.value.sources.map((source) => required(source(context))),
-          },
-    ),
-    limit: plan.limit?.(context),
-    perPartitionLimit: plan.perPartitionLimit?.(context),
-  };
-}
-
-function required(value: BoundValue): Uint8Array {
-  if (value === null) throw new InvalidRequestError('Invalid null token value');
-  if (value === UNSET) throw new InvalidRequestError('Invalid unset token value');
-  return value;
-}
-
-/** One read whose keys are queued for sealing. */
-export interface SealedRead {
-  readonly bound: BoundSelect;
-  readonly key: PartitionKey | undefined;
-  readonly partition: PartitionHandle | undefined;
-  readonly clustering: SealedClustering;
-  readonly tokens: readonly PartitionHandle[];
-}
-
-/** Queues the keys of one partition's read, or of a scan (`key` undefined). */
-export function sealRead(
-  batch: SealBatch,
-  keys: TableCipherKeys,
-  bound: BoundSelect,
-  key: PartitionKey | undefined,
-): SealedRead {
-  const { table, restrictions } = bound.plan;
-  const partition = key === undefined ? undefined : sealPartition(batch, keys, table, key);
-  return {
-    bound,
-    key,
-    partition,
-    clustering:
-      partition === undefined
-        ? []
-        : sealClustering(batch, partition, table, restrictions.clustering, bound.clustering),
-    tokens: bound.tokens.flatMap((token) =>
-      token.kind === 'key' ? [sealPartition(batch, keys, table, token.key)] : [],
-    ),
-  };
-}
-
-/** A read as Cassandra gets it, and what is known of its rows. */
-export interface StoredRead {
-  readonly text: string;
-  /** Values of the key markers; LIMIT markers follow, see {@link limitMarkers}. */
-  readonly values: readonly Uint8Array[];
-  readonly known: KnownKeys;
-}
-
-/** Takes a sealed read out of the batch that ran. @throws InvalidRequestError for keys that are too long. */
-export function storedRead(batch: SealBatch, read: SealedRead): StoredRead {
-  const { plan, tokens } = read.bound;
-  const { table, restrictions } = plan;
-  const stored = storedClustering(batch, read.clustering);
-  const values: Uint8Array[] = [];
-  let partition: KnownKeys['partition'];
-  if (read.partition !== undefined && read.key !== undefined) {
-    const components = batch.partitionComponents(read.partition);
-    checkKeySize(table, 'partition key', components, read.key);
-    partition = { logical: read.key, stored: components };
-    values.push(...components);
-  }
-  values.push(...clusteringMarkers(restrictions.clustering, stored));
-  let tokenIndex = 0;
-  for (const token of tokens) {
-    if (token.kind === 'token') values.push(token.value);
-    else {
-      const handle = read.tokens[tokenIndex++];
-      if (handle === undefined) throw new InternalError('token without its sealed key');
-      values.push(...batch.partitionComponents(handle));
-    }
-  }
-  return {
-    text: plan.storedText,
-    values,
-    known: {
-      partition,
-      clustering: plan.fullClustering ? knownClustering(read, stored) : undefined,
-      restrictions: restrictions.clustering,
-      storedRestrictions: stored,
-    },
-  };
-}
-
-function knownClustering(
-  read: SealedRead,
-  stored: readonly (readonly (readonly Uint8Array[])[])[],
-): KnownKeys['clustering'] {
-  const { plan, clustering } = read.bound;
-  const logical: Uint8Array[] = [];
-  const storedParts: Uint8Array[] = [];
-  plan.restrictions.clustering.forEach((restriction, r) => {
-    restriction.columns.forEach((column, c) => {
-      const value = clustering[r]?.[0]?.[c];
-      const bytes = stored[r]?.[0]?.[c];
-      if (restriction.operator !== '=' || value === undefined || bytes === undefined) return;
-      logical[column.position] = value;
-      storedParts[column.position] = bytes;
-    });
-  });
-  return { logical, stored: storedParts };
-}
-
-/** Values of the PER PARTITION LIMIT and LIMIT markers of a read. `limit` is what is left of it. */
-export function limitMarkers(bound: BoundSelect, limit: number | undefined): BoundValue[] {
-  const markers: BoundValue[] = [];
-  if (bound.plan.perPartitionLimit !== undefined) {
-    markers.push(bound.perPartitionLimit === undefined ? UNSET : int32(bound.perPartitionLimit));
-  }
-  if (bound.plan.limit !== undefined) markers.push(limit === undefined ? UNSET : int32(limit));
-  return markers;
-}
-
-/** A 4-byte int, big-endian. */
-export function int32(value: number): Uint8Array {
-  const bytes = Buffer.allocUnsafe(4);
-  bytes.writeInt32BE(value);
-  return bytes;
 }

@@ -10,6 +10,8 @@ import type {
 import { InvalidRequestError, type ProxyError } from '../errors/index.ts';
 import type { ColumnEntry, TableEntry } from '../schema/index.ts';
 import { native } from '../values/index.ts';
+import { blindAssignments } from './blind_columns.ts';
+import type { BlindAssignment } from './blind_columns.ts';
 import { compileConditions } from './conditions.ts';
 import type { ColumnCondition } from './conditions.ts';
 import { compileJson } from './insert_json.ts';
@@ -33,6 +35,8 @@ export type WriteMarker =
   | { readonly kind: 'cell'; readonly cell: number }
   /** The key of an entry of a map. */
   | { readonly kind: 'cell_key'; readonly cell: number }
+  /** A hidden column, by its place in `blinds`. */
+  | { readonly kind: 'blind'; readonly blind: number }
   | { readonly kind: 'plain'; readonly source: TermSource }
   /** What a column of `conditionColumns` is compared with; always the last markers. */
   | { readonly kind: 'condition'; readonly column: ColumnEntry };
@@ -68,6 +72,8 @@ export interface WritePlan {
   readonly partition: readonly KeyRestriction[];
   readonly clustering: readonly KeyRestriction[];
   readonly cells: readonly CellAssignment[];
+  /** Hidden columns that are written beside cells. */
+  readonly blinds: readonly BlindAssignment[];
   /** IF: the answer has rows. */
   readonly conditional: boolean;
   /** IF with conditions on columns; the proxy judges them, the stored statement compares with whole stored cells. */
@@ -118,8 +124,11 @@ function planInsert(statement: InsertStatement, planning: Planning): WritePlan {
     else if (column.kind === 'clustering') clustering.push(equality(column, source));
     else cells.push(wholeCell(table, column, source));
   });
+  const blinds = blindsOf(table, cells);
+  storedMarkers.push(...blindMarkers(blinds));
+  const names = [...columns, ...hiddenOf(blinds)].map((column) => quoteIdentifier(column.name));
   const using = compileUsing(statement.using, planning);
-  const text = `INSERT INTO ${target} (${columns.map((column) => quoteIdentifier(column.name)).join(', ')}) VALUES (${columns.map(() => '?').join(', ')})${statement.ifNotExists ? ' IF NOT EXISTS' : ''}${using.text}`;
+  const text = `INSERT INTO ${target} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})${statement.ifNotExists ? ' IF NOT EXISTS' : ''}${using.text}`;
   return {
     kind: 'write',
     statement: 'insert',
@@ -131,6 +140,7 @@ function planInsert(statement: InsertStatement, planning: Planning): WritePlan {
     partition,
     clustering,
     cells,
+    blinds,
     conditional: statement.ifNotExists,
     conditions: [],
     conditionColumns: [],
@@ -178,6 +188,9 @@ function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {
     storedMarkers.push({ kind: 'cell', cell: cells.length });
     cells.push(wholeCell(table, column, source));
   }
+  const blinds = blindsOf(table, cells);
+  assignments.push(...hiddenOf(blinds).map((column) => `${quoteIdentifier(column.name)} = ?`));
+  storedMarkers.push(...blindMarkers(blinds));
   const where = analyseWhere(statement.where, table, scope);
   const refusal = where.refusal ?? tokenRefusal(where, table);
   const condition = planCondition(statement, planning);
@@ -202,6 +215,7 @@ function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {
     partition: where.partition,
     clustering: where.clustering,
     cells,
+    blinds,
     conditional: statement.ifExists || condition.conditions.length > 0,
     conditions: condition.conditions,
     conditionColumns: condition.columns,
@@ -220,16 +234,23 @@ export function planDelete(statement: DeleteStatement, planning: Planning): Writ
   const { table, scope, target } = planning;
   const cells: CellAssignment[] = [];
   const targetMarkers: WriteMarker[] = [];
+  const whole: ColumnEntry[] = [];
   const targets = statement.targets.map((deleted) => {
-    const part = planPartDeletion(deleted, table, requireColumn(table, deleted.column), scope);
+    const column = requireColumn(table, deleted.column);
+    const part = planPartDeletion(deleted, table, column, scope);
     addPart(part, cells, targetMarkers);
+    if (deleted.key === undefined && deleted.field === undefined) whole.push(column);
     return part.text;
   });
+  const names = [
+    ...targets,
+    ...hiddenOf(blindAssignments(table, whole)).map(({ name }) => quoteIdentifier(name)),
+  ];
   const using = compileUsing(statement.using, planning);
   const where = analyseWhere(statement.where, table, scope);
   const refusal = where.refusal ?? tokenRefusal(where, table);
   const condition = planCondition(statement, planning);
-  const head = `DELETE ${targets.length === 0 ? '' : `${targets.join(', ')} `}FROM ${target}${using.text}`;
+  const head = `DELETE ${names.length === 0 ? '' : `${names.join(', ')} `}FROM ${target}${using.text}`;
   return {
     kind: 'write',
     statement: 'delete',
@@ -250,6 +271,7 @@ export function planDelete(statement: DeleteStatement, planning: Planning): Writ
     partition: where.partition,
     clustering: where.clustering,
     cells,
+    blinds: [],
     conditional: statement.ifExists || condition.conditions.length > 0,
     conditions: condition.conditions,
     conditionColumns: condition.columns,
@@ -269,6 +291,21 @@ function addPart(part: PlannedPart, cells: CellAssignment[], markers: WriteMarke
   if (part.cell.parts?.key !== undefined) markers.push({ kind: 'cell_key', cell: cells.length });
   markers.push({ kind: 'cell', cell: cells.length });
   cells.push(part.cell);
+}
+
+function blindsOf(table: TableEntry, cells: readonly CellAssignment[]): BlindAssignment[] {
+  return blindAssignments(
+    table,
+    cells.map((cell) => cell.column),
+  );
+}
+
+function hiddenOf(blinds: readonly BlindAssignment[]): readonly { readonly name: string }[] {
+  return blinds.map(({ index }) => index.hidden);
+}
+
+function blindMarkers(blinds: readonly BlindAssignment[]): WriteMarker[] {
+  return blinds.map((_, blind) => ({ kind: 'blind', blind }));
 }
 
 /** The IF clause of an UPDATE or DELETE. */

@@ -14,6 +14,8 @@ import {
   storedClustering,
 } from './key_sealing.ts';
 import type { ClusteringValues, PartitionKey, SealedClustering } from './key_sealing.ts';
+import { blindValues } from './blind_columns.ts';
+import type { BlindValues } from './blind_columns.ts';
 import { impossibleValue } from './conditions.ts';
 import type { BoundCondition } from './conditions.ts';
 import { sealPart } from './part_writes.ts';
@@ -85,6 +87,7 @@ interface SealedStatement {
 /** A write queued for sealing. */
 export interface SealedWrite {
   readonly bound: BoundWrite;
+  readonly blinds: BlindValues;
   readonly statements: readonly SealedStatement[];
   /** How many values are encrypted. */
   readonly cellCount: number;
@@ -95,6 +98,8 @@ export function sealWrite(batch: SealBatch, keys: TableCipherKeys, bound: BoundW
   const { plan } = bound;
   const { table } = plan;
   const statements: SealedStatement[] = [];
+  // Equal in all rows: they are bound to the column alone.
+  const blinds = blindValues(table, plan.blinds, bound.cells, keys);
   let cellCount = 0;
   for (const key of bound.partitions) {
     const partition = sealPartition(batch, keys, table, key);
@@ -121,14 +126,17 @@ export function sealWrite(batch: SealBatch, keys: TableCipherKeys, bound: BoundW
         if (value === undefined || value === UNSET) return UNSET;
         if (value === null) return null;
         cellCount++;
-        if (cell.column.kind === 'static') return batch.cell(partition, cell.context, value);
+        const nonce = blinds.nonces.get(index);
+        if (cell.column.kind === 'static') {
+          return batch.cell(partition, cell.context, value, nonce);
+        }
         if (row === undefined) throw new InternalError('a regular cell without its row');
-        return batch.cell(row, cell.context, value);
+        return batch.cell(row, cell.context, value, nonce);
       });
       statements.push({ partition, key, clusteringValues: values, clustering, cells });
     }
   }
-  return { bound, statements, cellCount };
+  return { bound, blinds, statements, cellCount };
 }
 
 /** The rows that clustering restrictions by `=` and IN name: one tuple of each restriction. */
@@ -207,6 +215,9 @@ export function storedStatements(batch: SealBatch, write: SealedWrite): StoredSt
           values.push(storedPart(batch, cell.key ?? null));
           break;
         }
+        case 'blind':
+          values.push(write.blinds.values[marker.blind] ?? null);
+          break;
         case 'condition':
           values.push(impossibleValue(marker.column));
           break;

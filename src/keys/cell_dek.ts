@@ -53,7 +53,7 @@ export function newestTableKeyVersion(keys: TableKeys): number {
 
 /** Makes a DEK and wraps it; the DEK itself is overwritten. */
 export function newWrappedDek(
-  structure: Extract<DekStructure, 'key' | 'cell'>,
+  structure: Extract<DekStructure, 'key' | 'cell' | 'index'>,
   epoch: number,
   tableKeyVersion: number,
   plaintextTableKey: Uint8Array,

@@ -137,7 +137,9 @@ export class KeyTransfer {
     const newDek = randomBytes(32);
     try {
       const grants = serviceOwned ? [] : await createGrants(provider, keyArn, owner.tableId);
-      const deks = opened.map(({ from, dek }) =>
+      // A restored table has no indexes.
+      const kept = opened.filter(({ from }) => from.structure !== 'index');
+      const deks = kept.map(({ from, dek }) =>
         this.wrap(
           owner,
           plaintext,

@@ -1,9 +1,10 @@
-import { CellDek, KeyDek, tableKeyCommit, unwrapDek, zero } from '../crypto/index.ts';
+import { CellDek, IndexDek, KeyDek, tableKeyCommit, unwrapDek, zero } from '../crypto/index.ts';
 import type { TableCipherKeys } from '../crypto/index.ts';
 import { KeyAccessError, MetadataIntegrityError } from '../errors/index.ts';
 import { clientCaller } from '../kms/index.ts';
 import type { KmsCaller, KmsRegistry } from '../kms/index.ts';
 import type {
+  DekRecord,
   KeyedTable,
   KeyTarget,
   KmsKeyUse,
@@ -114,6 +115,24 @@ export class KmsTableKeys implements TableKeyFactory {
     }
   }
 
+  /** See {@link TableKeyFactory.newIndexDek}. */
+  async newIndexDek(table: KeyedTable, keys: TableKeys): Promise<DekRecord> {
+    const version = newestTableKeyVersion(keys);
+    const newest = keys.tableKeys.find((tableKey) => tableKey.version === version);
+    if (newest === undefined) {
+      throw new MetadataIntegrityError(
+        'METADATA_TABLE_KEYS',
+        `table ${table.keyspace}.${table.name} has no keys`,
+      );
+    }
+    const plaintext = await unwrapTableKey(this.#kms, table, newest);
+    try {
+      return newWrappedDek('index', FIRST_EPOCH, version, plaintext, table, this.#clock.nowMs());
+    } finally {
+      zero(plaintext);
+    }
+  }
+
   /** See {@link TableKeyFactory.releaseKey}. */
   async releaseKey(tableId: Uint8Array, use: KmsKeyUse, kept: readonly string[]): Promise<void> {
     if (!use.serviceOwned) {
@@ -200,7 +219,12 @@ export class KmsTableKeys implements TableKeyFactory {
       );
     }
     const kms = caller === undefined ? this.#kms : this.#kms.onBehalfOf(caller);
-    const opened: Opened = { key: undefined, active: undefined, byEpoch: new Map() };
+    const opened: Opened = {
+      key: undefined,
+      active: undefined,
+      byEpoch: new Map(),
+      indexes: new Map(),
+    };
     try {
       for (const tableKey of keys.tableKeys) {
         const plaintext = await unwrapTableKey(kms, table, tableKey);
@@ -213,7 +237,7 @@ export class KmsTableKeys implements TableKeyFactory {
       return cipherKeys(table, opened);
     } catch (error) {
       opened.key?.dispose();
-      for (const dek of opened.byEpoch.values()) dek.dispose();
+      for (const dek of [...opened.byEpoch.values(), ...opened.indexes.values()]) dek.dispose();
       throw error;
     }
   }
@@ -223,6 +247,8 @@ interface Opened {
   key: KeyDek | undefined;
   active: CellDek | undefined;
   readonly byEpoch: Map<number, CellDek>;
+  /** By id, hex. */
+  readonly indexes: Map<string, IndexDek>;
 }
 
 function openDeks(
@@ -252,6 +278,8 @@ function openDeks(
       if (dek.structure === 'key') {
         opened.key?.dispose();
         opened.key = KeyDek.derive(bytes, dekId, dek.epoch);
+      } else if (dek.structure === 'index') {
+        opened.indexes.set(dek.dekId, IndexDek.derive(bytes, dekId, dek.epoch));
       } else if (dek.epoch >= keys.minEpoch) {
         const cell = CellDek.derive(bytes, dekId, dek.epoch);
         opened.byEpoch.set(dek.epoch, cell);
@@ -264,7 +292,7 @@ function openDeks(
 }
 
 function cipherKeys(table: TableEntry, opened: Opened): OpenedTableKeys {
-  const { key, active, byEpoch } = opened;
+  const { key, active, byEpoch, indexes } = opened;
   if (key === undefined || active === undefined) {
     throw new MetadataIntegrityError(
       'METADATA_TABLE_KEYS',
@@ -275,9 +303,10 @@ function cipherKeys(table: TableEntry, opened: Opened): OpenedTableKeys {
     keyDek: key,
     cellDek: active,
     cellDekByEpoch: (epoch) => byEpoch.get(epoch),
+    indexDek: (dekId) => indexes.get(dekId),
     dispose: () => {
       key.dispose();
-      for (const dek of byEpoch.values()) dek.dispose();
+      for (const dek of [...byEpoch.values(), ...indexes.values()]) dek.dispose();
     },
   };
 }

@@ -24,6 +24,7 @@ import { native } from '../values/index.ts';
 import { BatchType } from '../wire/index.ts';
 import type { ColumnSpec } from '../wire/index.ts';
 import type { CompiledEvaluation } from './run_evaluated.ts';
+import { CassandraError } from './reply.ts';
 import type { CompiledSelect } from './run_select.ts';
 import type { Session } from './session.ts';
 import type { StoredPrepared } from './stored_statements.ts';
@@ -252,11 +253,8 @@ async function judge(
   isIncomplete: boolean,
 ): Promise<{ readonly resultColumns: readonly ColumnSpec[] }> {
   const { stored } = session.services;
-  const prepared = await stored.prepared(
-    session.node,
-    session.version,
-    plan.table.version,
-    plan.validationText,
+  const prepared = await withoutHiddenNames(plan.table, () =>
+    stored.prepared(session.node, session.version, plan.table.version, plan.validationText),
   );
   if (plan.refusal !== undefined) throw plan.refusal;
   if (isIncomplete) {
@@ -265,6 +263,23 @@ async function judge(
     );
   }
   return prepared;
+}
+
+/** Cassandra judges indexed columns by their hidden ones: its refusals name those. */
+async function withoutHiddenNames<T>(table: TableEntry, judged: () => T | Promise<T>): Promise<T> {
+  try {
+    return await judged();
+  } catch (error) {
+    if (table.indexes.length === 0 || !(error instanceof CassandraError)) throw error;
+    let { message } = error;
+    for (const { hidden, column } of table.indexes) {
+      if (hidden !== null) message = message.replaceAll(hidden.name, column.name);
+    }
+    throw new CassandraError(
+      { code: error.cqlCode, message, extra: Buffer.from(error.extra ?? []) },
+      error.prefix,
+    );
+  }
 }
 
 /** The keyspace a name is in. @throws InvalidRequestError without one, as Cassandra. */

@@ -1,7 +1,7 @@
 import { storedRow } from '../encryption/index.ts';
-import type { Row, StoredRead } from '../encryption/index.ts';
+import type { Row } from '../encryption/index.ts';
 import type { StoredCells } from '../crypto/index.ts';
-import { UpstreamError } from '../errors/index.ts';
+import { InternalError, UpstreamError } from '../errors/index.ts';
 import type { RowPosition } from './evaluated_position.ts';
 import { readPageRows, seal } from './read_stored.ts';
 import type { Prefix, ReadJob } from './read_stored.ts';
@@ -21,28 +21,60 @@ export interface InnerPage {
   readonly next: RowPosition;
 }
 
+/** Reads one page of an inner read. */
+export type ReadInner = (start: RowPosition, pageSize: number) => Promise<StoredPage>;
+
+/** A page as it was read. */
+export interface StoredPage {
+  readonly rows: readonly Row[];
+  readonly cells: StoredCells;
+  readonly prefix: Prefix;
+  readonly upstream: Buffer | undefined;
+}
+
 /** Reads the rows of an evaluated SELECT page by page: one read a partition, or one scan. */
 export class EvaluatedReader {
-  readonly #job: ReadJob;
-  readonly #reads: readonly StoredRead[];
+  readonly #count: number;
+  readonly #keySlots: readonly number[];
+  readonly #read: ReadInner;
   #pageSize: number;
-  #isFirst = true;
 
-  private constructor(job: ReadJob, reads: readonly StoredRead[], pageSize: number) {
-    this.#job = job;
-    this.#reads = reads;
+  /**
+   * @param count how many reads there are
+   * @param keySlots where the key stands in a stored row
+   * @param pageSize rows of an inner page; fewer where rows are large
+   */
+  constructor(count: number, keySlots: readonly number[], pageSize: number, read: ReadInner) {
+    this.#count = count;
+    this.#keySlots = keySlots;
     this.#pageSize = pageSize;
+    this.#read = read;
   }
 
-  /** @param pageSize rows of an inner page; fewer where rows are large */
+  /** The reader of a statement: its keys are sealed. */
   static async open(job: ReadJob, pageSize: number): Promise<EvaluatedReader> {
     const reads = await seal(job, job.bound.partitions ?? [undefined]);
-    return new EvaluatedReader(job, reads, pageSize);
+    const keySlots = job.bound.plan.roles.flatMap((role, slot) =>
+      role.kind === 'partition' || role.kind === 'clustering' ? [slot] : [],
+    );
+    let { flags } = job.request;
+    return new EvaluatedReader(reads.length, keySlots, pageSize, (start, size) => {
+      const read = reads[start.read];
+      if (read === undefined) throw new InternalError('there is no such inner read');
+      const reading = readPageRows(job, read, {
+        limit: undefined,
+        pageSize: size,
+        upstream: start.upstream,
+        flags,
+      });
+      flags = 0;
+      return reading;
+    });
   }
 
   /** Whether there is nothing to read at a position. */
   isEnd(position: RowPosition): boolean {
-    return position.read >= this.#reads.length;
+    return position.read >= this.#count;
   }
 
   /** Reads the page at a position. */
@@ -106,30 +138,12 @@ export class EvaluatedReader {
 
   /** Whether two stored rows have the same key. */
   #isSame(cells: StoredCells, row: number, others: StoredCells, other: number): boolean {
-    const { roles } = this.#job.bound.plan;
     const left = storedRow(cells, row);
     const right = storedRow(others, other);
-    return roles.every((role, at) => {
-      if (role.kind !== 'partition' && role.kind !== 'clustering') return true;
+    return this.#keySlots.every((at) => {
       const a = left[at] ?? null;
       const b = right[at] ?? null;
       return a === null || b === null ? a === b : Buffer.compare(a, b) === 0;
-    });
-  }
-
-  async #read(
-    start: RowPosition,
-    pageSize: number,
-  ): ReturnType<typeof readPageRows> {
-    const read = this.#reads[start.read];
-    if (read === undefined) throw new UpstreamError('UPSTREAM_ANSWER', 'there is no such read');
-    const flags = this.#isFirst ? this.#job.request.flags : 0;
-    this.#isFirst = false;
-    return readPageRows(this.#job, read, {
-      limit: undefined,
-      pageSize,
-      upstream: start.upstream,
-      flags,
     });
   }
 }

@@ -1,3 +1,4 @@
+import { indexNames } from '../schema/index.ts';
 import type { RawTable, Snapshot, TableEntry } from '../schema/index.ts';
 import { printType } from '../values/index.ts';
 import type { SchemaChange } from '../wire/index.ts';
@@ -35,7 +36,7 @@ export function schemaChanges(before: Snapshot, after: Snapshot): SchemaChange[]
   return changes;
 }
 
-/** The rows of system_schema.tables, which hold the options of tables, as text by `keyspace.table`. */
+/** The rows of system_schema.tables, which hold the options of tables, and names of indexes, as text by `keyspace.table`. */
 function tableOptions(snapshot: Snapshot): ReadonlyMap<string, string> {
   const raw = snapshot.raw('system_schema', 'tables');
   if (raw === undefined) return new Map();
@@ -44,10 +45,18 @@ function tableOptions(snapshot: Snapshot): ReadonlyMap<string, string> {
   const [keyspace, table] = [position('keyspace_name'), position('table_name')];
   const text = (row: RawTable['rows'][number], index: number): string =>
     Buffer.from(row[index] ?? []).toString('utf8');
+  const indexes = snapshot.raw('system_schema', 'indexes');
+  const indexesOf = (keyspaceName: string, tableName: string): string =>
+    indexes === undefined
+      ? ''
+      : [...(indexNames(indexes, keyspaceName).get(tableName) ?? [])].sort().join(',');
   return new Map(
     raw.rows.map((row) => [
       `${text(row, keyspace)}.${text(row, table)}`,
-      row.map((cell) => (cell === null ? '-' : Buffer.from(cell).toString('latin1'))).join('|'),
+      [
+        ...row.map((cell) => (cell === null ? '-' : Buffer.from(cell).toString('latin1'))),
+        indexesOf(text(row, keyspace), text(row, table)),
+      ].join('|'),
     ]),
   );
 }

@@ -1,4 +1,5 @@
 import {
+  lacksLookupKey,
   limitMarkers,
   openRows,
   sealRead,
@@ -15,7 +16,7 @@ import type {
 import type { StoredCells } from '../crypto/index.ts';
 import type { ResponsePrefix } from '../wire/index.ts';
 import { openStored } from './open_stored.ts';
-import { executeStored, readCells, storedOptions, storedRows, tableKeys } from './run_stored.ts';
+import { StalePlanError, executeStored, readCells, storedOptions, storedRows, tableKeys } from './run_stored.ts';
 import type { RequestContext, Session } from './session.ts';
 
 /** What stands before an answer. */
@@ -45,6 +46,10 @@ export async function seal(
   const { bound, session } = job;
   const acquired = tableKeys(session, bound.plan.table);
   const keys = acquired instanceof Promise ? await acquired : acquired;
+  if (lacksLookupKey(bound.plan.lookup, keys)) {
+    await session.services.catalog.refresh();
+    throw new StalePlanError();
+  }
   const { batch, queued } = await session.services.ticks.seal((sealing) =>
     partitions.map((key) => sealRead(sealing, keys, bound, key)),
   );

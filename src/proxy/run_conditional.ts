@@ -14,7 +14,7 @@ import { decodeResponsePrefix, decodeResult } from './cassandra_answer.ts';
 import { openStored } from './open_stored.ts';
 import { forwarded, result } from './reply.ts';
 import type { Reply } from './reply.ts';
-import { readCells } from './run_stored.ts';
+import { onlyColumns, readCells } from './run_stored.ts';
 import type { Session } from './session.ts';
 
 const APPLIED = '[applied]';
@@ -101,8 +101,10 @@ export async function openAnswer(
   const conditional = parts.find(({ plan }) => plan.conditional) ?? parts[0];
   if (conditional === undefined) return forwarded(envelope);
   const { table } = conditional.plan;
-  const { columns: answered } = answer.metadata;
-  if (answered === undefined) throw foreign(table);
+  const { columns: all } = answer.metadata;
+  if (all === undefined) throw foreign(table);
+  const isShown = all.map(({ name }) => !table.hiddenColumns.has(name));
+  const answered = all.filter((_, index) => isShown[index]);
   const roles: StoredRole[] = [];
   const columns: (ColumnEntry | undefined)[] = [];
   const specs: ColumnSpec[] = answered.map(({ name }) => {
@@ -118,7 +120,7 @@ export async function openAnswer(
     roles.push(roleOf(table, column));
     return { ...spec, type: column.type };
   });
-  const cells = readCells(answer, roles.length, table);
+  const cells = onlyColumns(readCells(answer, all.length, table), isShown);
   const hasRowKey = columns.some((column) => column?.kind === 'clustering');
   const known = {
     partition: conditional.statement.known.partition,

@@ -124,7 +124,7 @@ export async function runSchemaChange(
 }
 
 /** Changes under the name of the client's role. */
-function changesOf(session: Session): SchemaChanges {
+export function changesOf(session: Session): SchemaChanges {
   return session.services.changes.onBehalfOf(session.leases.principal);
 }
 
@@ -226,7 +226,7 @@ function unknownTableOfSchema(keyspace: string, name: string): ProxyError {
 }
 
 /** @throws KeyAccessError while the table's key is lost: only DROP TABLE needs no key. */
-function requireAccessible(table: TableEntry): void {
+export function requireAccessible(table: TableEntry): void {
   const error = table.record === undefined ? undefined : inaccessibleError(table.record);
   if (error !== undefined) throw error;
 }

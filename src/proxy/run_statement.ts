@@ -8,6 +8,7 @@ import type { ColumnSpec, Envelope } from '../wire/index.ts';
 import { decodeResponsePrefix, decodeResult, fromCassandra } from './cassandra_answer.ts';
 import { forwarded, result } from './reply.ts';
 import type { Reply } from './reply.ts';
+import { runIndexStatement } from './run_index.ts';
 import { runRestoreTable } from './run_restore.ts';
 import { runSchemaChange, runTruncate } from './run_schema_change.ts';
 import { storedOptions } from './run_stored.ts';
@@ -66,6 +67,9 @@ export async function runStatement(
       return runSchemaChange(session, request, statement, text);
     case 'restore_table':
       return runRestoreTable(session, request, statement);
+    case 'create_index':
+    case 'drop_index':
+      return runIndexStatement(session, request, statement, text);
     case 'select':
     case 'insert':
     case 'update':

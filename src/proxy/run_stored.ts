@@ -206,3 +206,21 @@ export function readCells(result: RowsResult, columnCount: number, table: TableE
   });
   return { bytes: reader.bytes, columnCount, rowCount, starts, lengths };
 }
+
+/** The cells of some columns of a result: hidden ones stand between those that clients know. */
+export function onlyColumns(cells: StoredCells, isKept: readonly boolean[]): StoredCells {
+  if (!isKept.includes(false)) return cells;
+  const kept = isKept.flatMap((keep, column) => (keep ? [column] : []));
+  const { rowCount } = cells;
+  const starts = new Int32Array(rowCount * kept.length);
+  const lengths = new Int32Array(rowCount * kept.length);
+  let cell = 0;
+  for (let row = 0; row < rowCount; row++) {
+    for (const column of kept) {
+      const from = row * cells.columnCount + column;
+      starts[cell] = cells.starts[from] as number;
+      lengths[cell++] = cells.lengths[from] as number;
+    }
+  }
+  return { bytes: cells.bytes, columnCount: kept.length, rowCount, starts, lengths };
+}

@@ -1,4 +1,10 @@
-import { bindConditions, bindWrite, sealWrite, storedStatements } from '../encryption/index.ts';
+import {
+  bindConditions,
+  bindWrite,
+  lacksIndexKeys,
+  sealWrite,
+  storedStatements,
+} from '../encryption/index.ts';
 import type { StoredStatement, TermContext, WritePlan } from '../encryption/index.ts';
 import { InvalidRequestError } from '../errors/index.ts';
 import type { TableCipherKeys } from '../crypto/index.ts';
@@ -106,6 +112,7 @@ async function sealedStatement(
   if (stale !== undefined) await stale;
   const acquired = tableKeys(session, plan.table);
   const keys = acquired instanceof Promise ? await acquired : acquired;
+  if (lacksIndexKeys(plan.blinds, keys)) await replan(session);
   const { batch, queued } = await session.services.ticks.seal((sealing) =>
     sealWrite(sealing, keys, bound),
   );
@@ -133,6 +140,10 @@ async function sealedBatch(
     const again = tableKeys(session, table);
     if (!(again instanceof Promise)) keys.set(table, again);
   }
+  for (const { plan } of parts) {
+    const held = keys.get(plan.table);
+    if (held === undefined || lacksIndexKeys(plan.blinds, held)) await replan(session);
+  }
   const { batch, queued } = await session.services.ticks.seal((sealing) =>
     bound.map((write) => {
       const tableCipherKeys = keys.get(write.plan.table);
@@ -145,6 +156,12 @@ async function sealedBatch(
     session.services.onCellsEncrypted(write.bound.plan.table, write.cellCount);
   }
   return queued.map((write) => storedStatements(batch, write));
+}
+
+/** An index was dropped, or its table's keys changed, since the statement was planned. */
+async function replan(session: Session): Promise<never> {
+  await session.services.catalog.refresh();
+  throw new StalePlanError();
 }
 
 /** One batch a partition: rows of one partition are written atomically, as Cassandra does for one statement. */

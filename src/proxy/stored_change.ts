@@ -1,12 +1,7 @@
 import { CqlErrorCode, InternalError } from '../errors/index.ts';
-import {
-  decodeError,
-  decodeResponsePrefix,
-  decodeResult,
-  encodeQuery,
-  Opcode,
-} from '../wire/index.ts';
+import { encodeQuery, Opcode } from '../wire/index.ts';
 import type { Envelope } from '../wire/index.ts';
+import { decodeError, decodeResponsePrefix, decodeResult } from './cassandra_answer.ts';
 import { CassandraError, forwarded } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { storedOptions } from './run_stored.ts';

@@ -21,4 +21,6 @@ export type {
 } from './ports.ts';
 export { rotationStatus } from './status.ts';
 export type { JobPhase, TableRotationStatus } from './status.ts';
-export { beginTruncation } from './truncation.ts';
+export { beginTruncation, liveHolds, PERMIT_MS } from './truncation.ts';
+export { rotationOf } from './records.ts';
+export { sameKey } from './reencrypt_rows.ts';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Catalog, HoldRecord, RotationRecord } from '../schema/index.ts';
+import type { Catalog, HoldRecord, RotationRecord, TableRecord } from '../schema/index.ts';
 import type { Clock } from '../util/index.ts';
 import { epochsBelow } from './epochs.ts';
 import { rotationOf } from './records.ts';
@@ -14,7 +14,7 @@ export const PERMIT_MS = 2_000;
 const LAST_WRITE_MS = 3_000;
 
 /**
- * To be called before TRUNCATE of a table: resolves when no re-encryption writes to it any more. A row that was read before
+ * To be called before TRUNCATE of a table: resolves when no re-encryption and no building of an index writes to it any more. A row that was read before
  * and written after would be there again.
  * @returns what ends the hold; to be called whatever became of the TRUNCATE
  */
@@ -30,11 +30,13 @@ export async function beginTruncation(
     outcome.isHeld =
       record?.kind === 'table' &&
       record.keys !== null &&
-      epochsBelow(record, Number.MAX_SAFE_INTEGER).length > 1;
+      (epochsBelow(record, Number.MAX_SAFE_INTEGER).length > 1 || isBuilding(record));
     // With one epoch there is nothing to re-encrypt, and a second one is not re-encrypted before minutes have passed.
     if (!outcome.isHeld || record?.kind !== 'table') return undefined;
     const rotation = rotationOf(view, tableId);
-    outcome.isWorkedOn = (rotation.job?.claim?.deadlineMs ?? 0) > clock.nowMs();
+    outcome.isWorkedOn = [rotation.job, ...(rotation.builds ?? [])].some(
+      (job) => (job?.claim?.deadlineMs ?? 0) > clock.nowMs(),
+    );
     const hold: HoldRecord = { holdId, untilMs: clock.nowMs() + HOLD_MS };
     return { put: [{ ...rotation, holds: [...liveHolds(rotation, clock), hold] }] };
   });
@@ -48,6 +50,11 @@ export async function beginTruncation(
       return holds.length === rotation.holds.length ? undefined : { put: [{ ...rotation, holds }] };
     });
   };
+}
+
+/** Whether rows may be built into an index of the table. */
+function isBuilding(record: TableRecord): boolean {
+  return (record.indexes ?? []).some(({ state }) => state === 'write_only');
 }
 
 /** Holds that are not forgotten ones of a proxy that died. */

@@ -2,7 +2,8 @@ import { MetadataIntegrityError, SchemaError, toProxyError } from '../errors/ind
 import type { ProxyError } from '../errors/index.ts';
 import type { CqlType } from '../values/index.ts';
 import { columnForm } from './column_form.ts';
-import type { ColumnEntry, TableEntry, TableStatus } from './entries.ts';
+import type { ColumnEntry, IndexEntry, TableEntry, TableStatus } from './entries.ts';
+import { hiddenColumns, liveIndexes } from './indexes.ts';
 import type { StoredColumnRow, StoredTableRow } from './raw_schema.ts';
 import type { ColumnRecord, TableForm, TableRecord } from './record.ts';
 import { logicalType, storedType } from './type_resolution.ts';
@@ -64,8 +65,14 @@ export function buildTable(input: TableInput): TableEntry {
 
 /** True when the stored columns are exactly those of the form. */
 export function formMatches(form: TableForm, stored: readonly StoredColumnRow[]): boolean {
-  if (form.columns.length !== stored.length) return false;
+  const hidden = hiddenColumns(form);
+  if (form.columns.length + hidden.length !== stored.length) return false;
   const byName = new Map(stored.map((column) => [column.name, column]));
+  const isMirrored = hidden.every((column) => {
+    const row = byName.get(column.name);
+    return row?.kind === column.kind && row.type === column.type;
+  });
+  if (!isMirrored) return false;
   return form.columns.every((column) => {
     const row = byName.get(column.name);
     return (
@@ -116,6 +123,22 @@ function encryptedEntry(input: TableInput, version: bigint, record: TableRecord)
       kind: column.kind,
       type: column.type,
     })),
+    indexes: indexEntries(form, columns),
+    hiddenColumns: new Set(hiddenColumns(form).map((column) => column.name)),
+  });
+}
+
+function indexEntries(form: TableForm, columns: readonly ColumnEntry[]): IndexEntry[] {
+  return liveIndexes(form).map((index) => {
+    const column = columns.find(({ id }) => Buffer.from(id).toString('hex') === index.columnId);
+    if (column === undefined) {
+      throw new MetadataIntegrityError(
+        'METADATA_INDEX',
+        `index ${index.name} is on a column that the record of its table does not have`,
+      );
+    }
+    const { name, target, className, options, state, hidden } = index;
+    return { name, column, target, className, options, isActive: state === 'active', hidden };
   });
 }
 
@@ -173,6 +196,8 @@ function storedEntry(
     recordVersion: 0n,
     record: undefined,
     dropped: [],
+    indexes: [],
+    hiddenColumns: new Set(),
   });
 }
 
@@ -181,7 +206,10 @@ function tableEntry(
   kind: TableStatus,
   error: ProxyError | undefined,
   columns: readonly ColumnEntry[],
-  identity: Pick<TableEntry, 'tableId' | 'recordVersion' | 'record' | 'dropped'>,
+  identity: Pick<
+    TableEntry,
+    'tableId' | 'recordVersion' | 'record' | 'dropped' | 'indexes' | 'hiddenColumns'
+  >,
 ): TableEntry {
   const byPosition = (a: ColumnEntry, b: ColumnEntry): number => a.position - b.position;
   const byName = (a: ColumnEntry, b: ColumnEntry): number =>

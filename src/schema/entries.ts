@@ -1,5 +1,6 @@
 import type { ProxyError } from '../errors/index.ts';
 import type { CqlType, UdtType } from '../values/index.ts';
+import type { HiddenColumnRecord, IndexTarget } from './indexes.ts';
 import type { RawTable, StoredKeyspaceRow } from './raw_schema.ts';
 import type { TableRecord } from './record.ts';
 
@@ -40,6 +41,20 @@ export interface DroppedColumnEntry {
   readonly type: string;
 }
 
+/** An index of a table. */
+export interface IndexEntry {
+  readonly name: string;
+  readonly column: ColumnEntry;
+  readonly target: IndexTarget;
+  /** Class as USING names it; `null` for Cassandra's own kind. */
+  readonly className: string | null;
+  readonly options: Readonly<Record<string, string>>;
+  /** False while rows may be missing in it: it is written, never read. */
+  readonly isActive: boolean;
+  /** Where its blind values are; `null` for indexes on key columns. */
+  readonly hidden: HiddenColumnRecord | null;
+}
+
 /**
  * encrypted: has a verified record that agrees with the stored schema. plain: listed in the root as there before the
  * proxy. unknown: neither. broken: its record or stored schema does not verify.
@@ -69,6 +84,10 @@ export interface TableEntry {
   /** In the order of SELECT *. */
   readonly allColumns: readonly ColumnEntry[];
   readonly dropped: readonly DroppedColumnEntry[];
+  /** As clients know them; empty unless encrypted. */
+  readonly indexes: readonly IndexEntry[];
+  /** Names of the stored columns that clients do not know. */
+  readonly hiddenColumns: ReadonlySet<string>;
   /** Seconds; 0 for none. */
   readonly defaultTtl: number;
   /** The verified record; present exactly for encrypted tables. */

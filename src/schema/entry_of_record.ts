@@ -33,7 +33,8 @@ export function entryOfRecord(record: TableRecord, types: readonly TypeRecord[])
       })),
       types.map((type) => ({ version: 0n, record: type })),
     ),
-    verified: { version: 0n, record },
+    // Indexes are of the table that was there; their hidden columns are not among these.
+    verified: { version: 0n, record: { ...record, indexes: undefined, next: null } },
     isPlain: false,
     damage: undefined,
   });

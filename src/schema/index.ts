@@ -38,6 +38,7 @@ export type {
   ColumnKind,
   ColumnScheme,
   DroppedColumnEntry,
+  IndexEntry,
   KeyspaceEntry,
   Snapshot,
   TableEntry,
@@ -60,6 +61,10 @@ export type {
   StoredRecord,
   TableKeyFactory,
 } from './ports.ts';
+export { indexDekOf, indexNames, liveIndexes } from './indexes.ts';
+export type { HiddenColumnRecord, IndexRecord, IndexTarget } from './indexes.ts';
+export { activateIndex } from './changes/index_changes.ts';
+export type { IndexStatements, NewIndex } from './changes/index_changes.ts';
 export type { RawColumn, RawSchema, RawTable } from './raw_schema.ts';
 export {
   cellDekIn,
@@ -75,6 +80,7 @@ export type {
   CellUsage,
   FinishedReencryption,
   HoldRecord,
+  IndexBuildRecord,
   ReencryptionRecord,
   RotationRecord,
 } from './rotation_record.ts';

@@ -1,6 +1,6 @@
 import type { RawSchema } from './raw_schema.ts';
 import type { ProxyError } from '../errors/index.ts';
-import type { KmsKeyUse, TableKeys } from './record.ts';
+import type { DekRecord, KmsKeyUse, TableKeys } from './record.ts';
 
 /** A record's row. */
 export interface StoredRecord {
@@ -160,6 +160,11 @@ export interface TableKeyFactory {
     target: KeyTarget,
     asking: (keyArn: string) => void,
   ): Promise<TableKeys>;
+  /**
+   * Makes the DEK of an index, wrapped under the table's newest table key.
+   * @throws KeyAccessError, KeyUnavailableError
+   */
+  newIndexDek(table: KeyedTable, keys: TableKeys): Promise<DekRecord>;
   /**
    * Gives back a KMS key that a table leaves: retires its grants, destroys it if it is service-owned. Can be repeated.
    * @param kept ARNs of the table's KMS keys that stay

@@ -1,6 +1,7 @@
 import { MetadataIntegrityError } from '../errors/index.ts';
 import type { AccessRecord } from './access.ts';
 import type { ColumnKind, ColumnScheme } from './entries.ts';
+import type { IndexRecord } from './indexes.ts';
 import type { RotationRecord } from './rotation_record.ts';
 
 /** A column as the record keeps it. Bytes are hex. */
@@ -40,7 +41,7 @@ export interface TableKeyRecord {
 
 /** A wrapped DEK. Bytes are hex. */
 export interface DekRecord {
-  readonly structure: 'key' | 'cell';
+  readonly structure: 'key' | 'cell' | 'index';
   readonly epoch: number;
   readonly dekId: string;
   readonly tableKeyVersion: number;
@@ -99,6 +100,8 @@ export interface ClaimRecord {
 export interface TableForm {
   readonly columns: readonly ColumnRecord[];
   readonly dropped: readonly DroppedColumnRecord[];
+  /** Absent in tables that never had one. */
+  readonly indexes?: readonly IndexRecord[] | undefined;
 }
 
 /** Body of the record of a table. */

@@ -36,6 +36,17 @@ export interface FinishedReencryption {
   readonly cells: number;
 }
 
+/** The building of an index, from its beginning to the end. */
+export interface IndexBuildRecord {
+  /** Which index: its hidden column. */
+  readonly hiddenColumn: string;
+  /** The token ring is cut into so many ranges of one width. */
+  readonly ranges: number;
+  /** How many of them are done, from the lowest token. */
+  readonly done: number;
+  readonly claim: ClaimRecord | null;
+}
+
 /** Keeps re-encryption away from a table for a while. */
 export interface HoldRecord {
   readonly holdId: string;
@@ -56,6 +67,8 @@ export interface RotationRecord {
   readonly usage: CellUsage | null;
   readonly job: ReencryptionRecord | null;
   readonly last: FinishedReencryption | null;
-  /** TRUNCATEs under way: nothing is re-encrypted meanwhile, or a row read before would be written back after. */
+  /** TRUNCATEs under way: nothing is re-encrypted or built meanwhile, or a row read before would be written back after. */
   readonly holds: readonly HoldRecord[];
+  /** Indexes that are being built; absent where none ever was. */
+  readonly builds?: readonly IndexBuildRecord[];
 }

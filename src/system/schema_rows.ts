@@ -1,6 +1,7 @@
 import type { RawTable, Snapshot, TableEntry } from '../schema/index.ts';
 import { native, printType, serializeList, serializeSet, splitList } from '../values/index.ts';
 import { HIDDEN_KEYSPACE, isHiddenName } from './hidden.ts';
+import { indexKind, indexOptions } from './index_rows.ts';
 import type { VirtualRow } from './virtual_table.ts';
 
 /** Reads and replaces named cells of a raw table's rows. */
@@ -77,6 +78,8 @@ export function logicalSchemaRows(table: RawTable, snapshot: Snapshot): VirtualR
       return visible.map((row) => logicalType(row, cells, snapshot));
     case 'tables':
       return visible.map((row) => logicalTable(row, cells, snapshot));
+    case 'indexes':
+      return visible.flatMap((row) => logicalIndex(row, cells, snapshot));
     default:
       return visible;
   }
@@ -102,6 +105,17 @@ function logicalDroppedColumn(row: VirtualRow, cells: Cells, snapshot: Snapshot)
   const column = entry?.dropped.find((dropped) => dropped.name === name);
   if (column === undefined) return row;
   return cells.with(row, 'type', Buffer.from(column.type, 'utf8'));
+}
+
+/** An index that the record of its table does not have is being made or dropped. */
+function logicalIndex(row: VirtualRow, cells: Cells, snapshot: Snapshot): VirtualRow[] {
+  const entry = encryptedEntry(row, cells, snapshot);
+  if (entry === undefined) return [row];
+  const name = cells.text(row, 'index_name');
+  const index = entry.indexes.find((candidate) => candidate.name === name);
+  if (index === undefined) return [];
+  const kind = Buffer.from(indexKind(index), 'utf8');
+  return [cells.with(cells.with(row, 'kind', kind), 'options', indexOptions(index))];
 }
 
 function logicalType(row: VirtualRow, cells: Cells, snapshot: Snapshot): VirtualRow {

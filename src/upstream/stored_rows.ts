@@ -57,8 +57,8 @@ export interface StoredCellWrite {
   readonly timestamp: bigint;
   /** Seconds; 0 for cells that do not expire, whatever the table's default is. */
   readonly ttl: number;
-  /** In the order of {@link StoredTable}; `undefined` leaves a cell alone. */
-  readonly cells: readonly (Buffer | undefined)[];
+  /** In the order of {@link StoredTable}; `undefined` leaves a cell alone, null deletes it. Columns of text take text. */
+  readonly cells: readonly (Buffer | string | null | undefined)[];
   /** New bytes of one entry of a map instead of cells. */
   readonly entry?: { readonly map: string; readonly key: Buffer; readonly value: Buffer };
 }
@@ -197,7 +197,7 @@ function updateStatement(table: StoredTable, write: StoredCellWrite): ControlSta
     params: [
       write.timestamp,
       write.ttl,
-      ...write.cells.map((cell) => cell ?? cassandra.types.unset),
+      ...write.cells.map((cell) => (cell === undefined ? cassandra.types.unset : cell)),
       ...write.partition,
       ...(write.clustering ?? []),
     ],

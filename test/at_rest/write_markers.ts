@@ -176,6 +176,12 @@ class Writer {
     await this.must(
       `CREATE TABLE ${this.table} (${columns.join(', ')}, PRIMARY KEY ((${names(PARTITION)}), ${names(CLUSTERING)})) WITH compression = {'enabled': false}`,
     );
+    for (const target of ['v_text', 's_text', 'v_blob', 'full(f_list)', 'p_text', 'c_uuid']) {
+      await this.must(`CREATE INDEX ON ${this.table} (${target})`);
+    }
+    for (const target of ['v_text', 'v_big', 'v_decimal']) {
+      await this.must(`CREATE CUSTOM INDEX ON ${this.table} (${target}) USING 'sai'`);
+    }
   }
 
   async inserts(): Promise<void> {

@@ -13,6 +13,7 @@ const keys: TableCipherKeys = {
   keyDek: KeyDek.derive(fill(32, 2), fill(16, 2), 1),
   cellDek,
   cellDekByEpoch: () => cellDek,
+  indexDek: () => undefined,
 };
 
 function bigintBits(value: Uint8Array): OrderBits {

@@ -2,7 +2,9 @@
 import type { Endpoint } from '../support/endpoint.ts';
 import { compareOutcomes, type Difference, type Names, type Outcome } from './compare.ts';
 import { isCounterTable, nextCounterStep } from './generate_counter.ts';
+import { randomIndexChange, randomIndexRead } from './generate_index.ts';
 import { randomDdl, randomInvalid, schemaRead, wrongValues } from './generate_other.ts';
+import { randomEvaluated } from './generate_evaluated.ts';
 import { randomSelect, tokenOfValues, tokenRanges } from './generate_select.ts';
 import { randomBatch, randomDelete, randomInsert, randomUpdate } from './generate_write.ts';
 import { KNOWN_DIFFERENCES } from './known_differences.ts';
@@ -45,6 +47,8 @@ export interface RunSettings {
 function nextStep(rng: Prng, t: GenTable, v4: boolean): Step {
   if (isCounterTable(t)) return nextCounterStep(rng, t, v4);
   const dice = rng.int(1000);
+  if (rng.chance(0.006)) return randomIndexChange(rng, t);
+  if (rng.chance(0.02)) return randomIndexRead(rng, t);
   if (dice < 240) return concretise(rng, randomInsert(rng, t, { v4 }));
   if (dice < 360) {
     const update = randomUpdate(rng, t, { v4 });
@@ -54,7 +58,8 @@ function nextStep(rng: Prng, t: GenTable, v4: boolean): Step {
   }
   if (dice < 440) return concretise(rng, randomDelete(rng, t, { v4 }));
   if (dice < 520) return randomBatch(rng, t, v4);
-  if (dice < 870) return concretise(rng, randomSelect(rng, t));
+  if (dice < 740) return concretise(rng, randomSelect(rng, t));
+  if (dice < 870) return concretise(rng, randomEvaluated(rng, t));
   if (dice < 885) return tokenRanges(rng, t);
   if (dice < 895) return concretise(rng, tokenOfValues(rng, t));
   if (dice < 960) return concretise(rng, randomInvalid(rng, t));

@@ -262,6 +262,69 @@ describe('ALTER TABLE', () => {
   });
 });
 
+describe('INDEX', () => {
+  const CREATE_STEPS = [
+    ['index.keys', 0],
+    ['index.claim', 0],
+    ['index.column', 0],
+    ['index.column_agreement', 0],
+    ['index.stored', 0],
+    ['index.agreement', 1],
+    ['index.active', 1],
+    ['recover.records', 1],
+    ['index.refresh', 1],
+  ] as const;
+  const DROP_STEPS = [
+    ['index_drop.claim', 1],
+    ['index_drop.stored', 1],
+    ['index_drop.agreement', 0],
+    ['index_drop.settle', 0],
+    ['recover.records', 0],
+    ['index_drop.column', 0],
+    ['index_drop.refresh', 0],
+  ] as const;
+
+  function change(kind: 'createIndex' | 'dropIndex', table: string): Change {
+    const index = {
+      name: `${table}_v`,
+      target: 'simple',
+      className: null,
+      options: {},
+      hiddenType: 'blob',
+    };
+    return { kind, keyspace: 'ks', name: table, column: 'v', index };
+  }
+
+  /** The index is there or not, and so are its hidden column and its key; another change sets the rest right. */
+  async function expectSettled(name: string, count: number): Promise<void> {
+    const table = tableOf(await nextProcess(), name);
+    await expectUsable(table);
+    expect(table?.indexes).toHaveLength(count);
+    const deks = table?.record?.keys?.deks.filter((dek) => dek.structure === 'index');
+    expect(deks).toHaveLength(count);
+    if (count === 0) expect(await inChild(change('createIndex', name), 'never')).not.toBe('killed');
+    expect(await inChild(change('dropIndex', name), 'never')).not.toBe('killed');
+    const after = tableOf(await nextProcess(), name);
+    expect(after?.indexes).toEqual([]);
+    expect([...(after?.hiddenColumns ?? [])]).toEqual([]);
+  }
+
+  it.each(CREATE_STEPS)('created, killed at %s', async (at, count) => {
+    const name = `i_${at.replace('.', '_')}`;
+    await createHere(await openCatalog(keys), name);
+    expect(await inChild(change('createIndex', name), at)).toBe('killed');
+    await expectSettled(name, count);
+  });
+
+  it.each(DROP_STEPS)('dropped, killed at %s', async (at, count) => {
+    const name = `j_${at.replace('.', '_')}`;
+    await createHere(await openCatalog(keys), name);
+    expect(await inChild(change('createIndex', name), 'never')).not.toBe('killed');
+    expect(await inChild(change('dropIndex', name), at)).toBe('killed');
+    await expectSettled(name, count);
+  });
+});
+
 describe('DROP', () => {
   const STEPS = [
     ['drop.claim', false],

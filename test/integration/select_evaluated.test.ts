@@ -2,7 +2,9 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { startPair } from './support/pair.ts';
 import type { Pair } from './support/pair.ts';
+import { describeCancelling } from './statements/cancelling.ts';
 import { describeFiltering } from './statements/filtering.ts';
+import { describeSelectors } from './statements/selectors.ts';
 
 let pair: Pair | undefined;
 
@@ -20,3 +22,5 @@ afterAll(async () => {
 });
 
 describe('filtering', () => describeFiltering(both));
+describe('selectors', () => describeSelectors(both));
+describe('cancelling', () => describeCancelling(both));

@@ -56,6 +56,13 @@ const run = (cql) => async () => {
 };
 const { kind, keyspace, name, stored } = change;
 const table = () => catalog.snapshot().table(keyspace, name);
+const target = `${keyspace}.${name}`;
+const statements = {
+  addColumn: (hidden) => run(`ALTER TABLE ${target} ADD ${hidden.name} ${hidden.type}`)(),
+  dropColumns: (names) => run(`ALTER TABLE ${target} DROP (${names.join(', ')})`)(),
+  create: (column) => run(`CREATE INDEX ${change.index.name} ON ${target} (${column})`)(),
+  drop: () => run(`DROP INDEX ${keyspace}.${change.index?.name}`)(),
+};
 const RUNS = {
   createTable: () =>
     changes.createTable({ keyspace, name, columns: change.columns }, ({ tableId }) =>
@@ -68,6 +75,13 @@ const RUNS = {
   createType: () => changes.createType({ keyspace, name, fields: change.fields }, run(stored)),
   alterType: () => changes.alterType({ keyspace, name, fields: change.fields }, run(stored)),
   dropType: () => changes.dropType(keyspace, name, run(stored)),
+  createIndex: () =>
+    changes.createIndex(
+      table(),
+      { ...change.index, column: table().columns.get(change.column) },
+      statements,
+    ),
+  dropIndex: () => changes.dropIndex(table(), statements),
   recover: () => changes.recover(),
 };
 try {

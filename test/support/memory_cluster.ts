@@ -10,16 +10,19 @@ import { Catalog, initCluster, SchemaChanges } from '../../src/schema/index.ts';
 import type {
   BackupKeys,
   EncryptionChoice,
+  HiddenColumnRecord,
   KeyNotices,
   LeaseStore,
   NewColumn,
   RawSchema,
+  RawTable,
   RecordStore,
   StoredRecord,
   TableEntry,
   TableRecord,
 } from '../../src/schema/index.ts';
 import type { Clock } from '../../src/util/index.ts';
+import { native } from '../../src/values/index.ts';
 
 /** A proxy on the cluster. */
 export interface MemoryProxy {
@@ -64,6 +67,7 @@ export class MemoryCluster {
   tables: Table[] = [];
   columns: Column[] = [];
   types: Type[] = [];
+  indexes: readonly { readonly table: string; readonly name: string }[] = [];
   keyspaces: readonly string[] = ['ks'];
   readonly keyStore: KeyStore;
   readonly kms: KmsRegistry;
@@ -181,6 +185,21 @@ export class MemoryCluster {
     this.columns = this.columns.filter((column) => column.table !== name);
   }
 
+  /** A hidden column, which clients do not know. */
+  addHidden(table: string, column: HiddenColumnRecord): void {
+    const { name, type, kind } = column;
+    this.columns = [
+      ...this.columns,
+      { keyspace: 'ks', table, name, kind, position: -1, order: undefined, type },
+    ];
+  }
+
+  dropColumns(table: string, names: readonly string[]): void {
+    this.columns = this.columns.filter(
+      (column) => column.table !== table || !names.includes(column.name),
+    );
+  }
+
   createType(name: string, fieldNames: readonly string[]): void {
     if (this.types.some((type) => type.name === name)) throw new Refusal('already exists');
     const fieldTypes = fieldNames.map(() => 'blob');
@@ -195,7 +214,7 @@ export class MemoryCluster {
       tables: this.tables,
       columns: this.columns,
       types: this.types,
-      raw: new Map(),
+      raw: new Map([['system_schema.indexes', indexTable(this.indexes)]]),
     };
   }
 
@@ -205,6 +224,22 @@ export class MemoryCluster {
       waitForAgreement: () => Promise.resolve(true),
     };
   }
+}
+
+/** The rows of system_schema.indexes, as far as the catalog reads them. */
+function indexTable(indexes: MemoryCluster['indexes']): RawTable {
+  return {
+    keyspace: 'system_schema',
+    name: 'indexes',
+    columns: ['keyspace_name', 'table_name', 'index_name'].map((name) => ({
+      name,
+      type: native('text'),
+      kind: 'regular',
+      position: 0,
+      order: undefined,
+    })),
+    rows: indexes.map(({ table, name }) => ['ks', table, name].map((text) => Buffer.from(text))),
+  };
 }
 
 /** One partition of records, changed by compare-and-set as Cassandra does. */

@@ -117,9 +117,26 @@ export class MemoryRows implements Rows {
       for (const [index, value] of cells.entries()) {
         if (value === undefined) continue;
         this.writes++;
-        this.put(partition, clustering ?? [], index, { value, timestamp, ttl });
+        if (value === null) {
+          this.#delete(partition, clustering ?? [], index, timestamp);
+          continue;
+        }
+        const bytes = Buffer.from(value as Buffer);
+        this.put(partition, clustering ?? [], index, { value: bytes, timestamp, ttl });
       }
     }
+  }
+
+  /** A tombstone is not kept: it only ends a cell that is not newer. */
+  #delete(
+    partition: readonly Buffer[],
+    clustering: readonly Buffer[],
+    index: number,
+    timestamp: bigint,
+  ): void {
+    const row = this.#rows.get(keyOf(partition, clustering));
+    const old = row?.cells[index] ?? null;
+    if (row !== undefined && old !== null && old.timestamp <= timestamp) row.cells[index] = null;
   }
 
   #row(table: StoredTable, row: MemoryRow): StoredTableRow {

@@ -18,6 +18,8 @@ export function encryptedTable(tableId: Uint8Array, keys: TableKeys): TableEntry
     columns: new Map(),
     allColumns: [],
     dropped: [],
+    indexes: [],
+    hiddenColumns: new Set(),
     defaultTtl: 0,
     record: {
       format: 1,

@@ -2,6 +2,7 @@ import type { BindMarker, Constant, Statement } from '../ast.ts';
 import { statementShape, TokenKind } from '../lexer/index.ts';
 import { TokenCursor } from './cursor.ts';
 import { parseDescribe } from './describe.ts';
+import { parseCreateIndex, parseDropIndex } from './indexes.ts';
 import { parseBatch, parseDelete, parseInsert, parseUpdate } from './modifications.ts';
 import {
   parseAddIdentity,
@@ -123,6 +124,8 @@ function parseCreate(p: TokenCursor): Statement {
   if (p.acceptWord('type')) return parseCreateType(p, start);
   if (p.acceptWord('role')) return parseRoleDefinition(p, 'CREATE ROLE', start);
   if (p.acceptWord('user')) return parseUserDefinition(p, 'CREATE USER', start);
+  if (p.acceptWord('index')) return parseCreateIndex(p, false, start);
+  if (p.acceptWords('custom', 'index')) return parseCreateIndex(p, true, start);
   throw p.noAlternative();
 }
 
@@ -149,14 +152,13 @@ function parseDrop(p: TokenCursor): Statement {
   if (p.acceptWord('type')) return parseDropType(p, start);
   if (p.acceptWord('role')) return parseDropRole(p, 'DROP ROLE', start);
   if (p.acceptWord('user')) return parseDropRole(p, 'DROP USER', start);
+  if (p.acceptWord('index')) return parseDropIndex(p, start);
   if (p.acceptWord('identity')) return parseDropRole(p, 'DROP IDENTITY', start);
   throw p.noAlternative();
 }
 
 /** First words of statements that are recognised only, and their names. */
 const UNSUPPORTED: readonly (readonly [words: readonly string[], name: string])[] = [
-  [['create', 'index'], 'CREATE INDEX'],
-  [['create', 'custom', 'index'], 'CREATE CUSTOM INDEX'],
   [['create', 'materialized', 'view'], 'CREATE MATERIALIZED VIEW'],
   [['create', 'function'], 'CREATE FUNCTION'],
   [['create', 'or', 'replace', 'function'], 'CREATE FUNCTION'],
@@ -164,7 +166,6 @@ const UNSUPPORTED: readonly (readonly [words: readonly string[], name: string])[
   [['create', 'or', 'replace', 'aggregate'], 'CREATE AGGREGATE'],
   [['create', 'trigger'], 'CREATE TRIGGER'],
   [['alter', 'materialized', 'view'], 'ALTER MATERIALIZED VIEW'],
-  [['drop', 'index'], 'DROP INDEX'],
   [['drop', 'materialized', 'view'], 'DROP MATERIALIZED VIEW'],
   [['drop', 'function'], 'DROP FUNCTION'],
   [['drop', 'aggregate'], 'DROP AGGREGATE'],

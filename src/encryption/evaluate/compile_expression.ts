@@ -51,8 +51,6 @@ function selectorType(
       return typedArgument(native('bigint'), text);
     case 'metadata':
       return typedArgument(native(expression.function === 'ttl' ? 'int' : 'bigint'), text);
-    case 'function':
-      return typedArgument(native('bigint'), text);
     case 'field': {
       const type = argumentOf(expression.value, typing).known;
       return typedArgument(fieldOf(type, expression.field.text, text).type, text);
@@ -98,8 +96,8 @@ export function compileExpression(
     case 'arithmetic': {
       const called = arithmetic(
         expression.operator,
-        argumentOf(expression.left, scope.arguments),
-        argumentOf(expression.right, scope.arguments),
+        argument(expression.left, scope),
+        argument(expression.right, scope),
         undefined,
       );
       return callOf(called, [
@@ -108,12 +106,12 @@ export function compileExpression(
       ]);
     }
     case 'negate': {
-      const called = negate(argumentOf(expression.value, scope.arguments), undefined);
+      const called = negate(argument(expression.value, scope), undefined);
       return callOf(called, [compileExpression(expression.value, called.args[0], scope)]);
     }
     case 'cast': {
       const to = scope.terms.types(expression.type);
-      const called = cast(argumentOf(expression.value, scope.arguments), to);
+      const called = cast(argument(expression.value, scope), to);
       return callOf(called, [compileExpression(expression.value, called.args[0], scope)]);
     }
     case 'field': {
@@ -192,12 +190,11 @@ function compileCall(
   scope: ExpressionScope,
 ): CompiledExpression {
   const { keyspace } = expression;
-  const isNative = keyspace === undefined || keyspace === 'system';
-  if (isNative && expression.name === 'token') return storedSelector(expression, scope);
+  if (isToken(expression)) return storedSelector(expression, scope);
   const called = resolveFunction({
     keyspace,
     name: expression.name,
-    args: expression.args.map((argument) => argumentOf(argument, scope.arguments)),
+    args: expression.args.map((item) => argument(item, scope)),
     receiver: undefined,
   });
   if (called === undefined) {
@@ -205,19 +202,32 @@ function compileCall(
       `Unknown function '${keyspace === undefined ? '' : `${keyspace}.`}${expression.name}'`,
     );
   }
-  const args = expression.args.map((argument, index) =>
-    compileExpression(argument, called.args[index], scope),
+  const args = expression.args.map((item, index) =>
+    compileExpression(item, called.args[index], scope),
   );
   if (called.kind === 'scalar') return callOf(called, args);
-  if (args.some((argument) => argument.hasAggregate)) {
+  if (args.some((item) => item.hasAggregate)) {
     throw new InvalidRequestError(
       'aggregate functions cannot be used as arguments of aggregate functions',
     );
   }
   const at = scope.aggregates.push({ kind: 'function', function: called, args }) - 1;
   return aggregateAt(at, called.result, (constants) =>
-    called.columnName(args.map((argument) => argument.name(constants))),
+    called.columnName(args.map((item) => item.name(constants))),
   );
+}
+
+/** What the choice of a function knows of an expression. */
+function argument(expression: Expression, scope: ExpressionScope): ArgumentType {
+  return isToken(expression)
+    ? typedArgument(native('bigint'), 'token')
+    : argumentOf(expression, scope.arguments);
+}
+
+/** Cassandra's own function of the stored partition key. */
+function isToken(expression: Expression): boolean {
+  if (expression.kind !== 'function' || expression.name !== 'token') return false;
+  return expression.keyspace === undefined || expression.keyspace === 'system';
 }
 
 function compileElement(
@@ -303,7 +313,7 @@ function compileHint(
 ): CompiledExpression {
   const type = freezeType(scope.terms.types(expression.type));
   const typeText = printTypeName(expression.type);
-  if (argumentOf(expression.value, scope.arguments).assign(type) === 'none') {
+  if (argument(expression.value, scope).assign(type) === 'none') {
     const shown = `(${typeText})${shownText(expression.value)}`;
     throw new InvalidRequestError(
       `Cannot assign value ${shown} to ${shown} of type ${printType(type)}`,
@@ -318,7 +328,7 @@ function compileLiteral(
   expected: CqlType | undefined,
   scope: ExpressionScope,
 ): CompiledExpression {
-  const type = argumentOf(expression, scope.arguments).known ?? expected;
+  const type = argument(expression, scope).known ?? expected;
   if (type === undefined) {
     throw new InvalidRequestError(
       `Cannot infer type for term ${shownText(expression)} in selection clause (try using a cast to force a type)`,

@@ -5,6 +5,8 @@ import type { ColumnEntry, Snapshot, TableEntry } from '../../schema/index.ts';
 import { native } from '../../values/index.ts';
 import type { ColumnSpec } from '../../wire/index.ts';
 import type { MarkerRegistry } from '../markers.ts';
+import { foreignHit, hasKeySlices, indexLookup } from '../index_lookup.ts';
+import type { IndexLookup } from '../index_lookup.ts';
 import { analyseWhere, compileLimit } from '../restrictions.ts';
 import type { KeyRestriction, Restrictions } from '../restrictions.ts';
 import {
@@ -96,7 +98,8 @@ export function planEvaluated(
   const groupBy = compileGroupBy(statement.groupBy, table, restrictions, scope, quoteIdentifier);
   scope.aggregates.length = aggregates;
   const isTotal = groupBy === undefined && aggregates > 0;
-  const filters = compileFilters(statement, table, restrictions, mode === 'scan', inputs);
+  const lookup = indexLookup(table, restrictions.filters);
+  const filters = compileFilters(statement, table, restrictions, mode === 'scan', inputs, lookup);
   const orderBy = orderColumns(statement, table);
   const hasPartitionIn = restrictions.partition.some((r) => r.operator === 'IN');
   const limit = compileLimit(statement.limit, '[limit]', table, terms);
@@ -132,13 +135,14 @@ export function planEvaluated(
     orderBy,
     limit: undefined,
     perPartitionLimit: undefined,
-    allowFiltering: statement.allowFiltering && isPartitions,
+    lookup,
+    allowFiltering: (statement.allowFiltering && isPartitions) || lookup !== undefined,
   });
   const tail = tailText({
     orderBy,
     limit,
     perPartitionLimit,
-    allowFiltering: statement.allowFiltering,
+    allowFiltering: statement.allowFiltering || hasKeySlices(table, restrictions),
   });
   return {
     kind: 'evaluated',
@@ -204,21 +208,39 @@ function compileFilters(
   restrictions: Restrictions,
   isScan: boolean,
   inputs: Inputs,
+  lookup: IndexLookup | undefined,
 ): RowFilter[] {
-  const filters = restrictions.filters.map((filter) => {
+  // It comes first: no other restriction hides a row that should not be there.
+  const checked: RowFilter[] = [];
+  const filters = restrictions.filters.flatMap((filter) => {
     const column = filter.kind === 'compare' ? undefined : filter.column;
     if (column?.kind === 'clustering' && !statement.allowFiltering) {
       throw new InvalidRequestError(
         'Clustering columns can only be restricted with CONTAINS with a secondary index or filtering',
       );
     }
-    return columnFilter(filter, inputs);
+    const test = columnFilter(filter, inputs);
+    const isSought = filter.kind === 'compare' && filter.restriction === lookup?.restriction;
+    if (!isSought) return [test];
+    checked.push(checkedHit(table, lookup, test));
+    return [];
   });
-  if (!isScan) return filters;
+  if (!isScan) return [...checked, ...filters];
   const partition = restrictions.partition.map((r) => keyFilter(r, inputs, true));
   const isFilter = needsFiltering(table, restrictions.clustering);
   const clustering = restrictions.clustering.map((r) => keyFilter(r, inputs, isFilter));
-  return [...partition, ...clustering, ...filters];
+  return [...checked, ...partition, ...clustering, ...filters];
+}
+
+/** Every row that an index gives must have the value that was sought. @throws CiphertextError by its test */
+function checkedHit(table: TableEntry, lookup: IndexLookup, filter: RowFilter): RowFilter {
+  return (context) => {
+    const test = filter(context);
+    return (row) => {
+      if (!test(row)) throw foreignHit(table, lookup);
+      return true;
+    };
+  };
 }
 
 /** Whether clustering restrictions are no slice of each partition. Spec: ClusteringColumnRestrictions.needFiltering. */

@@ -1,8 +1,7 @@
 import type { Aggregate } from '../../functions/index.ts';
-import { toJson } from '../../functions/index.ts';
 import { compareValues, writeInt64 } from '../../values/index.ts';
-import { bindSelect } from '../select_plan.ts';
-import type { BoundSelect } from '../select_plan.ts';
+import { bindSelect } from '../select_seal.ts';
+import type { BoundSelect } from '../select_seal.ts';
 import type { Row } from '../stored_result.ts';
 import type { TermContext } from '../terms.ts';
 import type { EvaluatedPlan } from './evaluated_plan.ts';
@@ -94,7 +93,7 @@ function bindColumns(plan: EvaluatedPlan, context: TermContext): Evaluate[] {
         row?.[slot] ?? null,
   );
   if (!plan.json) return [...columns, ...sorted];
-  return [jsonRow(plan, columns, context.constants, toJson), ...sorted];
+  return [jsonRow(plan, columns, context.constants), ...sorted];
 }
 
 function project(
@@ -274,10 +273,7 @@ class GroupSink implements Sink {
   }
 }
 
-function sameKey(
-  a: readonly (Uint8Array | null)[],
-  b: readonly (Uint8Array | null)[],
-): boolean {
+function sameKey(a: readonly (Uint8Array | null)[], b: readonly (Uint8Array | null)[]): boolean {
   return a.every((value, at) => sameBytes(value, b[at] ?? null));
 }
 

@@ -45,7 +45,7 @@ export function formAfter(
         columns.push(newColumnRecord(column, dropped?.id));
       }
       // A dropped column stays listed: its id is needed when it is dropped and added once more.
-      return { columns, dropped: record.dropped };
+      return { columns, dropped: record.dropped, indexes: record.indexes };
     }
     case 'drop': {
       const names = new Set(change.columns);
@@ -62,6 +62,7 @@ export function formAfter(
             droppedAtMs: nowMs,
           })),
         ],
+        indexes: record.indexes,
       };
     }
     case 'rename': {
@@ -77,6 +78,7 @@ export function formAfter(
           name: names.get(column.name) ?? column.name,
         })),
         dropped: record.dropped,
+        indexes: record.indexes,
       };
     }
   }

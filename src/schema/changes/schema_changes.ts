@@ -12,6 +12,8 @@ import type {
   EncryptionChoice,
   RunStored,
 } from './change_types.ts';
+import { createIndex, dropIndex } from './index_changes.ts';
+import type { IndexStatements, NewIndex } from './index_changes.ts';
 import { changeTableKey, setCustomProperties } from './key_change.ts';
 import { alterKeyspaceKey, createKeyspace } from './keyspace_changes.ts';
 import { recoverChanges } from './recovery.ts';
@@ -140,6 +142,20 @@ export class SchemaChanges {
     authorize: () => Promise<void>,
   ): Promise<void> {
     return alterKeyspaceKey(this.#change(), keyspace, choice, authorize);
+  }
+
+  /** CREATE INDEX; see {@link createIndex}. */
+  createIndex(table: TableEntry, index: NewIndex, statements: IndexStatements): Promise<void> {
+    return this.#inTurn(table.keyspace, table.name, (context) =>
+      createIndex(context, table, index, statements),
+    );
+  }
+
+  /** DROP INDEX. */
+  dropIndex(table: TableEntry, statements: Parameters<typeof dropIndex>[2]): Promise<void> {
+    return this.#inTurn(table.keyspace, table.name, (context) =>
+      dropIndex(context, table, statements),
+    );
   }
 
   /** DROP TABLE, also of tables that are not encrypted or do not verify. */

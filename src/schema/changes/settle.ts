@@ -1,4 +1,5 @@
 import { formMatches } from '../build_table.ts';
+import { settledIndexes, storedIndexes, withoutUnusedIndexDeks } from '../indexes.ts';
 import type { RawSchema } from '../raw_schema.ts';
 import { isGone } from '../record.ts';
 import type {
@@ -79,7 +80,7 @@ function settleTable(record: TableRecord, raw: RawSchema, nowMs: number): TableR
   if (!isThere) return droppedRecord(record, nowMs);
   // Only who restores it knows that it is complete; the claim was of a process that died.
   if (record.restore !== undefined) return { ...record, state: 'RESTORING', claim: null };
-  if (record.next === null) return { ...record, state: 'ACTIVE', claim: null };
+  if (record.next === null) return activeAs(record, record, raw);
   const columns = raw.columns.filter(
     (column) => column.keyspace === record.keyspace && column.table === record.name,
   );
@@ -88,8 +89,22 @@ function settleTable(record: TableRecord, raw: RawSchema, nowMs: number): TableR
   );
   // The table was altered around the proxy: it stays refused, but may be dropped.
   if (form === undefined) return record.claim === null ? 'keep' : { ...record, claim: null };
-  const { columns: kept, dropped } = form;
-  return { ...record, state: 'ACTIVE', columns: kept, dropped, next: null, claim: null };
+  return activeAs(record, form, raw);
+}
+
+/** The record in the form that holds, with the indexes that Cassandra has. */
+function activeAs(record: TableRecord, form: TableForm, raw: RawSchema): TableRecord {
+  const { columns, dropped } = form;
+  const active = { ...record, state: 'ACTIVE', columns, dropped, next: null, claim: null } as const;
+  const stored = storedIndexes(raw, record.keyspace);
+  const indexes =
+    stored === undefined
+      ? form.indexes
+      : settledIndexes(form, stored.get(record.name) ?? new Set<string>());
+  const settled: TableRecord = { ...active, indexes };
+  return record.keys === null
+    ? settled
+    : { ...settled, keys: withoutUnusedIndexDeks(record.keys, settled) };
 }
 
 function settleType(record: TypeRecord, raw: RawSchema): TypeRecord | 'remove' {

@@ -5,6 +5,7 @@ import type { Snapshot } from '../../schema/index.ts';
 import type { ColumnSpec } from '../../wire/index.ts';
 import { keyspaceProperties, propertiesText } from '../custom_properties.ts';
 import { HIDDEN_KEYSPACE, isHiddenName } from '../hidden.ts';
+import { indexNamed, indexText } from '../index_rows.ts';
 import { logicalTableText } from './table_text.ts';
 import { logicalTypeStatement } from './type_text.ts';
 
@@ -58,6 +59,10 @@ function logicalText(
     const table = snapshot.table(keyspace, name);
     if (table === undefined) throw unknown(kind, `${keyspace}.${name}`);
     return table.kind === 'encrypted' ? logicalTableText(script, table) : script;
+  }
+  if (kind === 'index') {
+    const found = indexNamed(snapshot, keyspace, name);
+    return found === undefined ? script : indexText(found.table, found.index);
   }
   if (kind === 'type') {
     const udt = snapshot.udt(keyspace, name);

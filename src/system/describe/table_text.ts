@@ -5,6 +5,7 @@ import type { TableEntry } from '../../schema/index.ts';
 import { printType } from '../../values/index.ts';
 import { propertiesText, tableProperties } from '../custom_properties.ts';
 import { isHiddenName } from '../hidden.ts';
+import { indexText } from '../index_rows.ts';
 import { splitStatements } from './split_statements.ts';
 
 interface Edit {
@@ -41,6 +42,12 @@ function editStatement(text: string, table: TableEntry): string | undefined {
         action.columns.map((column) => typeEdit(column, table)),
       );
     }
+  }
+  if (statement.kind === 'create_index') {
+    const index = table.indexes.find(({ name }) => name === statement.index?.name.text);
+    if (index === undefined) return undefined;
+    const before = /^\s*/.exec(text)?.[0] ?? '';
+    return `${before}${indexText(table, index)}`;
   }
   throw notUnderstood(table);
 }

@@ -242,7 +242,7 @@ describe('definitions', () => {
   });
 
   it.each<[string, Partial<Statement>]>([
-    ['CREATE INDEX ON t (a)', { kind: 'unsupported', name: 'CREATE INDEX' }],
+    ["CREATE TRIGGER a ON t USING 'x'", { kind: 'unsupported', name: 'CREATE TRIGGER' }],
     [`SELECT a FROM t WHERE expr(i, 'x')`, { kind: 'unsupported' }],
     ['DESC FULL SCHEMA', { kind: 'describe', target: 'FULL SCHEMA', name: undefined }],
     ['GRANT a TO b', { kind: 'roles', name: 'GRANT ROLE', resource: undefined }],

@@ -485,7 +485,12 @@ describe('misuse', () => {
 
   it('a disposed key fails and leaves other keys working', () => {
     const dek = CellDek.derive(pattern(32, 4), pattern(16, 4), 1);
-    const table: TableCipherKeys = { keyDek: keys.keyDek, cellDek: dek, cellDekByEpoch: () => dek };
+    const table: TableCipherKeys = {
+      keyDek: keys.keyDek,
+      cellDek: dek,
+      cellDekByEpoch: () => dek,
+      indexDek: () => undefined,
+    };
     const batch = new SealBatch();
     const row = batch.row(batch.storedPartition(table, genuine.partition), genuine.clustering);
     batch.cell(row, regular, text('x'));

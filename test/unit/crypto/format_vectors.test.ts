@@ -53,6 +53,7 @@ const keys: TableCipherKeys = {
   keyDek,
   cellDek,
   cellDekByEpoch: (epoch) => (epoch === cellDek.epoch ? cellDek : undefined),
+  indexDek: () => undefined,
 };
 const ordered = vectors.ordered[0] as Vectors['ordered'][number];
 const contexts = {
@@ -129,6 +130,8 @@ describe('vectors of format.md', () => {
     expect(`c1010001${index.mac.macMany([message])[0]?.toString('hex') ?? ''}`).toBe(
       blindIndex.stored,
     );
+    const [blind] = index.blindValues(hex(vectors.columns.v), [hex(blindIndex.plain)]);
+    expect(blind?.toString('hex')).toBe(blindIndex.stored);
   });
 
   it('wrapped DEK, commitment, record MAC', () => {

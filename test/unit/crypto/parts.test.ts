@@ -47,6 +47,7 @@ function keysOf(activeEpoch: number): TableCipherKeys {
     keyDek: KeyDek.derive(hex(k.dek), hex(k.id), k.epoch),
     cellDek: cells.find((dek) => dek.epoch === activeEpoch) as CellDek,
     cellDekByEpoch: (epoch) => cells.find((dek) => dek.epoch === epoch),
+    indexDek: () => undefined,
   };
 }
 

@@ -79,6 +79,7 @@ function keysOf(): TableCipherKeys {
     keyDek: KeyDek.derive(hex(k.dek), hex(k.id), k.epoch),
     cellDek: cells[0] as CellDek,
     cellDekByEpoch: (epoch) => cells.find((dek) => dek.epoch === epoch),
+    indexDek: () => undefined,
   };
 }
 
@@ -178,6 +179,7 @@ function freshValues(): unknown {
     keyDek: KeyDek.derive(hex(k.dek), hex(k.id), k.epoch),
     cellDek,
     cellDekByEpoch: () => cellDek,
+    indexDek: () => undefined,
   };
   const lengths = [0, 1, 15, 16, 17, 40, 100, 1300];
   const batch = new SealBatch();

@@ -55,5 +55,6 @@ export function tableKeys(seed: number, epochs: readonly number[] = [1]): TableC
     keyDek: KeyDek.derive(pattern(32, seed), pattern(16, seed + 77), 1),
     cellDek: cells.at(-1) as CellDek,
     cellDekByEpoch: (epoch) => cells.find((dek) => dek.epoch === epoch),
+    indexDek: () => undefined,
   };
 }

@@ -4,7 +4,7 @@ import { compileJson } from '../../../src/encryption/insert_json.ts';
 import { MarkerRegistry } from '../../../src/encryption/markers.ts';
 import type { TermContext } from '../../../src/encryption/terms.ts';
 import { planWrite } from '../../../src/encryption/plan_write.ts';
-import type { WritePlan } from '../../../src/encryption/plan_write.ts';
+import type { WritePlan } from '../../../src/encryption/write_plan.ts';
 import { bindWrite } from '../../../src/encryption/write_seal.ts';
 import type { ColumnEntry, Snapshot, TableKeys } from '../../../src/schema/index.ts';
 import { native, resolveTypeName } from '../../../src/values/index.ts';

@@ -61,6 +61,7 @@ function increment(amount: bigint): BoundWrite {
     partitions: [[Buffer.of(0, 0, 0, 1)]],
     clustering: [],
     cells: [counterBytes(amount)],
+    cellKeys: [],
     plain: [],
   };
 }

@@ -18,6 +18,7 @@ const keys: TableCipherKeys = {
   keyDek: old.keyDek,
   cellDek: next,
   cellDekByEpoch: (epoch) => (epoch === next.epoch ? next : old.cellDekByEpoch(epoch)),
+  indexDek: () => undefined,
 };
 
 const TEXT = native('text');

@@ -368,6 +368,8 @@ function entry(
     columns: new Map(all.map((c) => [c.name, c])),
     allColumns: all,
     dropped,
+    indexes: [],
+    hiddenColumns: new Set(),
     defaultTtl: 0,
     record: undefined,
     version: '1',

@@ -1,0 +1,322 @@
+import { editText, quoteIdentifier } from '../cql/index.ts';
+import type { CreateIndexStatement, IndexTargetName } from '../cql/index.ts';
+import { CqlErrorCode, InvalidRequestError, UnsupportedStatementError } from '../errors/index.ts';
+import type { ColumnEntry, IndexTarget, NewIndex, TableEntry } from '../schema/index.ts';
+import { isMultiCell, printType, referencesDuration } from '../values/index.ts';
+import type { CqlType } from '../values/index.ts';
+import { HIDDEN_PREFIX, requireColumn, tableName } from './table_columns.ts';
+
+/** A CREATE INDEX on an encrypted table. */
+export interface CreateIndexPlan {
+  readonly index: NewIndex;
+  readonly addText: (column: string, type: string, isStatic: boolean) => string;
+  readonly dropText: (columns: readonly string[]) => string;
+  readonly createText: (storedColumn: string) => string;
+}
+
+/** Asks Cassandra everything but the column: permission, names, options; it names a column that is not there. */
+export interface IndexProbe {
+  readonly text: string;
+  /** Name by which the expected refusal is known. */
+  readonly column: string;
+}
+
+const SAI_CLASS = 'org.apache.cassandra.index.sai.StorageAttachedIndex';
+const SAI_ALIASES: ReadonlySet<string> = new Set(['sai', 'storageattachedindex']);
+const LEGACY = 'legacy_local_table';
+
+/** Types that storage-attached indexes take beside frozen ones. */
+const SAI_TYPES: ReadonlySet<string> = new Set([
+  'ascii',
+  'bigint',
+  'boolean',
+  'date',
+  'decimal',
+  'double',
+  'float',
+  'inet',
+  'int',
+  'smallint',
+  'text',
+  'time',
+  'timestamp',
+  'timeuuid',
+  'tinyint',
+  'uuid',
+  'varint',
+]);
+
+/** Options of storage-attached indexes that change how text is compared, with the value that changes nothing. */
+const ANALYSIS: Readonly<Record<string, string>> = {
+  case_sensitive: 'true',
+  normalize: 'false',
+  ascii: 'false',
+};
+const VECTOR_OPTIONS: ReadonlySet<string> = new Set([
+  'maximum_node_connections',
+  'construction_beam_width',
+  'similarity_function',
+  'optimize_for',
+]);
+
+/** The statement that Cassandra judges before the proxy does. */
+export function indexProbe(
+  text: string,
+  statement: CreateIndexStatement,
+  table: { readonly keyspace: string; readonly name: string },
+): IndexProbe {
+  const column = `${HIDDEN_PREFIX}probe`;
+  return { text: withTarget(text, statement, table, column), column };
+}
+
+/**
+ * Plans a CREATE INDEX that Cassandra's probe let pass.
+ * @param taken names of the indexes of the keyspace
+ * @returns 'exists' for IF NOT EXISTS where there is an equal index
+ * @throws InvalidRequestError as Cassandra, UnsupportedStatementError.
+ */
+export function planCreateIndex(
+  statement: CreateIndexStatement,
+  table: TableEntry,
+  taken: ReadonlySet<string>,
+): CreateIndexPlan | 'exists' {
+  const label = tableName(table);
+  const className = indexClass(statement, label);
+  const options = indexOptions(statement, label);
+  const [first, ...others] = statement.targets.map((target) => indexTarget(target, table));
+  if (first === undefined) {
+    throw new InvalidRequestError(
+      'Only CUSTOM indexes can be created without specifying a target column',
+    );
+  }
+  if (others.length > 0) {
+    throw new InvalidRequestError(
+      className === null
+        ? 'Only CUSTOM indexes support multiple columns'
+        : `A storage-attached index cannot be created over multiple columns: ${statement.targets.map(({ column }) => column.text).join(', ')}`,
+    );
+  }
+  const { column, target } = first;
+  checkTarget(table, column, target);
+  const name = statement.index?.name.text ?? availableName(table, column, taken);
+  if (!/^\w+$/.test(name)) throw config(`Illegal index name ${name}`);
+  const equal = table.indexes.find(
+    (other) =>
+      other.column === column &&
+      other.target === target &&
+      other.className === className &&
+      sameOptions(other.options, options),
+  );
+  if (equal !== undefined) {
+    if (statement.ifNotExists) return 'exists';
+    throw new InvalidRequestError(`Index ${name} is a duplicate of existing index ${equal.name}`);
+  }
+  if (className !== null) checkStorageAttached(table, column, target, options);
+  refuseUnsupported(table, column, options);
+  const isKey = column.kind === 'partition' || column.kind === 'clustering';
+  const other = table.indexes.find((index) => index.column === column);
+  if (isKey && other !== undefined) {
+    throw new UnsupportedStatementError(
+      `a second index on the key column ${column.name} of the encrypted table ${label} is not supported by the proxy: Cassandra keeps both in one way, and ${other.name} serves all reads by it`,
+    );
+  }
+  const quoted = `${quoteIdentifier(table.keyspace)}.${quoteIdentifier(table.name)}`;
+  return {
+    index: {
+      name,
+      column,
+      target,
+      className,
+      options,
+      hiddenType: isKey ? undefined : className === null ? 'blob' : 'ascii',
+    },
+    addText: (hidden, type, isStatic) =>
+      `ALTER TABLE ${quoted} ADD ${hidden} ${type}${isStatic ? ' static' : ''}`,
+    dropText: (columns) =>
+      `ALTER TABLE ${quoted} DROP ${columns.length === 1 ? columns.join() : `(${columns.join(', ')})`}`,
+    // Storage-attached indexes take no blobs: on a stored key column Cassandra's own kind keeps the name.
+    createText: (stored) =>
+      `CREATE ${className === null || isKey ? '' : 'CUSTOM '}INDEX ${quoteIdentifier(name)} ON ${quoted} (${quoteIdentifier(stored)}) USING '${className === null || isKey ? LEGACY : SAI_CLASS}'`,
+  };
+}
+
+function withTarget(
+  text: string,
+  statement: CreateIndexStatement,
+  table: { readonly keyspace: string; readonly name: string },
+  target: string,
+): string {
+  return editText(text, [
+    {
+      span: statement.table.span,
+      replacement: `${quoteIdentifier(table.keyspace)}.${quoteIdentifier(table.name)}`,
+    },
+    { span: statement.targetsSpan, replacement: target },
+  ]);
+}
+
+/** `null` for Cassandra's own kind, else the class as the client wrote it. */
+function indexClass(statement: CreateIndexStatement, label: string): string | null {
+  const { className, isCustom } = statement;
+  if (className === undefined) {
+    if (!isCustom) return null;
+    throw new InvalidRequestError('CUSTOM index requires specifiying the index class');
+  }
+  if (!isCustom && className.toLowerCase() === LEGACY) return null;
+  if (className === SAI_CLASS || SAI_ALIASES.has(className.toLowerCase())) return className;
+  throw new UnsupportedStatementError(
+    `indexes of the class ${className} are not supported by the proxy on the encrypted table ${label}: they need the plain values inside Cassandra (see docs/compatibility.md)`,
+  );
+}
+
+/** The options of WITH OPTIONS. */
+function indexOptions(
+  statement: CreateIndexStatement,
+  label: string,
+): Readonly<Record<string, string>> {
+  const property = statement.properties.find(({ name }) => name.text.toLowerCase() === 'options');
+  if (property === undefined) return {};
+  if (property.value.kind !== 'map') {
+    throw new InvalidRequestError(`Invalid value for the options of an index on ${label}`);
+  }
+  return Object.fromEntries(
+    property.value.entries.map(([key, value]) => [
+      key,
+      value.kind === 'constant' ? value.constant.text : '',
+    ]),
+  );
+}
+
+function indexTarget(
+  target: IndexTargetName,
+  table: TableEntry,
+): { readonly column: ColumnEntry; readonly target: IndexTarget } {
+  const column = requireColumn(table, target.column);
+  // An index on a collection is on its values unless it says otherwise.
+  const isValues = target.kind === 'simple' && isCollection(column.type);
+  return { column, target: isValues ? 'values' : target.kind };
+}
+
+function isCollection({ kind }: CqlType): boolean {
+  return kind === 'list' || kind === 'set' || kind === 'map';
+}
+
+/** CreateIndexStatement.validateIndexTarget of Cassandra 5.0.6, on the logical type. */
+function checkTarget(table: TableEntry, column: ColumnEntry, target: IndexTarget): void {
+  const { name, type } = column;
+  const shown = target === 'simple' ? '' : target;
+  if (referencesDuration(type)) {
+    const what = isCollection(type)
+      ? 'collections containing durations'
+      : type.kind === 'tuple'
+        ? 'tuples containing durations'
+        : type.kind === 'udt'
+          ? 'UDTs containing durations'
+          : 'duration columns';
+    throw new InvalidRequestError(`Secondary indexes are not supported on ${what}`);
+  }
+  if (column.kind === 'partition' && table.partitionKey.length === 1) {
+    throw new InvalidRequestError(
+      `Cannot create secondary index on the only partition key column ${name}`,
+    );
+  }
+  const isFrozen = isCollection(type) && !isMultiCell(type);
+  if (isFrozen && target !== 'full') {
+    throw new InvalidRequestError(
+      `Cannot create ${shown}() index on frozen column ${name}. Frozen collections are immutable and must be fully indexed by using the 'full(${quoteIdentifier(name)})' modifier`,
+    );
+  }
+  if (!isFrozen && target === 'full') {
+    throw new InvalidRequestError('full() indexes can only be created on frozen collections');
+  }
+  if (!isCollection(type) && target !== 'simple') {
+    throw new InvalidRequestError(
+      `Cannot create ${shown}() index on ${name}. Non-collection columns only support simple indexes`,
+    );
+  }
+  const isMap = type.kind === 'map' && isMultiCell(type);
+  if (!isMap && (target === 'keys' || target === 'entries')) {
+    throw new InvalidRequestError(
+      `Cannot create index on ${shown} of column ${name} with non-map type`,
+    );
+  }
+  if (type.kind === 'udt' && isMultiCell(type)) {
+    throw new InvalidRequestError(`Cannot create index on non-frozen UDT column ${name}`);
+  }
+}
+
+/** StorageAttachedIndex.validateOptions of Cassandra 5.0.6, on the logical type. */
+function checkStorageAttached(
+  table: TableEntry,
+  column: ColumnEntry,
+  target: IndexTarget,
+  options: Readonly<Record<string, string>>,
+): void {
+  const unknown = Object.keys(options).filter(
+    (option) => !(option in ANALYSIS) && !VECTOR_OPTIONS.has(option),
+  );
+  if (unknown.length > 0) {
+    throw config(
+      `Properties specified [${unknown.join(', ')}] are not understood by StorageAttachedIndex`,
+    );
+  }
+  const other = table.indexes.find(
+    (index) => index.column === column && index.target === target && index.className !== null,
+  );
+  if (other !== undefined) {
+    throw new InvalidRequestError(
+      `Cannot create more than one storage-attached index on the same column: ${column.name}`,
+    );
+  }
+  const { type } = column;
+  const isTaken = type.kind === 'native' ? SAI_TYPES.has(type.name) : true;
+  if (!isTaken) throw new InvalidRequestError(`Unsupported type: ${printType(type)}`);
+}
+
+function refuseUnsupported(
+  table: TableEntry,
+  column: ColumnEntry,
+  options: Readonly<Record<string, string>>,
+): void {
+  const where = `on column ${column.name} of the encrypted table ${tableName(table)}`;
+  if (column.type.kind === 'vector') {
+    throw new UnsupportedStatementError(
+      `indexes ${where} are not supported by the proxy: vector search needs the plain values inside Cassandra (see docs/compatibility.md)`,
+    );
+  }
+  if (isMultiCell(column.type)) {
+    throw new UnsupportedStatementError(
+      `indexes on non-frozen collections (${where}) are not supported by the proxy (see docs/compatibility.md)`,
+    );
+  }
+  for (const [option, value] of Object.entries(options)) {
+    if (ANALYSIS[option] === value.toLowerCase()) continue;
+    throw new UnsupportedStatementError(
+      `the option ${option} of an index ${where} is not supported by the proxy: Cassandra cannot analyse encrypted text (see docs/compatibility.md)`,
+    );
+  }
+}
+
+/** IndexMetadata.generateDefaultIndexName and KeyspaceMetadata.findAvailableIndexName of Cassandra 5.0.6. */
+function availableName(table: TableEntry, column: ColumnEntry, taken: ReadonlySet<string>): string {
+  const base = `${table.name}_${column.name}_idx`.replaceAll(/\W/g, '');
+  if (!taken.has(base)) return base;
+  for (let number = 1; ; number++) {
+    const name = `${base}_${String(number)}`;
+    if (!taken.has(name)) return name;
+  }
+}
+
+function sameOptions(
+  a: Readonly<Record<string, string>>,
+  b: Readonly<Record<string, string>>,
+): boolean {
+  return (
+    Object.keys(a).length === Object.keys(b).length &&
+    Object.entries(a).every(([key, value]) => b[key] === value)
+  );
+}
+
+function config(message: string): InvalidRequestError {
+  return new InvalidRequestError(message, CqlErrorCode.CONFIG_ERROR);
+}

@@ -1,0 +1,98 @@
+import { OpenBatch } from '../crypto/index.ts';
+import type { OpenHandle, TableCipherKeys } from '../crypto/index.ts';
+import { blindValue, columnContext, storedBlind } from '../encryption/index.ts';
+import type { BlindIndex } from '../encryption/index.ts';
+import { CiphertextError } from '../errors/index.ts';
+import type { TableEntry } from '../schema/index.ts';
+import type { StoredCellWrite, StoredTable, StoredTableRow } from '../upstream/index.ts';
+
+/** Seconds by which a blind value ends before its cell: it must never outlive it. More than a page may take to be written. */
+const TTL_MARGIN_S = 3;
+
+/** The stored table as building sees it: its keys, the indexed column and the hidden one. */
+export function storedTableOf(table: TableEntry, index: BlindIndex): StoredTable {
+  const cells = [index.column.name, index.hidden.name];
+  const isStatic = index.hidden.kind === 'static';
+  return {
+    keyspace: table.keyspace,
+    name: table.name,
+    partition: table.partitionKey.map(({ name }) => name),
+    clustering: table.clustering.map(({ name }) => name),
+    statics: isStatic ? cells : [],
+    regulars: isStatic ? [] : cells,
+  };
+}
+
+/** What rows lack in an index. */
+export interface MissingBlinds {
+  readonly writes: readonly StoredCellWrite[];
+  /** Codes of cells that fail authentication. */
+  readonly damaged: readonly string[];
+}
+
+/**
+ * Finds what is to be written so that the index has exactly the cells of some rows: blind values that are missing, and ones
+ * of cells that were deleted by a proxy that did not know of the index yet.
+ */
+export function missingBlinds(
+  table: TableEntry,
+  index: BlindIndex,
+  keys: TableCipherKeys,
+  rows: readonly StoredTableRow[],
+): MissingBlinds {
+  const damaged: string[] = [];
+  const writes: StoredCellWrite[] = [];
+  const isStatic = index.hidden.kind === 'static';
+  for (const row of rows) {
+    // Rows of a partition all carry its static cells: writing them twice changes nothing.
+    const [cell, blind] = isStatic ? row.statics : row.regulars;
+    if (!isStatic && row.clustering === null && table.clustering.length > 0) continue;
+    const clustering = isStatic ? null : (row.clustering ?? []);
+    const place = { partition: row.partition, clustering };
+    if (cell === null || cell === undefined) {
+      if (blind === null || blind === undefined) continue;
+      writes.push({ ...place, timestamp: blind.timestamp, ttl: 0, cells: [undefined, null] });
+      continue;
+    }
+    let expected: Uint8Array;
+    try {
+      expected = storedBlind(index, openAndBlind(table, index, keys, row, cell.value));
+    } catch (error) {
+      if (!(error instanceof CiphertextError)) throw error;
+      damaged.push(error.code);
+      continue;
+    }
+    const present = blind === null || blind === undefined ? undefined : Buffer.from(blind.value);
+    if (present?.equals(expected) === true && blind?.timestamp === cell.timestamp) continue;
+    const ttl = cell.ttl === null ? 0 : cell.ttl - TTL_MARGIN_S;
+    // It ends in a moment anyway.
+    if (ttl < 0 || (cell.ttl !== null && ttl === 0)) continue;
+    const later =
+      blind !== null && blind !== undefined && blind.timestamp > cell.timestamp ? blind : cell;
+    const bytes = Buffer.from(expected);
+    const value = index.hidden.type === 'ascii' ? bytes.toString('latin1') : bytes;
+    writes.push({ ...place, timestamp: later.timestamp, ttl, cells: [undefined, value] });
+  }
+  return { writes, damaged };
+}
+
+function openAndBlind(
+  table: TableEntry,
+  index: BlindIndex,
+  keys: TableCipherKeys,
+  row: StoredTableRow,
+  stored: Buffer,
+): Buffer {
+  const batch = new OpenBatch();
+  const partition = batch.partition(keys, row.partition);
+  const owner =
+    index.hidden.kind === 'static' ? partition : batch.row(partition, row.clustering ?? []);
+  const handle: OpenHandle = batch.openCell(owner, columnContext(table, index.column), stored);
+  batch.run();
+  const plain = batch.bytes(handle);
+  try {
+    return blindValue(index, plain, keys);
+  } finally {
+    plain.fill(0);
+  }
+}

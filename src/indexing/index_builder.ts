@@ -1,0 +1,139 @@
+import { toProxyError } from '../errors/index.ts';
+import { activateIndex } from '../schema/index.ts';
+import type { IndexEntry, TableEntry } from '../schema/index.ts';
+import { BuildLostError, claimBuild, endBuild } from './build_jobs.ts';
+import type { BuildTarget } from './build_jobs.ts';
+import { IndexScan } from './index_scan.ts';
+import type { IndexBuilderOptions, IndexBuilderPorts } from './ports.ts';
+
+const DEFAULT_IN_FLIGHT_MS = 15_000;
+const DEFAULT_CLAIM_MS = 60_000;
+const DEFAULT_RANGES = 64;
+const FIRST_RETRY_MS = 1_000;
+const LAST_RETRY_MS = 60_000;
+/** A table with damaged cells is looked at again so much later. */
+const DAMAGED_RETRY_MS = 600_000;
+
+/** What this process remembers of an index that is to be built. */
+interface Waiting {
+  /** Monotonic time from which on it may be built here. */
+  dueMs: number;
+  failures: number;
+}
+
+/**
+ * Builds write-only indexes. {@link round} does what is due and is to be called again and again; without a write-only index it
+ * only looks at the snapshot. Several processes may do the same at once: a claim spares them double work.
+ */
+export class IndexBuilder {
+  readonly #ports: IndexBuilderPorts;
+  readonly #options: IndexBuilderOptions;
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #stop = new AbortController();
+  #work: Promise<void> | undefined;
+
+  constructor(ports: IndexBuilderPorts, options: IndexBuilderOptions) {
+    this.#ports = ports;
+    this.#options = options;
+  }
+
+  /** Begins a build that is due, if none runs here. Never rejects. */
+  round(): void {
+    const { clock } = this.#ports;
+    const unbuilt = this.#unbuilt();
+    const names = new Set(unbuilt.map(({ target }) => target.hiddenColumn));
+    for (const name of [...this.#waiting.keys()]) if (!names.has(name)) this.#waiting.delete(name);
+    for (const { table, index, target } of unbuilt) {
+      const { record } = table;
+      // Statements of before may be under way until a while after the change is complete.
+      if (record?.state !== 'ACTIVE' || record.claim !== null) continue;
+      let waiting = this.#waiting.get(target.hiddenColumn);
+      if (waiting === undefined) {
+        const inFlightMs = this.#options.inFlightMs ?? DEFAULT_IN_FLIGHT_MS;
+        waiting = { dueMs: clock.monotonicMs() + inFlightMs, failures: 0 };
+        this.#waiting.set(target.hiddenColumn, waiting);
+      }
+      if (this.#work !== undefined || clock.monotonicMs() < waiting.dueMs) continue;
+      this.#work = this.#build(table, index, target, waiting).finally(() => {
+        this.#work = undefined;
+      });
+    }
+  }
+
+  /** Resolves when no build runs in this process. */
+  async idle(): Promise<void> {
+    await this.#work;
+  }
+
+  /** Stops; a build that runs gives its job back. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#work;
+    this.#ports.leases.release();
+  }
+
+  #unbuilt(): { table: TableEntry; index: IndexEntry; target: BuildTarget }[] {
+    const found: { table: TableEntry; index: IndexEntry; target: BuildTarget }[] = [];
+    for (const keyspace of this.#ports.catalog.snapshot().keyspaces()) {
+      for (const table of keyspace.tables.values()) {
+        for (const index of table.indexes) {
+          if (index.isActive || index.hidden === null) continue;
+          const tableId = Buffer.from(table.tableId).toString('hex');
+          found.push({ table, index, target: { tableId, hiddenColumn: index.hidden.name } });
+        }
+      }
+    }
+    return found;
+  }
+
+  async #build(
+    table: TableEntry,
+    index: IndexEntry,
+    target: BuildTarget,
+    waiting: Waiting,
+  ): Promise<void> {
+    const { catalog, clock, logger } = this.#ports;
+    const where = { keyspace: table.keyspace, table: table.name, index: index.name };
+    const claimMs = this.#options.claimMs ?? DEFAULT_CLAIM_MS;
+    try {
+      const ranges = this.#options.ranges ?? DEFAULT_RANGES;
+      const job = await claimBuild(this.#ports, target, ranges, claimMs);
+      if (job === undefined) {
+        await catalog.refresh();
+        waiting.dueMs = clock.monotonicMs() + FIRST_RETRY_MS * 5;
+        return;
+      }
+      logger.info({ ...where, done: job.done, ranges: job.ranges }, 'an index is being built');
+      const scan = new IndexScan(this.#ports, this.#options, table, target, job, this.#stop.signal);
+      const damaged = await scan.run();
+      if (damaged > 0) {
+        logger.error({ ...where, damaged }, 'cells fail authentication: the index is not built');
+        await endBuild(this.#ports, target, true);
+        waiting.dueMs = clock.monotonicMs() + DAMAGED_RETRY_MS;
+        return;
+      }
+      await this.#ports.step?.('index_build.active');
+      if (!(await activateIndex(catalog, target.tableId, target.hiddenColumn))) {
+        // The table is being changed: the scan need not be repeated.
+        await endBuild(this.#ports, target, false);
+        waiting.dueMs = clock.monotonicMs() + FIRST_RETRY_MS;
+        return;
+      }
+      logger.info(where, 'the index is built');
+      await endBuild(this.#ports, target, true);
+    } catch (error) {
+      waiting.failures += 1;
+      const delayMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(waiting.failures, 10));
+      waiting.dueMs = clock.monotonicMs() + delayMs;
+      if (this.#stop.signal.aborted || error instanceof BuildLostError) {
+        await endBuild(this.#ports, target, false).catch(() => undefined);
+        return;
+      }
+      logger.warn(
+        { err: toProxyError(error), ...where, retry_in_ms: delayMs },
+        'the building of an index failed; it is tried again',
+      );
+      await endBuild(this.#ports, target, false).catch(() => undefined);
+    }
+  }
+}

@@ -1,0 +1,192 @@
+import { blindIndexes } from '../encryption/index.ts';
+import type { BlindIndex } from '../encryption/index.ts';
+import { PERMIT_MS, sameKey } from '../rotation/index.ts';
+import type { IndexBuildRecord, TableEntry } from '../schema/index.ts';
+import { tokenRanges } from '../upstream/index.ts';
+import type { StoredCellWrite, StoredRowPage, StoredTable, TokenRange } from '../upstream/index.ts';
+import { missingBlinds, storedTableOf } from './blind_rows.ts';
+import { BuildLostError, mayWrite, saveBuild } from './build_jobs.ts';
+import type { BuildTarget } from './build_jobs.ts';
+import type { IndexBuilderOptions, IndexBuilderPorts } from './ports.ts';
+
+const FETCH_SIZE = 200;
+const MAX_STATEMENTS = 64;
+const CONCURRENT_BATCHES = 8;
+const SAVE_MS = 5_000;
+const HOLD_POLL_MS = 500;
+const CLAIM_MS = 60_000;
+
+/** One scan of a table by this process, which writes what is missing in one index. */
+export class IndexScan {
+  readonly #ports: IndexBuilderPorts;
+  readonly #options: IndexBuilderOptions;
+  readonly #table: TableEntry;
+  readonly #target: BuildTarget;
+  readonly #job: IndexBuildRecord;
+  readonly #signal: AbortSignal;
+  #fetchSize: number;
+  #damaged = 0;
+  #savedAtMs: number;
+  /** Monotonic time at which a reading of the catalog began that showed no hold. */
+  #permitAtMs = -Infinity;
+
+  constructor(
+    ports: IndexBuilderPorts,
+    options: IndexBuilderOptions,
+    table: TableEntry,
+    target: BuildTarget,
+    job: IndexBuildRecord,
+    signal: AbortSignal,
+  ) {
+    this.#ports = ports;
+    this.#options = options;
+    this.#table = table;
+    this.#target = target;
+    this.#job = job;
+    this.#signal = signal;
+    this.#savedAtMs = ports.clock.monotonicMs();
+    this.#fetchSize = options.fetchSize ?? FETCH_SIZE;
+  }
+
+  /**
+   * Reads what is left of the table, range by range.
+   * @returns how many cells fail authentication
+   * @throws BuildLostError; UpstreamError, KeyAccessError, KeyUnavailableError: to be tried again later
+   */
+  async run(): Promise<number> {
+    await this.#ports.rows.requireKnownTokens();
+    const ranges = tokenRanges(this.#job.ranges);
+    this.#report(this.#job.done);
+    for (let index = this.#job.done; index < ranges.length; index++) {
+      await this.#range(ranges[index] as TokenRange);
+      this.#report(index + 1);
+      const isDue = this.#ports.clock.monotonicMs() - this.#savedAtMs >= SAVE_MS;
+      // A range with damaged cells counts as not done: they are to be found again.
+      if (this.#damaged === 0 && (isDue || index === ranges.length - 1))
+        await this.#save(index + 1);
+    }
+    return this.#damaged;
+  }
+
+  async #range(range: TokenRange): Promise<void> {
+    let state: string | undefined;
+    let [table, index] = this.#entry();
+    for (;;) {
+      const startedMs = this.#ports.clock.monotonicMs();
+      await this.#permit();
+      const [current, currentIndex] = this.#entry();
+      if (current !== table) {
+        // Altered: the paging state is of another statement.
+        [table, index] = [current, currentIndex];
+        state = undefined;
+      }
+      const stored = storedTableOf(table, index);
+      const page = await this.#ports.rows.page(stored, range, this.#fetchSize, state);
+      const keys = await this.#ports.leases.acquire(table);
+      const { writes, damaged } = missingBlinds(table, index, keys, page.rows);
+      this.#damaged += damaged.length;
+      for (const code of new Set(damaged)) {
+        this.#ports.logger.error(
+          { code, column: index.column.name, after_token: String(range.after) },
+          'a cell fails authentication and cannot be indexed',
+        );
+      }
+      if (!(await this.#write(stored, writes))) {
+        // The permit ran out: what was read may not be written any more.
+        this.#permitAtMs = -Infinity;
+        this.#fetchSize = Math.max(1, this.#fetchSize >> 1);
+        continue;
+      }
+      await this.#throttle(page, startedMs);
+      if (page.next === undefined) return;
+      state = page.next;
+    }
+  }
+
+  async #write(table: StoredTable, writes: readonly StoredCellWrite[]): Promise<boolean> {
+    const batches = partitionBatches(writes);
+    let isPermitted = true;
+    await Promise.all(
+      Array.from({ length: Math.min(CONCURRENT_BATCHES, batches.length) }, async () => {
+        for (let batch = batches.shift(); batch !== undefined; batch = batches.shift()) {
+          this.#signal.throwIfAborted();
+          const ageMs = this.#ports.clock.monotonicMs() - this.#permitAtMs;
+          if (ageMs >= PERMIT_MS) isPermitted = false;
+          if (!isPermitted) return;
+          await this.#ports.rows.write(table, batch);
+        }
+      }),
+    );
+    return isPermitted;
+  }
+
+  #entry(): [TableEntry, BlindIndex] {
+    const { keyspace, name, tableId } = this.#table;
+    const entry = this.#ports.catalog.snapshot().table(keyspace, name);
+    if (entry?.kind !== 'encrypted' || Buffer.compare(entry.tableId, tableId) !== 0) {
+      throw entry?.error ?? new BuildLostError();
+    }
+    for (const column of [...entry.statics, ...entry.regulars]) {
+      for (const index of blindIndexes(entry, column)) {
+        if (index.hidden.name === this.#target.hiddenColumn) return [entry, index];
+      }
+    }
+    throw new BuildLostError();
+  }
+
+  /** Waits until this process may read rows in order to write them. */
+  async #permit(): Promise<void> {
+    const { catalog, clock } = this.#ports;
+    for (;;) {
+      this.#signal.throwIfAborted();
+      if (clock.monotonicMs() - this.#permitAtMs < PERMIT_MS / 2) return;
+      const startedMs = clock.monotonicMs();
+      if (catalog.ageMs() > this.#options.catalogMaxAgeMs / 2) await catalog.refresh();
+      if (mayWrite(this.#ports, await catalog.readRecords(), this.#target)) {
+        this.#permitAtMs = startedMs;
+        return;
+      }
+      await catalog.sleep(HOLD_POLL_MS);
+    }
+  }
+
+  async #throttle(page: StoredRowPage, startedMs: number): Promise<void> {
+    const { catalog, clock } = this.#ports;
+    const dueMs = (page.rows.length * 1000) / this.#options.rowsPerSecond;
+    const leftMs = dueMs - (clock.monotonicMs() - startedMs);
+    if (leftMs > 1) await catalog.sleep(leftMs);
+  }
+
+  async #save(done: number): Promise<void> {
+    await saveBuild(this.#ports, this.#target, done, this.#options.claimMs ?? CLAIM_MS);
+    this.#savedAtMs = this.#ports.clock.monotonicMs();
+  }
+
+  #report(done: number): void {
+    const { keyspace, name } = this.#table;
+    const index = this.#entryName();
+    this.#ports.onProgress?.({ keyspace, table: name, index, done, ranges: this.#job.ranges });
+  }
+
+  #entryName(): string {
+    const found = this.#table.indexes.find(
+      ({ hidden }) => hidden?.name === this.#target.hiddenColumn,
+    );
+    return found?.name ?? '';
+  }
+}
+
+/** Batches of writes of one partition each. */
+function partitionBatches(writes: readonly StoredCellWrite[]): StoredCellWrite[][] {
+  const batches: StoredCellWrite[][] = [];
+  for (const write of writes) {
+    const last = batches.at(-1);
+    const isSame =
+      last?.[0] !== undefined &&
+      last.length < MAX_STATEMENTS &&
+      sameKey(last[0].partition, write.partition);
+    if (isSame) last.push(write);
+    else batches.push([write]);
+  }
+  return batches;
+}

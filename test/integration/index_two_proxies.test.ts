@@ -1,0 +1,119 @@
+/**
+ * CREATE INDEX through one proxy while others write: also through one that stood still meanwhile. The index finds every row.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startCassandra } from '../support/cassandra.ts';
+import type { TestCassandra } from '../support/cassandra.ts';
+import { startProxy } from '../support/proxy.ts';
+import type { TestProxy } from '../support/proxy.ts';
+import { RawClient } from '../support/raw_client.ts';
+import { int, prepared, REPLICATION, rowsOf, run, succeeded, text } from './support/pair.ts';
+
+const BUILT_MS = 90_000;
+
+let cassandra: TestCassandra | undefined;
+let proxies: readonly TestProxy[] = [];
+let directory: string;
+const clients: RawClient[] = [];
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'cqlock-index-'));
+  const given = process.env['CQLOCK_TEST_DIRECT'];
+  if (given === undefined) cassandra = await startCassandra();
+  const contact = given ?? `${cassandra?.host ?? ''}:${String(cassandra?.port)}`;
+  const dataDir = process.env['CQLOCK_TEST_DATA'] ?? join(directory, 'data');
+  const options = { contactPoints: [contact], dataDir };
+  const first = await startProxy(options);
+  proxies = [first, await startProxy({ ...options, init: false })];
+  for (const { host, port } of proxies) clients.push(await RawClient.connect({ host, port }));
+  await run(client(0), 'DROP KEYSPACE IF EXISTS index_two');
+  await run(client(0), `CREATE KEYSPACE index_two WITH replication = ${REPLICATION}`);
+});
+
+afterAll(async () => {
+  for (const open of clients) open.close();
+  for (const proxy of proxies) await proxy.stop();
+  await cassandra?.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+function client(index: number): RawClient {
+  const found = clients[index];
+  if (found === undefined) throw new Error('not connected');
+  return found;
+}
+
+/** Whether all index jobs of both proxies are done. */
+async function built(count: number): Promise<boolean> {
+  let done = 0;
+  for (const index of [0, 1]) {
+    const rows = rowsOf(
+      await client(index).query('SELECT kind, state FROM system_encryption.jobs'),
+    );
+    done += rows.filter(
+      ([kind, state]) => `${String(kind)} ${String(state)}` === 'index done',
+    ).length;
+  }
+  return done >= count;
+}
+
+it('a proxy that stood still during CREATE INDEX and writes afterwards loses no row', async () => {
+  const [a, b] = [client(0), client(1)];
+  await run(a, 'CREATE TABLE index_two.t (pk int, ck int, v text, PRIMARY KEY (pk, ck))');
+  const cql = 'INSERT INTO index_two.t (pk, ck, v) VALUES (?, ?, ?)';
+  const id = await prepared(b, cql);
+  const put = async (pk: number, ck: number): Promise<void> => {
+    const values = [int(pk), int(ck), text('sought')];
+    succeeded(await b.execute(id, { values }), cql);
+  };
+  for (let ck = 0; ck < 20; ck++) await put(1, ck);
+  const pid = proxies[1]?.pid ?? 0;
+  process.kill(pid, 'SIGSTOP');
+  // What the proxy gets while it stands still is executed by the plan that it has.
+  const waiting = Array.from({ length: 50 }, (_, ck) => put(2, ck));
+  try {
+    await run(a, 'CREATE INDEX ON index_two.t (v)');
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+  await Promise.all(waiting);
+  for (let ck = 0; ck < 20; ck++) await put(3, ck);
+  await expect.poll(() => built(1), { timeout: BUILT_MS, interval: 500 }).toBe(true);
+  for (let ck = 0; ck < 20; ck++) await put(4, ck);
+  for (const reader of [a, b]) {
+    const found = await reader.query("SELECT pk, ck FROM index_two.t WHERE v = 'sought'");
+    expect(rowsOf(found)).toHaveLength(110);
+  }
+});
+
+it('clients of two proxies that write through CREATE and DROP INDEX lose no row and see no error', async () => {
+  await run(client(0), 'CREATE TABLE index_two.busy (pk int PRIMARY KEY, v text, n int)');
+  const cql = 'INSERT INTO index_two.busy (pk, v, n) VALUES (?, ?, ?)';
+  let isOver = false;
+  const written = new Set<number>();
+  let next = 0;
+  const writers = [0, 1, 0, 1].map(async (index) => {
+    const id = await prepared(client(index), cql);
+    while (!isOver) {
+      const pk = next++;
+      const values = [int(pk), text('busy'), int(pk % 3)];
+      succeeded(await client(index).execute(id, { values }), cql);
+      written.add(pk);
+    }
+  });
+  await run(client(0), 'CREATE INDEX busy_v ON index_two.busy (v)');
+  await run(client(1), "CREATE INDEX busy_n ON index_two.busy (n) USING 'sai'");
+  await run(client(1), 'DROP INDEX index_two.busy_v');
+  await run(client(0), 'CREATE INDEX busy_v2 ON index_two.busy (v)');
+  await expect.poll(() => built(3), { timeout: BUILT_MS, interval: 500 }).toBe(true);
+  isOver = true;
+  await Promise.all(writers);
+  const keys = async (where: string): Promise<number> =>
+    rowsOf(await client(0).query(`SELECT pk FROM index_two.busy WHERE ${where}`)).length;
+  expect(await keys("v = 'busy'")).toBe(written.size);
+  const counts = await Promise.all([0, 1, 2].map((n) => keys(`n = ${String(n)}`)));
+  expect(counts.reduce((sum, count) => sum + count, 0)).toBe(written.size);
+});

@@ -1,0 +1,159 @@
+import { describe, expect, it } from 'vitest';
+import { parseStatement } from '../../../src/cql/index.ts';
+import type { CreateIndexStatement, ModificationStatement } from '../../../src/cql/index.ts';
+import { MarkerRegistry, planCreateIndex, planWrite } from '../../../src/encryption/index.ts';
+import type { HiddenColumnRecord, IndexEntry, TableEntry } from '../../../src/schema/index.ts';
+import { MemoryCluster } from '../../support/memory_cluster.ts';
+import { quickClock } from '../../support/steps.ts';
+
+const COLUMNS = [
+  { name: 'pk', type: 'int', kind: 'partition', position: 0 },
+  { name: 'ck', type: 'int', kind: 'clustering', position: 0 },
+  { name: 's', type: 'text', kind: 'static', position: 0 },
+  { name: 'v', type: 'text', kind: 'regular', position: 0 },
+  { name: 'n', type: 'int', kind: 'regular', position: 0 },
+  { name: 'd', type: 'duration', kind: 'regular', position: 0 },
+  { name: 'l', type: 'frozen<list<int>>', kind: 'regular', position: 0 },
+  { name: 'b', type: 'blob', kind: 'regular', position: 0 },
+] as const;
+
+async function tableWith(
+  indexes: readonly {
+    column: string;
+    hidden: Partial<HiddenColumnRecord> | null;
+    name?: string;
+    className?: string;
+  }[],
+) {
+  const cluster = await MemoryCluster.start(quickClock());
+  const proxy = await cluster.proxy();
+  await proxy.create('t', COLUMNS);
+  const snapshot = proxy.catalog.snapshot();
+  const plain = snapshot.table('ks', 't');
+  if (plain === undefined) throw new TypeError('no table');
+  const entries = indexes.map(({ column, hidden, name, className }): IndexEntry => {
+    const found = plain.columns.get(column);
+    if (found === undefined) throw new TypeError('no column');
+    const kind = found.kind === 'static' ? 'static' : 'regular';
+    return {
+      name: name ?? `by_${column}`,
+      column: found,
+      target: 'simple',
+      className: className ?? null,
+      options: {},
+      isActive: true,
+      hidden: hidden && { name: `cqlock_i_${column}`, type: 'blob', dekId: 'aa', kind, ...hidden },
+    };
+  });
+  const table: TableEntry = { ...plain, indexes: entries };
+  return { table, snapshot };
+}
+
+async function stored(cql: string): Promise<string> {
+  const { table, snapshot } = await tableWith([
+    { column: 'v', hidden: {} },
+    { column: 'v', hidden: { name: 'cqlock_i_sai', type: 'ascii' }, name: 'sai', className: 'sai' },
+    { column: 's', hidden: {} },
+    { column: 'ck', hidden: null },
+  ]);
+  const { statement, bindMarkers } = parseStatement(cql);
+  const plan = planWrite(
+    statement as ModificationStatement,
+    table,
+    snapshot,
+    new MarkerRegistry(bindMarkers),
+  );
+  expect(plan.markers.filter(({ kind }) => kind === 'blind')).toHaveLength(plan.blinds.length);
+  return plan.storedText;
+}
+
+describe('writes of indexed columns', () => {
+  it.each([
+    [
+      'INSERT INTO ks.t (pk, ck, v, s, n) VALUES (?, ?, ?, ?, ?) USING TTL ?',
+      'INSERT INTO ks.t (pk, ck, v, s, n, cqlock_i_v, cqlock_i_sai, cqlock_i_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TTL ?',
+    ],
+    [
+      'INSERT INTO ks.t (pk, ck, n) VALUES (1, 1, 1)',
+      'INSERT INTO ks.t (pk, ck, n) VALUES (?, ?, ?)',
+    ],
+    [
+      'UPDATE ks.t SET n = 1, v = null WHERE pk = 1 AND ck = 1 IF v = 1',
+      'UPDATE ks.t SET n = ?, v = ?, cqlock_i_v = ?, cqlock_i_sai = ? WHERE pk = ? AND ck = ? IF v = ?',
+    ],
+    [
+      'DELETE v, n, s FROM ks.t WHERE pk = 1 AND ck = 1',
+      'DELETE v, n, s, cqlock_i_v, cqlock_i_sai, cqlock_i_s FROM ks.t WHERE pk = ? AND ck = ?',
+    ],
+    ['DELETE FROM ks.t WHERE pk = 1 AND ck = 1', 'DELETE FROM ks.t WHERE pk = ? AND ck = ?'],
+  ])('%s', async (cql, expected) => {
+    expect(await stored(cql.replace('v = 1', "v = 'x'"))).toBe(expected);
+  });
+});
+
+describe('CREATE INDEX', () => {
+  async function plan(cql: string, taken: readonly string[] = []) {
+    const { table } = await tableWith([
+      { column: 'v', hidden: {} },
+      { column: 'n', hidden: {}, className: 'sai' },
+    ]);
+    const { statement } = parseStatement(cql);
+    return planCreateIndex(statement as CreateIndexStatement, table, new Set(taken));
+  }
+
+  it.each([
+    ['CREATE INDEX ON ks.t (d)', 'Secondary indexes are not supported on duration columns'],
+    [
+      'CREATE INDEX ON ks.t (pk)',
+      'Cannot create secondary index on the only partition key column pk',
+    ],
+    [
+      'CREATE INDEX ON ks.t (values(v))',
+      'Cannot create values() index on v. Non-collection columns only support simple indexes',
+    ],
+    ['CREATE INDEX ON ks.t (full(v))', 'full() indexes can only be created on frozen collections'],
+    ['CREATE INDEX other ON ks.t (v)', 'Index other is a duplicate of existing index by_v'],
+    ["CREATE CUSTOM INDEX ON ks.t (b) USING 'sai'", 'Unsupported type: blob'],
+    [
+      "CREATE CUSTOM INDEX ON ks.t (n) USING 'StorageAttachedIndex'",
+      'Cannot create more than one storage-attached index on the same column: n',
+    ],
+    [
+      "CREATE CUSTOM INDEX ON ks.t (v) USING 'sai' WITH OPTIONS = {'case_sensitive': 'false'}",
+      'the option case_sensitive',
+    ],
+    [
+      "CREATE CUSTOM INDEX ON ks.t (v) USING 'com.example.Mine'",
+      'indexes of the class com.example.Mine',
+    ],
+    ['CREATE INDEX "a-b" ON ks.t (n)', 'Illegal index name a-b'],
+  ])('%s is refused', async (cql, message) => {
+    await expect(plan(cql)).rejects.toThrow(message);
+  });
+
+  it('of an equal index is nothing to do with IF NOT EXISTS', async () => {
+    expect(await plan('CREATE INDEX IF NOT EXISTS other ON ks.t (v)')).toBe('exists');
+  });
+
+  it('takes the first name that is free', async () => {
+    const made = await plan('CREATE INDEX ON ks.t (n)', ['t_n_idx', 't_n_idx_1']);
+    if (made === 'exists') throw new TypeError('exists');
+    expect(made.index).toMatchObject({ name: 't_n_idx_2', hiddenType: 'blob', target: 'simple' });
+    expect(made.addText('cqlock_i_x', 'blob', false)).toBe('ALTER TABLE ks.t ADD cqlock_i_x blob');
+    expect(made.createText('cqlock_i_x')).toBe(
+      "CREATE INDEX t_n_idx_2 ON ks.t (cqlock_i_x) USING 'legacy_local_table'",
+    );
+  });
+
+  it('of a clustering column is on the stored column, whatever its class', async () => {
+    const made = await plan("CREATE INDEX i ON ks.t (ck) USING 'sai'");
+    if (made === 'exists') throw new TypeError('exists');
+    expect(made.index).toMatchObject({ hiddenType: undefined, className: 'sai' });
+    expect(made.createText('ck')).toBe("CREATE INDEX i ON ks.t (ck) USING 'legacy_local_table'");
+  });
+
+  it('of a frozen collection is on the whole of it', async () => {
+    const made = await plan('CREATE INDEX ON ks.t (full(l))');
+    expect(made).toMatchObject({ index: { target: 'full', name: 't_l_idx' } });
+  });
+});
