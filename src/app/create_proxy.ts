@@ -41,21 +41,24 @@ import { openBackups } from './open_backups.ts';
 import { openEmbeddedKms, openKmsProviders } from './open_kms.ts';
 import type { ProxyFactory } from './proxy_factory.ts';
 import { serveKms } from './start_kms_listener.ts';
+import { cassandraTlsOptions, openProxyTls } from './tls.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const DEFAULT_CQL_VERSION = '3.4.7';
 
 /** A connection with the proxy's own role; not yet connected. */
 export function newControlConnection(
-  { upstream }: Config,
+  config: Config,
   contactPoints: readonly Address[],
   logger: Logger,
 ): ControlConnection {
+  const { upstream } = config;
   return new ControlConnection({
     contactPoints: contactPoints.map(formatAddress),
     username: upstream.username,
     password: upstream.password,
     localDataCenter: upstream.localDatacenter,
+    tls: cassandraTlsOptions(config, contactPoints),
     logger,
   });
 }
@@ -110,6 +113,7 @@ export async function openParts(options: {
 export const createProxy: ProxyFactory = async (context) => {
   const { config, contactPoints, logger, metrics, say } = context;
   const clock = context.clock ?? systemClock;
+  const tls = openProxyTls(config, metrics, logger);
   const parts = await openParts({
     config,
     contactPoints,
@@ -233,13 +237,20 @@ export const createProxy: ProxyFactory = async (context) => {
       holdReencryption: (table) =>
         beginTruncation(catalog, systemClock, Buffer.from(table.tableId).toString('hex')),
     };
+    const upstreamTls = cassandraTlsOptions(config, contactPoints);
     const server = new ProxyServer({
       services,
       keys,
       connector: (host, port) =>
-        connectTo(host, port, CONNECT_TIMEOUT_MS, (direction, count) => {
-          metrics.addBytes('upstream', direction, count);
-        }),
+        connectTo(
+          host,
+          port,
+          CONNECT_TIMEOUT_MS,
+          (direction, count) => {
+            metrics.addBytes('upstream', direction, count);
+          },
+          upstreamTls && (() => upstreamTls),
+        ),
       contactPoints,
       hostId: randomBytes(16),
       cqlVersion: () => cqlVersion(catalog),
@@ -255,8 +266,7 @@ export const createProxy: ProxyFactory = async (context) => {
       'Cassandra alone authenticates clients: who administers its roles can read through the proxy',
     );
     const listener = await listen(
-      config.listen.host,
-      config.listen.port,
+      { ...config.listen, tls: tls.listener },
       (direction, count) => {
         metrics.addBytes('client', direction, count);
       },
@@ -265,7 +275,11 @@ export const createProxy: ProxyFactory = async (context) => {
       },
     );
     const kmsListener =
-      config.kmsListen && (await serveKms(config.kmsListen, parts.keyStore, logger));
+      config.kmsListen &&
+      (await serveKms(config.kmsListen, parts.keyStore, logger, {
+        metrics,
+        reloadMs: config.tlsReloadMs,
+      }));
     const stopUpkeep = startCatalogUpkeep({
       catalog,
       changes,
@@ -303,6 +317,7 @@ export const createProxy: ProxyFactory = async (context) => {
         const keyLossStopped = stopKeyLoss();
         await kmsListener?.close();
         listener.close();
+        tls.close();
         await server.stop(
           config.drainTimeoutMs,
           (ms) =>
@@ -321,6 +336,7 @@ export const createProxy: ProxyFactory = async (context) => {
       },
     };
   } catch (error) {
+    tls.close();
     await audit.close();
     await rowConnection.close();
     await control.close();

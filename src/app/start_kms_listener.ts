@@ -5,8 +5,10 @@ import { AccessKeys, KmsApi, noAudit } from '../kms/index.ts';
 import type { KeyStore, KmsAuditSink } from '../kms/index.ts';
 import { startKmsListener } from '../kms_listener/index.ts';
 import type { KmsListener } from '../kms_listener/index.ts';
-import type { Logger } from '../observability/index.ts';
+import { WatchedTls } from '../net/index.ts';
+import type { Logger, Metrics } from '../observability/index.ts';
 import { systemClock } from '../util/index.ts';
+import { tlsWatcher } from './tls.ts';
 
 /**
  * Serves the customer managed keys of a key store to others.
@@ -16,9 +18,10 @@ export async function serveKms(
   config: KmsListenConfig,
   store: KeyStore,
   logger: Logger,
+  reload?: { readonly metrics: Metrics; readonly reloadMs: number },
   audit: KmsAuditSink = noAudit,
 ): Promise<KmsListener> {
-  return await startKmsListener({
+  const listener = await startKmsListener({
     host: config.address.host,
     port: config.address.port,
     tls: config.tls && {
@@ -33,6 +36,22 @@ export async function serveKms(
       logger.error({ err: error }, 'a request to the KMS listener failed');
     },
   });
+  if (config.tls === undefined || reload === undefined) return listener;
+  const watched = new WatchedTls(
+    { what: 'the KMS listener', ...config.tls },
+    tlsWatcher('kms_listener', reload.metrics, logger),
+  );
+  watched.onReplaced(({ cert, key }) => {
+    if (cert !== undefined && key !== undefined) listener.replaceCertificate({ cert, key });
+  });
+  watched.watch(reload.reloadMs);
+  return {
+    ...listener,
+    close: () => {
+      watched.close();
+      return listener.close();
+    },
+  };
 }
 
 function readPem(path: string, setting: string): string {

@@ -13,4 +13,4 @@ export type { ProxyServerOptions } from './proxy_server.ts';
 export type { SharedServices } from './session.ts';
 export { StatementCache } from './statement_cache.ts';
 export { StoredStatements } from './stored_statements.ts';
-export type { Connector, Transport, TransportHandlers } from './transport.ts';
+export type { ClientCertificate, Connector, Transport, TransportHandlers } from './transport.ts';

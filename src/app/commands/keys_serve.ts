@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { formatAddress } from '../../config/index.ts';
 import { ConfigError } from '../../errors/index.ts';
+import { noopMetrics } from '../../observability/index.ts';
 import { serveKms } from '../start_kms_listener.ts';
 import type { KeysCommands } from './keys.ts';
 import { openKeys } from './keys_session.ts';
@@ -25,7 +26,10 @@ export function addServeCommand(keys: Command, { run, say }: KeysCommands): void
           throw new ConfigError('CONFIG_KMS_LISTEN', 'CQLOCK_KMS_LISTEN is not set');
         }
         const { store } = await openKeys(config, false);
-        const listener = await serveKms(config.kmsListen, store, logger);
+        const listener = await serveKms(config.kmsListen, store, logger, {
+          metrics: noopMetrics,
+          reloadMs: config.tlsReloadMs,
+        });
         say(`the KMS listens on ${formatAddress(listener)}`);
         await new Promise<void>((settle) => {
           if (signal.aborted) settle();
