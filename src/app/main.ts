@@ -1,12 +1,13 @@
 #!/usr/bin/env -S node --max-semi-space-size=64 --min-semi-space-size=16
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { loadConfig } from '../config/index.ts';
+import { CONFIG_FILE_VARIABLE, loadConfig } from '../config/index.ts';
 import type { Config } from '../config/index.ts';
 import { ConfigError } from '../errors/index.ts';
 import { createLogger } from '../observability/index.ts';
 import type { Logger } from '../observability/index.ts';
 import { addAuditCommands } from './commands/audit.ts';
+import { addCheckCommand } from './commands/check.ts';
 import { addCatalogCommands } from './commands/catalog.ts';
 import { addTablesCommands } from './commands/tables.ts';
 import { addBackupCommands } from './commands/backup.ts';
@@ -35,7 +36,10 @@ async function run(
   const signal = abortOnStopSignals(say);
   let config: Config;
   try {
-    config = loadConfig(process.env, process.cwd());
+    const { config: file } = program.opts<{ config?: string }>();
+    const environment =
+      file === undefined ? process.env : { ...process.env, [CONFIG_FILE_VARIABLE]: file };
+    config = loadConfig(environment, process.cwd());
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     complain(`cqlock: ${error.message} [${error.code}]`);
@@ -67,6 +71,7 @@ function version(): string {
 const program = new Command('cqlock')
   .description('Encryption at rest for Apache Cassandra: a CQL proxy that encrypts every value')
   .version(version())
+  .option('-c, --config <file>', `configuration file (YAML); also ${CONFIG_FILE_VARIABLE}`)
   .showHelpAfterError();
 
 program
@@ -79,6 +84,7 @@ program
   .description('prepare the cluster at the contact points: keyspace cqlock, catalog and keys; once')
   .action(() => run((context) => init({ ...context, say })));
 
+addCheckCommand(program, run, say);
 addRotateCommands(program, run, say);
 addAuditCommands(program, run, say);
 addTablesCommands(program, run, say);

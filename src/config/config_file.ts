@@ -23,7 +23,8 @@ const NAMES = new Map(Object.entries(FILE_KEYS).map(([name, key]) => [key, name]
 const SYNTAX: Readonly<Record<string, string>> = {
   DUPLICATE_KEY: 'the key is there twice: remove one of them',
   TAB_AS_INDENT: 'tabs cannot indent: use spaces',
-  BAD_INDENT: 'wrong indentation: keys of one block start in the same column',
+  BAD_INDENT:
+    'wrong indentation, or a bracket above that is not closed: keys of one block start in the same column',
   MISSING_CHAR: 'a quote, bracket or colon is missing here or on the line before',
   UNEXPECTED_TOKEN: 'something here is not YAML: quote the value, or correct the indentation',
   MULTIPLE_DOCS: 'the file must have one document: remove what follows ---',

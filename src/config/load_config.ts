@@ -73,7 +73,7 @@ function flag(defaultValue: boolean): z.ZodType<boolean> {
 }
 
 /** Every setting, by the name of its variable. Unknown CQLOCK_ variables are refused: a typo must not pass for a setting. */
-const environmentSchema = z.object({
+export const environmentSchema = z.object({
   CQLOCK_LISTEN: setting(address({ host: '127.0.0.1', port: 9142 })),
   CQLOCK_HTTP_LISTEN: setting(address({ host: '127.0.0.1', port: 9180 })),
   CQLOCK_CONTACT_POINTS: setting(contactPoints),

@@ -114,7 +114,7 @@ function ask(
     socket.once('close', () => {
       reject(new Error('closed'));
     });
-    socket.once('data', (chunk) => {
+    socket.once('data', (chunk: Buffer) => {
       resolve({ word: chunk.toString(), socket });
     });
     socket.once('secureConnect', () => socket.write('word'));
@@ -129,7 +129,7 @@ function askPlain(port: number): Promise<string> {
     socket.once('close', () => {
       reject(new Error('closed'));
     });
-    socket.once('data', (chunk) => {
+    socket.once('data', (chunk: Buffer) => {
       resolve(chunk.toString());
     });
     socket.once('connect', () => socket.write('\x04word'));
