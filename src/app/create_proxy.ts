@@ -27,6 +27,7 @@ import { JobRegistry, noopMetrics } from '../observability/index.ts';
 import type { Logger, Metrics } from '../observability/index.ts';
 import { systemClock } from '../util/index.ts';
 import { TimeuuidGenerator } from '../values/index.ts';
+import { openAuthentication } from './authentication.ts';
 import { beginAudit, newAuditTrail } from './audit_trail.ts';
 import { backupKeys, lostTableBackups } from './backup_ports.ts';
 import { startCatalogUpkeep } from './catalog_upkeep.ts';
@@ -114,6 +115,7 @@ export const createProxy: ProxyFactory = async (context) => {
   const { config, contactPoints, logger, metrics, say } = context;
   const clock = context.clock ?? systemClock;
   const tls = openProxyTls(config, metrics, logger);
+  const authentication = openAuthentication(config, { metrics, logger, clock });
   const parts = await openParts({
     config,
     contactPoints,
@@ -241,6 +243,7 @@ export const createProxy: ProxyFactory = async (context) => {
     const server = new ProxyServer({
       services,
       keys,
+      authenticator: authentication.authenticator,
       connector: (host, port) =>
         connectTo(
           host,
@@ -261,10 +264,9 @@ export const createProxy: ProxyFactory = async (context) => {
         logger.warn({ err: error }, 'the catalog could not be read again');
       });
     });
-    logger.warn(
-      { client_authentication: 'delegated' },
-      'Cassandra alone authenticates clients: who administers its roles can read through the proxy',
-    );
+    authentication.watch((roles) => {
+      server.disconnect(roles);
+    });
     const listener = await listen(
       { ...config.listen, tls: tls.listener },
       (direction, count) => {
@@ -307,9 +309,10 @@ export const createProxy: ProxyFactory = async (context) => {
       address: { host: listener.host, port: listener.port },
       ready: () => {
         const { failure } = catalog.snapshot();
+        const details = { client_authentication: config.authentication.mode };
         return failure === undefined
-          ? { ok: true, reasons: [] }
-          : { ok: false, reasons: [`${failure.code}: ${failure.message}`] };
+          ? { ok: true, reasons: [], details }
+          : { ok: false, reasons: [`${failure.code}: ${failure.message}`], details };
       },
       stop: async () => {
         stopUpkeep();
@@ -318,6 +321,7 @@ export const createProxy: ProxyFactory = async (context) => {
         await kmsListener?.close();
         listener.close();
         tls.close();
+        authentication.close();
         await server.stop(
           config.drainTimeoutMs,
           (ms) =>

@@ -8,6 +8,7 @@
  * May import: system, encryption, upstream, schema, keys, crypto (types, tokens), cql, values, wire, observability,
  * errors, util.
  */
+export type { Authenticator, VerifiedClient } from './authenticator.ts';
 export { ProxyServer } from './proxy_server.ts';
 export type { ProxyServerOptions } from './proxy_server.ts';
 export type { SharedServices } from './session.ts';

@@ -3,5 +3,5 @@
  * Cassandra, judge_cassandra.ts says what is to be raised there.
  */
 export { checkCluster } from './check_cluster.ts';
-export { checkMachine } from './check_machine.ts';
+export { attempt, checkMachine } from './check_machine.ts';
 export type { Finding } from './finding.ts';

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
+import { readRoles } from '../../auth/index.ts';
 import { systemClock } from '../../util/index.ts';
 import { ConfigError } from '../../errors/index.ts';
-import { checkCluster, checkMachine } from '../check/index.ts';
+import { attempt, checkCluster, checkMachine } from '../check/index.ts';
 import type { Finding } from '../check/index.ts';
 import type { CommandRunner } from './catalog_session.ts';
 import { printer } from './print.ts';
@@ -30,6 +31,12 @@ export function addCheckCommand(
               ? 'delegated: Cassandra alone authenticates clients, so who administers its roles can read through the proxy; set authentication.mode (CQLOCK_AUTHENTICATION) to password or certificate'
               : `the proxy authenticates clients itself (${config.authentication.mode})`,
         });
+        const { rolesFile } = config.authentication;
+        if (rolesFile !== undefined) {
+          await attempt(findings, 'roles', `the list ${rolesFile} is right`, () =>
+            Promise.resolve().then(() => readRoles(rolesFile)),
+          );
+        }
         if (options.offline !== true) findings.push(...(await checkCluster(config, logger)));
         report(findings, options.json === true, say);
         const wrong = findings.filter(({ level }) => level === 'error').length;
