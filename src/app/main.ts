@@ -14,11 +14,17 @@ import { addBackupCommands } from './commands/backup.ts';
 import { addKeysCommands } from './commands/keys.ts';
 import { createProxy } from './create_proxy.ts';
 import { init } from './init.ts';
+import { addRoleCommands } from './commands/role.ts';
+import { addStatusCommand } from './commands/status.ts';
+import { addCompletionCommand } from './commands/completion.ts';
+import { addExamples } from './commands/examples.ts';
 import { runCommand } from './run_command.ts';
 import { addRotateCommands } from './commands/rotate.ts';
 import { start } from './start.ts';
 import { abortOnStopSignals } from './stop_signals.ts';
 
+/** Exit code for a command line that is wrong, as for a wrong setting. */
+const WRONG_USE = 2;
 /** After the command has ended nothing should keep the process alive; this bounds a defect. */
 const EXIT_GRACE_MS = 2_000;
 
@@ -72,7 +78,10 @@ const program = new Command('cqlock')
   .description('Encryption at rest for Apache Cassandra: a CQL proxy that encrypts every value')
   .version(version())
   .option('-c, --config <file>', `configuration file (YAML); also ${CONFIG_FILE_VARIABLE}`)
-  .showHelpAfterError();
+  .showHelpAfterError('(--help shows how it is called)')
+  .exitOverride((error) => {
+    process.exit(error.exitCode === 0 ? 0 : WRONG_USE);
+  });
 
 program
   .command('start')
@@ -85,11 +94,16 @@ program
   .action(() => run((context) => init({ ...context, say })));
 
 addCheckCommand(program, run, say);
+addStatusCommand(program, run, say);
+addRoleCommands(program, run, say);
 addRotateCommands(program, run, say);
 addAuditCommands(program, run, say);
 addTablesCommands(program, run, say);
 addCatalogCommands(program, run, say);
 addBackupCommands(program, (command) => run((context) => command({ ...context, say })));
 addKeysCommands(program, run, say);
+
+addCompletionCommand(program, say);
+addExamples(program);
 
 await program.parseAsync();
