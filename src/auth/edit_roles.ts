@@ -19,7 +19,7 @@ export interface RoleChange {
 /** Adds a role to the list, or changes it; comments stay. @throws ConfigError CONFIG_ROLES when the list is not right then. */
 export function putRole(path: string, name: string, change: RoleChange): void {
   edit(path, (document) => {
-    const roles = document.get('roles');
+    const roles: unknown = document.get('roles');
     // A block that is empty was written on one line.
     if (isMap(roles)) roles.flow = false;
     if (!document.hasIn(['roles', name])) {

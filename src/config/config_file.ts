@@ -60,8 +60,7 @@ export function parseConfigFile(text: string, path: string, directory: string): 
     reading.problem(counter.linePos(error.pos[0]).line, `${words} (${error.code})`);
   }
   if (reading.problems.length === 0 && document.contents !== null) {
-    if (isMap(document.contents))
-      reading.block(document.contents as YAMLMap<Node, Node | null>, '');
+    if (isMap(document.contents)) reading.block(document.contents, '');
     else reading.problem(1, 'the file must be settings in the form key: value');
   }
   return { path, values: reading.values, lines: reading.lines, problems: reading.problems };
@@ -99,7 +98,7 @@ class Reading {
       const target = isAlias(value) ? value.resolve(this.#document) : value;
       if (name !== undefined) {
         this.lines.set(path, line);
-        this.#value(name, path, target as Node | null | undefined, line);
+        this.#value(name, path, target, line);
       } else if (childrenOf(path).length > 0) {
         this.lines.set(path, line);
         if (isMap(target)) this.block(target as YAMLMap<Node, Node | null>, path);

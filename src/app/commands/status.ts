@@ -117,11 +117,11 @@ function linesOf(base: string, status: ProxyStatus): string[] {
 
 function readyzOf(text: string): Pick<ProxyStatus, 'ready' | 'reasons' | 'clientAuthentication'> {
   const body = parsed(text);
-  const { reasons } = body;
+  const { reasons, client_authentication: authentication } = body;
   return {
     ready: body['status'] === 'ready',
     reasons: Array.isArray(reasons) ? reasons.map(String) : [],
-    clientAuthentication: String(body['client_authentication'] ?? 'not known'),
+    clientAuthentication: typeof authentication === 'string' ? authentication : 'not known',
   };
 }
 

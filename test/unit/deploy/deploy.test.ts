@@ -21,6 +21,7 @@ describe('what deploys cqlock', () => {
     'docker-compose.yml',
     'deploy/systemd/cqlock.service',
     'deploy/kubernetes/cqlock.yaml',
+    'deploy/kubernetes/init.yaml',
   ])('%s sets only what there is', (path) => {
     const names = [...read(path).matchAll(/\bCQLOCK_[A-Z0-9_]*[A-Z0-9]/g)].map(([name]) => name);
     expect(names.length).toBeGreaterThan(0);
@@ -76,6 +77,22 @@ describe('what deploys cqlock', () => {
       expect(text).toContain(part);
     }
     expect(text).toContain('"readOnlyRootFilesystem":true');
+  });
+
+  it('the job that prepares a cluster sees what the proxies see', () => {
+    const volumesOf = (path: string, kind: string): unknown => {
+      const objects = parseAllDocuments(read(path)).map(
+        (document) => ('toJS' in document ? document.toJS() : {}) as Record<string, unknown>,
+      );
+      const found = objects.find((object) => object['kind'] === kind) as {
+        spec: { template: { spec: { volumes: unknown; containers: [{ env: unknown }] } } };
+      };
+      const { volumes, containers } = found.spec.template.spec;
+      return { volumes, env: containers[0].env };
+    };
+    expect(volumesOf('deploy/kubernetes/init.yaml', 'Job')).toEqual(
+      volumesOf('deploy/kubernetes/cqlock.yaml', 'Deployment'),
+    );
   });
 
   it('systemd keeps keys out of core dumps and does not try wrong settings again', () => {
