@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
@@ -126,6 +126,37 @@ function clientOf(proxy: TestProxy, login: Login = {}): cassandra.Client {
   return client;
 }
 
+/** Made by the conformance tests. */
+const CQLSH = process.env['CQLOCK_TEST_CQLSH'] ?? '.cache/conformance-cqlsh/bin/cqlsh';
+
+function run(command: string, args: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    execFile(
+      command,
+      args,
+      { env: { ...process.env, HOME: directory } },
+      (error, stdout, stderr) => {
+        if (error === null) resolve(stdout);
+        else reject(new Error(`${stdout}${stderr}`));
+      },
+    );
+  });
+}
+
+/** Reads the row with cqlsh, by TLS as `cqlshrc` says. */
+function cqlsh(proxy: TestProxy, login: readonly string[] = []): Promise<string> {
+  return run(CQLSH, [
+    '--ssl',
+    `--cqlshrc=${file('cqlshrc')}`,
+    ...login,
+    '--request-timeout=60',
+    '-e',
+    'SELECT v FROM tls.t',
+    proxy.host,
+    String(proxy.port),
+  ]);
+}
+
 /** Connects and reads the row that is there, or rejects. */
 async function comesIn(proxy: TestProxy, login: Login): Promise<string> {
   const client = clientOf(proxy, login);
@@ -237,36 +268,12 @@ describe('delegated authentication by TLS', () => {
   });
 
   it('serves cqlsh by TLS', async (context) => {
-    const cqlsh = process.env['CQLOCK_TEST_CQLSH'] ?? '.cache/conformance-cqlsh/bin/cqlsh';
-    if (!existsSync(cqlsh)) {
+    if (!existsSync(CQLSH)) {
       context.skip('no cqlsh: npm run test:conformance installs one');
       return;
     }
-    await mkdir(file('home'), { recursive: true });
     await put('cqlshrc', `[ssl]\ncertfile = ${file('ca.pem')}\nvalidate = true\n`);
-    const output = await new Promise<string>((resolve, reject) => {
-      execFile(
-        cqlsh,
-        [
-          '--ssl',
-          `--cqlshrc=${file('cqlshrc')}`,
-          '-u',
-          'cassandra',
-          '-p',
-          'cassandra',
-          '--request-timeout=60',
-          proxy.host,
-          String(proxy.port),
-          '-e',
-          'SELECT v FROM tls.t',
-        ],
-        { env: { ...process.env, HOME: file('home') } },
-        (error, stdout, stderr) => {
-          if (error === null) resolve(stdout);
-          else reject(new Error(`${stdout}${stderr}`));
-        },
-      );
-    });
+    const output = await cqlsh(proxy, ['-u', 'cassandra', '-p', 'cassandra']);
     expect(output).toMatch(/one\n\n\(1 rows\)/);
   });
 
@@ -428,6 +435,35 @@ describe('certificates of clients', () => {
       await expect(comesIn(proxy, { ...SUPERUSER, certificate })).rejects.toThrow();
     }
     expect(proxy.output()).toContain('LOGIN_CERTIFICATE');
+  });
+
+  it('let in cqlsh and the Python driver with the right one, and not without', async (context) => {
+    const python = CQLSH.replace(/cqlsh$/, 'python');
+    if (!existsSync(CQLSH) || !existsSync(python)) {
+      context.skip('no cqlsh: npm run test:conformance installs one');
+      return;
+    }
+    await put('app.crt', right.cert);
+    await put('app.key', right.key);
+    const plain = `[ssl]\ncertfile = ${file('ca.pem')}\nvalidate = true\n`;
+    await put('cqlshrc', `${plain}userkey = ${file('app.key')}\nusercert = ${file('app.crt')}\n`);
+    expect(await cqlsh(proxy)).toMatch(/one\n\n\(1 rows\)/);
+    await put('cqlshrc', plain);
+    await expect(cqlsh(proxy, ['-u', 'cassandra', '-p', 'cassandra'])).rejects.toThrow();
+    await put(
+      'app.py',
+      `
+import ssl
+from cassandra.cluster import Cluster
+context = ssl.create_default_context(cafile='${file('ca.pem')}')
+context.load_cert_chain('${file('app.crt')}', '${file('app.key')}')
+context.check_hostname = False
+cluster = Cluster(['${proxy.host}'], port=${String(proxy.port)}, ssl_context=context, protocol_version=4)
+print('read', cluster.connect().execute('SELECT v FROM tls.t').one().v)
+cluster.shutdown()
+`,
+    );
+    expect(await run(python, [file('app.py')])).toContain('read one');
   });
 
   it('name the role in the audit log', async () => {
