@@ -43,6 +43,7 @@ const MAY_IMPORT = {
     'errors',
     'util',
   ],
+  auth: ['proxy', 'errors', 'util'],
   backup: ['upstream', 'encryption', 'keys', 'kms', 'schema', 'crypto', 'cql', 'errors', 'util'],
   lifecycle: ['schema', 'keys', 'kms', 'observability', 'errors', 'util'],
   notify: ['lifecycle', 'errors', 'util'],
@@ -97,7 +98,7 @@ module.exports = {
       from: {
         path: '^src/',
         pathNot:
-          '^src/(net|notify|kms|kms_listener|audit|upstream|backup|app|config)/|^src/system/identity\\.ts$',
+          '^src/(net|auth|notify|kms|kms_listener|audit|upstream|backup|app|config)/|^src/system/identity\\.ts$',
       },
       to: { path: IO },
     },

@@ -33,6 +33,7 @@ import { JobRegistry, noopMetrics } from '../observability/index.ts';
 import type { Logger, Metrics } from '../observability/index.ts';
 import { systemClock } from '../util/index.ts';
 import { TimeuuidGenerator } from '../values/index.ts';
+import { openAuthentication } from './authentication.ts';
 import { beginAudit, newAuditTrail } from './audit_trail.ts';
 import { backupKeys, lostTableBackups } from './backup_ports.ts';
 import { startCatalogUpkeep } from './catalog_upkeep.ts';
@@ -49,6 +50,7 @@ import { openEmbeddedKms, openKmsProviders } from './open_kms.ts';
 import type { ProxyFactory } from './proxy_factory.ts';
 import { serveKms } from './start_kms_listener.ts';
 import { TableRestores } from './table_restores.ts';
+import { cassandraTlsOptions, openProxyTls } from './tls.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 /** How long an increment of a counter waits for those before it. */
@@ -57,15 +59,17 @@ const DEFAULT_CQL_VERSION = '3.4.7';
 
 /** A connection with the proxy's own role; not yet connected. */
 export function newControlConnection(
-  { upstream }: Config,
+  config: Config,
   contactPoints: readonly Address[],
   logger: Logger,
 ): ControlConnection {
+  const { upstream } = config;
   return new ControlConnection({
     contactPoints: contactPoints.map(formatAddress),
     username: upstream.username,
     password: upstream.password,
     localDataCenter: upstream.localDatacenter,
+    tls: cassandraTlsOptions(config, contactPoints),
     logger,
   });
 }
@@ -120,6 +124,8 @@ export async function openParts(options: {
 export const createProxy: ProxyFactory = async (context) => {
   const { config, contactPoints, logger, metrics, say } = context;
   const clock = context.clock ?? systemClock;
+  const tls = openProxyTls(config, metrics, logger);
+  const authentication = openAuthentication(config, { metrics, logger, clock });
   const parts = await openParts({
     config,
     contactPoints,
@@ -238,10 +244,17 @@ export const createProxy: ProxyFactory = async (context) => {
       },
       rotationOptions(config),
     );
+    const upstreamTls = cassandraTlsOptions(config, contactPoints);
     const connector: Connector = (host, port) =>
-      connectTo(host, port, CONNECT_TIMEOUT_MS, (direction, count) => {
-        metrics.addBytes('upstream', direction, count);
-      });
+      connectTo(
+        host,
+        port,
+        CONNECT_TIMEOUT_MS,
+        (direction, count) => {
+          metrics.addBytes('upstream', direction, count);
+        },
+        upstreamTls && (() => upstreamTls),
+      );
     const own = new OwnConnections(connector, config.upstream, config.limits.maxFrameBytes);
     const services: SharedServices = {
       ...sharedServices(catalog, changes, metrics, logger, {
@@ -261,6 +274,7 @@ export const createProxy: ProxyFactory = async (context) => {
     const server = new ProxyServer({
       services,
       keys,
+      authenticator: authentication.authenticator,
       connector,
       contactPoints,
       hostId: randomBytes(16),
@@ -272,13 +286,11 @@ export const createProxy: ProxyFactory = async (context) => {
         logger.warn({ err: error }, 'the catalog could not be read again');
       });
     });
-    logger.warn(
-      { client_authentication: 'delegated' },
-      'Cassandra alone authenticates clients: who administers its roles can read through the proxy',
-    );
+    authentication.watch((roles) => {
+      server.disconnect(roles);
+    });
     const listener = await listen(
-      config.listen.host,
-      config.listen.port,
+      { ...config.listen, tls: tls.listener },
       (direction, count) => {
         metrics.addBytes('client', direction, count);
       },
@@ -293,6 +305,7 @@ export const createProxy: ProxyFactory = async (context) => {
         parts.keyStore,
         logger,
         new ListenerAudit(audit, systemClock),
+        { metrics, reloadMs: config.tlsReloadMs },
       ));
     const stopUpkeep = startCatalogUpkeep({
       catalog,
@@ -327,9 +340,10 @@ export const createProxy: ProxyFactory = async (context) => {
       address: { host: listener.host, port: listener.port },
       ready: () => {
         const { failure } = catalog.snapshot();
+        const details = { client_authentication: config.authentication.mode };
         return failure === undefined
-          ? { ok: true, reasons: [] }
-          : { ok: false, reasons: [`${failure.code}: ${failure.message}`] };
+          ? { ok: true, reasons: [], details }
+          : { ok: false, reasons: [`${failure.code}: ${failure.message}`], details };
       },
       stop: async () => {
         stopUpkeep();
@@ -339,6 +353,8 @@ export const createProxy: ProxyFactory = async (context) => {
         const restoresStopped = restores.stop();
         await kmsListener?.close();
         listener.close();
+        tls.close();
+        authentication.close();
         await server.stop(
           config.drainTimeoutMs,
           (ms) =>
@@ -359,6 +375,7 @@ export const createProxy: ProxyFactory = async (context) => {
       },
     };
   } catch (error) {
+    tls.close();
     await audit.close();
     await rowConnection.close();
     await control.close();

@@ -1,18 +1,23 @@
 #!/usr/bin/env -S node --max-semi-space-size=64 --min-semi-space-size=16
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { loadConfig } from '../config/index.ts';
+import { CONFIG_FILE_VARIABLE, loadConfig } from '../config/index.ts';
 import type { Config } from '../config/index.ts';
 import { ConfigError } from '../errors/index.ts';
 import { createLogger } from '../observability/index.ts';
 import type { Logger } from '../observability/index.ts';
 import { addAuditCommands } from './commands/audit.ts';
+import { addCheckCommand } from './commands/check.ts';
 import { addCatalogCommands } from './commands/catalog.ts';
 import { addTablesCommands } from './commands/tables.ts';
 import { addBackupCommands } from './commands/backup.ts';
 import { addKeysCommands } from './commands/keys.ts';
 import { createProxy } from './create_proxy.ts';
 import { init } from './init.ts';
+import { addRoleCommands } from './commands/role.ts';
+import { addStatusCommand } from './commands/status.ts';
+import { addCompletionCommand } from './commands/completion.ts';
+import { addExamples } from './commands/examples.ts';
 import { runCommand, WRONG_SETTING } from './run_command.ts';
 import { addRotateCommands } from './commands/rotate.ts';
 import { start } from './start.ts';
@@ -36,7 +41,10 @@ async function run(
   const signal = abortOnStopSignals(isService ? say : complain);
   let config: Config;
   try {
-    config = loadConfig(process.env, process.cwd());
+    const { config: file } = program.opts<{ config?: string }>();
+    const environment =
+      file === undefined ? process.env : { ...process.env, [CONFIG_FILE_VARIABLE]: file };
+    config = loadConfig(environment, process.cwd());
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     complain(`cqlock: ${error.message} [${error.code}]`);
@@ -69,7 +77,8 @@ function version(): string {
 const program = new Command('cqlock')
   .description('Encryption at rest for Apache Cassandra: a CQL proxy that encrypts every value')
   .version(version())
-  .showHelpAfterError()
+  .option('-c, --config <file>', `configuration file (YAML); also ${CONFIG_FILE_VARIABLE}`)
+  .showHelpAfterError('(--help shows how it is called)')
   .exitOverride((error) => {
     process.exit(error.exitCode === 0 ? 0 : WRONG_SETTING);
   });
@@ -84,11 +93,17 @@ program
   .description('prepare the cluster at the contact points: keyspace cqlock, catalog and keys; once')
   .action(() => run((context) => init({ ...context, say })));
 
+addCheckCommand(program, run, say);
+addStatusCommand(program, run, say);
+addRoleCommands(program, run, say);
 addRotateCommands(program, run, say);
 addAuditCommands(program, run, say);
 addTablesCommands(program, run, say);
 addCatalogCommands(program, run, say);
 addBackupCommands(program, (command) => run((context) => command({ ...context, say })));
 addKeysCommands(program, run, say);
+
+addCompletionCommand(program, say);
+addExamples(program);
 
 await program.parseAsync();

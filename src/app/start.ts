@@ -113,11 +113,12 @@ function howToConnect(
 ): string[] {
   const { host, port } = proxy.address;
   const upstream = cassandra.contactPoints.map(formatAddress).join(', ');
+  const ssl = config.tls?.mode === 'required' ? '--ssl ' : '';
   return [
     '',
     `cqlock is ready on ${formatAddress(proxy.address)}. Every value that goes through it is encrypted in Cassandra.`,
     '',
-    `  cqlsh      cqlsh ${host} ${String(port)}        (pip install cqlsh)`,
+    `  cqlsh      cqlsh ${ssl}${host} ${String(port)}        (pip install cqlsh)`,
     `  driver     contact point ${formatAddress(proxy.address)}, any Cassandra driver`,
     `  HTTP       http://${formatAddress(http)}/metrics, /healthz, /readyz`,
     `  Cassandra  ${upstream}${cassandra.started === undefined ? '' : ' (direct access shows only ciphertext)'}`,

@@ -5,8 +5,10 @@ import { AccessKeys, KmsApi } from '../kms/index.ts';
 import type { KeyStore, KmsAuditSink } from '../kms/index.ts';
 import { startKmsListener } from '../kms_listener/index.ts';
 import type { KmsListener } from '../kms_listener/index.ts';
-import type { Logger } from '../observability/index.ts';
+import { WatchedTls } from '../net/index.ts';
+import type { Logger, Metrics } from '../observability/index.ts';
 import { systemClock } from '../util/index.ts';
+import { tlsWatcher } from './tls.ts';
 
 /**
  * Serves the customer managed keys of a key store to others; every call is recorded.
@@ -17,8 +19,9 @@ export async function serveKms(
   store: KeyStore,
   logger: Logger,
   audit: KmsAuditSink,
+  reload?: { readonly metrics: Metrics; readonly reloadMs: number },
 ): Promise<KmsListener> {
-  return await startKmsListener({
+  const listener = await startKmsListener({
     host: config.address.host,
     port: config.address.port,
     tls: config.tls && {
@@ -33,6 +36,22 @@ export async function serveKms(
       logger.error({ err: error }, 'a request to the KMS listener failed');
     },
   });
+  if (config.tls === undefined || reload === undefined) return listener;
+  const watched = new WatchedTls(
+    { what: 'the KMS listener', ...config.tls },
+    tlsWatcher('kms_listener', reload.metrics, logger),
+  );
+  watched.onReplaced(({ cert, key }) => {
+    if (cert !== undefined && key !== undefined) listener.replaceCertificate({ cert, key });
+  });
+  watched.watch(reload.reloadMs);
+  return {
+    ...listener,
+    close: () => {
+      watched.close();
+      return listener.close();
+    },
+  };
 }
 
 function readPem(path: string, setting: string): string {

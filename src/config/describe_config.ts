@@ -6,7 +6,11 @@ import type { Config } from './types.ts';
 export function describeConfig(config: Config): Record<string, unknown> {
   const { upstream, rootKey, notify } = config;
   return {
+    file: config.file ?? 'none',
     listen: formatAddress(config.listen),
+    tls: config.tls ?? 'off',
+    cassandraTls: upstream.tls ?? 'off',
+    authentication: config.authentication,
     httpListen: formatAddress(config.httpListen),
     contactPoints: upstream.contactPoints.map(formatAddress),
     localDatacenter: upstream.localDatacenter ?? 'found out',

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { Address } from './address.ts';
+import { isLoopback } from './tls_settings.ts';
 import type { KmsListenConfig } from './types.ts';
 
 /** The settings that the listener is made of. */
@@ -43,8 +44,4 @@ export function kmsListenContradictions(values: KmsListenValues): string[] {
   return [
     'CQLOCK_KMS_LISTEN: another address than a loopback one needs CQLOCK_KMS_TLS_CERT_FILE and CQLOCK_KMS_TLS_KEY_FILE',
   ];
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }

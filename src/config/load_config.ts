@@ -4,11 +4,21 @@ import { z } from 'zod';
 import { ConfigError } from '../errors/index.ts';
 import { parseAddress } from './address.ts';
 import type { Address } from './address.ts';
+import {
+  authenticationConfig,
+  authenticationFields,
+  authenticationProblems,
+} from './authentication_settings.ts';
 import { backupTarget, isBackupTarget } from './backup_target.ts';
+import { readConfigFile } from './config_file.ts';
 import { duration, integer, setting } from './fields.ts';
+import { SECRETS_READ_FROM_FILES } from './file_keys.ts';
 import { kmsConfig, kmsFields, kmsProblems } from './kms_settings.ts';
 import { notifyConfig, notifyContradictions, notifySettings } from './notify_settings.ts';
 import { kmsListenContradictions, kmsListenSetting } from './kms_listen.ts';
+import { locateProblem } from './locate_problem.ts';
+import { readSecretFiles } from './secret_files.ts';
+import { cassandraTls, clientTls, tlsFields, tlsProblems } from './tls_settings.ts';
 import type { Config, RootKeySetting } from './types.ts';
 
 const MIB = 1024 * 1024;
@@ -63,7 +73,7 @@ function flag(defaultValue: boolean): z.ZodType<boolean> {
 }
 
 /** Every setting, by the name of its variable. Unknown CQLOCK_ variables are refused: a typo must not pass for a setting. */
-const environmentSchema = z.object({
+export const environmentSchema = z.object({
   CQLOCK_LISTEN: setting(address({ host: '127.0.0.1', port: 9142 })),
   CQLOCK_HTTP_LISTEN: setting(address({ host: '127.0.0.1', port: 9180 })),
   CQLOCK_CONTACT_POINTS: setting(contactPoints),
@@ -114,6 +124,8 @@ const environmentSchema = z.object({
   ),
   CQLOCK_REENCRYPT_ROWS_PER_SECOND: setting(integer(1, 1_000_000, 2_000)),
   CQLOCK_DRAIN_TIMEOUT: setting(duration(0, 5_000)),
+  ...tlsFields,
+  ...authenticationFields,
   ...kmsFields,
   CQLOCK_BACKUP_TARGET: setting(text),
   CQLOCK_BACKUP_RETENTION: setting(duration(60_000, 35 * 86_400_000)),
@@ -124,20 +136,45 @@ const environmentSchema = z.object({
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** The variable that names the configuration file. */
+export const CONFIG_FILE_VARIABLE = 'CQLOCK_CONFIG';
+
+/** The names of all settings, those of secret files among them. */
+export const SETTING_NAMES: readonly string[] = [
+  ...Object.keys(environmentSchema.shape),
+  ...SECRETS_READ_FROM_FILES.map((name) => `${name}_FILE`),
+];
+
 /**
- * Makes the configuration from environment variables.
+ * Makes the configuration from environment variables and the file that CQLOCK_CONFIG names, if it does; a variable wins
+ * over the file.
  *
- * @param environment all variables; those not named CQLOCK_… matter only as XDG_CONFIG_HOME.
- * @param workingDir what relative paths start from.
- * @throws ConfigError CONFIG_INVALID with one line for each wrong setting.
+ * @param environment all variables; those not named CQLOCK_… matter only as XDG_CONFIG_HOME and to find a bucket.
+ * @param workingDir what relative paths start from; in the file, its own directory.
+ * @throws ConfigError CONFIG_INVALID with one line for each wrong setting; CONFIG_FILE when the file cannot be read.
  */
 export function loadConfig(environment: Environment, workingDir: string): Config {
-  const names = Object.keys(environmentSchema.shape);
-  const own = Object.entries(environment).filter(([name]) => name.startsWith('CQLOCK_'));
+  const path = environment[CONFIG_FILE_VARIABLE];
+  const file = path === undefined || path === '' ? undefined : readConfigFile(path, workingDir);
+  const own = Object.entries(environment).filter(
+    ([name, value]) =>
+      name.startsWith('CQLOCK_') &&
+      name !== CONFIG_FILE_VARIABLE &&
+      !name.startsWith('CQLOCK_TEST_') &&
+      value !== undefined &&
+      value !== '',
+  ) as [string, string][];
+  const ofEnvironment = new Map(own);
+  // A secret and its file are one setting: the variable of either wins over the file's key.
+  const given = new Map(
+    [...(file?.values ?? [])].filter(([name]) => !ofEnvironment.has(name.replace(/_FILE$/, ''))),
+  );
+  for (const [name, value] of ofEnvironment) given.set(name, value);
   const problems = own
-    .filter(([name]) => !names.includes(name) && !name.startsWith('CQLOCK_TEST_'))
+    .filter(([name]) => !SETTING_NAMES.includes(name))
     .map(([name]) => `${name}: there is no such setting`);
-  const result = environmentSchema.safeParse(Object.fromEntries(own));
+  problems.push(...readSecretFiles(given, workingDir));
+  const result = environmentSchema.safeParse(Object.fromEntries(given));
   if (!result.success) {
     // Messages are written above and name no value; zod's own ones could.
     problems.push(
@@ -146,19 +183,30 @@ export function loadConfig(environment: Environment, workingDir: string): Config
   } else {
     problems.push(...contradictions(result.data, workingDir, environment));
   }
-  if (!result.success || problems.length > 0) {
-    throw new ConfigError('CONFIG_INVALID', `wrong settings:\n  ${problems.join('\n  ')}`);
+  const isSetInEnvironment = (name: string): boolean =>
+    ofEnvironment.has(name) || ofEnvironment.has(`${name}_FILE`);
+  const located = [
+    ...(file?.problems ?? []),
+    ...problems.map((problem) => locateProblem(problem, file, isSetInEnvironment)),
+  ];
+  if (!result.success || located.length > 0) {
+    throw new ConfigError('CONFIG_INVALID', `wrong settings:\n  ${located.join('\n  ')}`);
   }
   const values = result.data;
   const dataDir = resolve(workingDir, values.CQLOCK_DATA_DIR);
   return {
+    file: file?.path,
     listen: values.CQLOCK_LISTEN,
+    tls: clientTls(values, workingDir),
+    tlsReloadMs: values.CQLOCK_TLS_RELOAD_PERIOD,
+    authentication: authenticationConfig(values, workingDir),
     httpListen: values.CQLOCK_HTTP_LISTEN,
     upstream: {
       contactPoints: values.CQLOCK_CONTACT_POINTS,
       localDatacenter: values.CQLOCK_LOCAL_DATACENTER,
       username: values.CQLOCK_USERNAME,
       password: values.CQLOCK_PASSWORD,
+      tls: cassandraTls(values, workingDir),
       embeddedPort: values.CQLOCK_EMBEDDED_CASSANDRA_PORT,
       embeddedHeapMb: values.CQLOCK_EMBEDDED_CASSANDRA_HEAP_MB,
       embeddedProvider: values.CQLOCK_EMBEDDED_CASSANDRA,
@@ -254,6 +302,8 @@ function contradictions(values: Values, workingDir: string, environment: Environ
   }
   problems.push(...notifyContradictions(values));
   problems.push(...kmsListenContradictions(values));
+  problems.push(...tlsProblems(values));
+  problems.push(...authenticationProblems(values));
   const dataDir = resolve(workingDir, values.CQLOCK_DATA_DIR);
   const cassandraDir = join(dataDir, 'cassandra');
   const rootKey = rootKeySetting(values, workingDir, environment['XDG_CONFIG_HOME']);

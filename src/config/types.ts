@@ -1,5 +1,7 @@
 import type { Address } from './address.ts';
+import type { AuthenticationConfig } from './authentication_settings.ts';
 import type { KmsConfig } from './kms_types.ts';
+import type { CassandraTlsConfig, ClientTlsConfig } from './tls_types.ts';
 
 /** Levels of the log, from most to least. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
@@ -32,6 +34,8 @@ export interface UpstreamConfig {
   /** The proxy's own role; undefined where Cassandra asks for none. */
   readonly username: string | undefined;
   readonly password: string | undefined;
+  /** Undefined: plain text. */
+  readonly tls: CassandraTlsConfig | undefined;
   /** Port of the Cassandra that is started. */
   readonly embeddedPort: number;
   /** Heap of the Cassandra that is started, MiB. */
@@ -67,8 +71,15 @@ export interface KmsListenConfig {
 
 /** All settings, complete and checked. */
 export interface Config {
+  /** The configuration file, as it was named; undefined: there is none. */
+  readonly file: string | undefined;
   /** Where clients connect. */
   readonly listen: Address;
+  /** Undefined: plain text. */
+  readonly tls: ClientTlsConfig | undefined;
+  /** How often certificates are looked at for a change, milliseconds. */
+  readonly tlsReloadMs: number;
+  readonly authentication: AuthenticationConfig;
   /** Where metrics and health are served. */
   readonly httpListen: Address;
   readonly upstream: UpstreamConfig;

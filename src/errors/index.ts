@@ -5,6 +5,7 @@
  */
 export { CqlErrorCode } from './cql_error_code.ts';
 export {
+  AuthenticationError,
   BackupError,
   CiphertextError,
   ConfigError,

@@ -125,6 +125,13 @@ export class KeyUnavailableError extends ProxyError {
   }
 }
 
+/** A client may not come in: ERROR 0x0100. */
+export class AuthenticationError extends ProxyError {
+  constructor(code: `LOGIN_${string}`, message: string, options?: ProxyErrorOptions) {
+    super(code, CqlErrorCode.BAD_CREDENTIALS, message, options);
+  }
+}
+
 /** Cassandra cannot be reached, or answered something that cannot be. */
 export class UpstreamError extends ProxyError {
   constructor(code: `UPSTREAM_${string}`, message: string, options?: ProxyErrorOptions) {

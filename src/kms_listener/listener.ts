@@ -24,6 +24,8 @@ export interface KmsListenerOptions extends RequestParts {
 export interface KmsListener {
   readonly host: string;
   readonly port: number;
+  /** New connections use another certificate; those that are open keep theirs. */
+  replaceCertificate(tls: { readonly cert: Buffer; readonly key: Buffer }): void;
   /** Stops listening and ends open connections. */
   close(): Promise<void>;
 }
@@ -58,6 +60,9 @@ export async function startKmsListener(options: KmsListenerOptions): Promise<Kms
   return {
     host: options.host,
     port: typeof address === 'object' && address !== null ? address.port : options.port,
+    replaceCertificate: (tls) => {
+      if ('setSecureContext' in server) server.setSecureContext({ ...tls, minVersion: 'TLSv1.2' });
+    },
     close: () =>
       new Promise((settle) => {
         server.close(() => {

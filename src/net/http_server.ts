@@ -6,6 +6,8 @@ import { ConfigError } from '../errors/index.ts';
 export interface Readiness {
   readonly ok: boolean;
   readonly reasons: readonly string[];
+  /** What an operator should see beside it. */
+  readonly details?: Readonly<Record<string, string>>;
 }
 
 /** What the HTTP server serves. */
@@ -46,8 +48,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
           replyJson(response, 200, { status: 'ok' });
           return;
         case '/readyz': {
-          const { ok, reasons } = options.ready();
-          replyJson(response, ok ? 200 : 503, { status: ok ? 'ready' : 'not ready', reasons });
+          const { ok, reasons, details } = options.ready();
+          const status = ok ? 'ready' : 'not ready';
+          replyJson(response, ok ? 200 : 503, { status, reasons, ...details });
           return;
         }
         case '/metrics':

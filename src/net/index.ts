@@ -5,5 +5,10 @@
  */
 export { startHttpServer } from './http_server.ts';
 export type { HttpServer, HttpServerOptions, Readiness } from './http_server.ts';
-export { connectTo, listen, SocketTransport } from './socket_transport.ts';
-export type { ByteCounter, Listener } from './socket_transport.ts';
+export { listen } from './listener.ts';
+export type { Listener, ListenerTls } from './listener.ts';
+export { connectTo, SocketTransport } from './socket_transport.ts';
+export type { ByteCounter } from './socket_transport.ts';
+export { readTlsFiles, WatchedTls } from './tls_material.ts';
+export type { TlsFiles, TlsMaterial, TlsWatcher } from './tls_material.ts';
+export { upstreamTlsOptions } from './upstream_tls.ts';

@@ -1,7 +1,9 @@
-import { connect as connectSocket, createServer } from 'node:net';
-import type { AddressInfo, Server, Socket } from 'node:net';
-import { ConfigError, UpstreamError } from '../errors/index.ts';
-import type { Transport, TransportHandlers } from '../proxy/index.ts';
+import { connect as connectSocket } from 'node:net';
+import type { Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import type { ConnectionOptions } from 'node:tls';
+import { UpstreamError } from '../errors/index.ts';
+import type { ClientCertificate, Transport, TransportHandlers } from '../proxy/index.ts';
 
 /** What is counted of a socket's traffic. */
 export type ByteCounter = (direction: 'in' | 'out', count: number) => void;
@@ -9,10 +11,11 @@ export type ByteCounter = (direction: 'in' | 'out', count: number) => void;
 /** Small writes of one turn are joined up to this size; larger ones go out as they are. */
 const JOIN_BYTES = 64 * 1024;
 
-/** A {@link Transport} over a TCP socket. */
+/** A {@link Transport} over a TCP socket, with TLS or without. */
 export class SocketTransport implements Transport {
   readonly peer: string;
   readonly local: { readonly address: string; readonly port: number };
+  readonly certificate: ClientCertificate | undefined;
   readonly #socket: Socket;
   readonly #count: ByteCounter;
   #queue: Uint8Array[] = [];
@@ -20,7 +23,9 @@ export class SocketTransport implements Transport {
   #isFlushScheduled = false;
   #isEnding = false;
 
-  constructor(socket: Socket, count: ByteCounter) {
+  /** @param certificate of a client, verified */
+  constructor(socket: Socket, count: ByteCounter, certificate?: ClientCertificate) {
+    this.certificate = certificate;
     this.#socket = socket;
     this.#count = count;
     this.peer = `${socket.remoteAddress ?? 'unknown'}:${String(socket.remotePort ?? 0)}`;
@@ -105,29 +110,34 @@ export class SocketTransport implements Transport {
   }
 }
 
-/** Connects to a node of Cassandra. @throws UpstreamError naming the node. */
+/**
+ * Connects to a node of Cassandra.
+ * @param tls gives what TLS is done with; plain text if undefined
+ * @throws UpstreamError naming the node.
+ */
 export function connectTo(
   host: string,
   port: number,
   timeoutMs: number,
   count: ByteCounter,
+  tls?: () => ConnectionOptions,
 ): Promise<Transport> {
+  const node = `${host}:${String(port)}`;
   return new Promise((resolve, reject) => {
-    const socket = connectSocket({ host, port });
-    const fail = (error?: Error): void => {
+    const socket =
+      tls === undefined ? connectSocket({ host, port }) : connectTls({ host, port, ...tls() });
+    let isConnected = false;
+    const fail = (cause?: Error): void => {
       clearTimeout(timer);
       socket.destroy();
-      reject(
-        new UpstreamError(
-          'UPSTREAM_UNREACHABLE',
-          `Cassandra cannot be reached at ${host}:${String(port)}`,
-          { cause: error },
-        ),
-      );
+      reject(isConnected ? tlsFailure(node, cause) : unreachable(node, cause));
     };
     const timer = setTimeout(fail, timeoutMs);
     socket.once('error', fail);
     socket.once('connect', () => {
+      isConnected = true;
+    });
+    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
       clearTimeout(timer);
       socket.off('error', fail);
       resolve(new SocketTransport(socket, count));
@@ -135,41 +145,17 @@ export function connectTo(
   });
 }
 
-/** A listening port. */
-export interface Listener {
-  readonly host: string;
-  readonly port: number;
-  /** Takes no new connections; those that are open stay. */
-  close(): void;
+function unreachable(node: string, cause: unknown): UpstreamError {
+  return new UpstreamError('UPSTREAM_UNREACHABLE', `Cassandra cannot be reached at ${node}`, {
+    cause,
+  });
 }
 
-/** Listens for clients. @throws ConfigError when the address is in use or not to be had. */
-export function listen(
-  host: string,
-  port: number,
-  count: ByteCounter,
-  accept: (transport: Transport) => void,
-): Promise<Listener> {
-  return new Promise((resolve, reject) => {
-    const server: Server = createServer((socket) => {
-      accept(new SocketTransport(socket, count));
-    });
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const reason =
-        error.code === 'EADDRINUSE'
-          ? 'the port is in use: stop what listens there or set CQLOCK_LISTEN to another port'
-          : `it cannot be listened on (${error.code ?? 'unknown error'}): set CQLOCK_LISTEN`;
-      reject(new ConfigError('CONFIG_LISTEN', `${host}:${String(port)}: ${reason}`));
-    });
-    server.listen({ host, port }, () => {
-      const address = server.address() as AddressInfo;
-      resolve({
-        host: address.address,
-        port: address.port,
-        close: () => {
-          server.close();
-        },
-      });
-    });
-  });
+function tlsFailure(node: string, cause: (Error & { readonly code?: string }) | undefined) {
+  const why = cause === undefined ? 'no answer' : (cause.code ?? cause.message);
+  return new UpstreamError(
+    'UPSTREAM_TLS',
+    `Cassandra at ${node} is not reached by TLS (${why}): check its client_encryption_options and CQLOCK_CASSANDRA_TLS_CA_FILE, _CERT_FILE, _SERVER_NAME`,
+    { cause },
+  );
 }

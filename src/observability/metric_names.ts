@@ -85,4 +85,20 @@ export const METRIC_NAMES = {
     name: 'cqlock_key_probes_total',
     help: 'Probes of customer managed keys by result (usable, refused, unavailable, misconfigured, integrity)',
   },
+  certificateExpiry: {
+    name: 'cqlock_certificate_expiry_timestamp_seconds',
+    help: 'When the certificate in use expires, as Unix time, by use (client, cassandra, kms_listener)',
+  },
+  certificateFailures: {
+    name: 'cqlock_certificate_reload_failures_total',
+    help: 'Changes of certificate files that could not be used, by use; the old certificates stay in force',
+  },
+  tlsFailures: {
+    name: 'cqlock_tls_failures_total',
+    help: 'Handshakes of clients that failed, by code of OpenSSL',
+  },
+  logins: {
+    name: 'cqlock_logins_total',
+    help: 'Logins of clients by result (ok, failed, limited)',
+  },
 } as const satisfies Record<string, { name: `cqlock_${string}`; help: string }>;

@@ -6,6 +6,7 @@ import { keyLossMetrics } from './key_loss_metrics.ts';
 import { PlainHistogram } from './plain_histogram.ts';
 import type { HistogramSample } from './plain_histogram.ts';
 import { rotationMetrics } from './rotation_metrics.ts';
+import { tlsMetrics } from './tls_metrics.ts';
 
 /** A defect that makes labels out of client text must not fill the memory. */
 const MAX_LABEL_VALUES = 256;
@@ -133,6 +134,7 @@ export function createMetrics(): Metrics {
       bytes[side][direction] += count;
     },
     ...rotationMetrics(registry),
+    ...tlsMetrics(registry),
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };

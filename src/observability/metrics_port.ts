@@ -53,6 +53,14 @@ export interface Metrics {
   setKeyMonitorLeader(isLeader: boolean): void;
   /** The KMS was asked about the keys of a table. */
   countKeyProbe(result: string): void;
+  /** When the certificate for a use expires, milliseconds; undefined: there is none. */
+  setCertificateExpiry(use: string, notAfterMs: number | undefined): void;
+  /** Certificate files changed and could not be used. */
+  countCertificateFailure(use: string): void;
+  /** A client did not complete TLS; `code` is OpenSSL's. */
+  countTlsFailure(code: string): void;
+  /** A client logged in, or tried to. */
+  countLogin(result: 'ok' | 'failed' | 'limited'): void;
   /** Everything in Prometheus' text format. */
   render(): Promise<string>;
   /** Content type of {@link Metrics.render}. */

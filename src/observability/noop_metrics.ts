@@ -21,6 +21,10 @@ export const noopMetrics: Metrics = {
   countNotice: nothing,
   setKeyMonitorLeader: nothing,
   countKeyProbe: nothing,
+  setCertificateExpiry: nothing,
+  countCertificateFailure: nothing,
+  countTlsFailure: nothing,
+  countLogin: nothing,
   render: () => Promise.resolve(''),
   contentType: 'text/plain; version=0.0.4; charset=utf-8',
 };

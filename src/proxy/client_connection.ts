@@ -9,7 +9,6 @@ import {
   encodeReady,
   encodeResponsePrefix,
   encodeSupported,
-  encodeStartup,
   decodeStartup,
   decodeRegister,
   EnvelopeAssembler,
@@ -21,9 +20,11 @@ import {
   unsupportedVersionBody,
 } from '../wire/index.ts';
 import type { CompressionAlgorithm, Envelope, SchemaChange } from '../wire/index.ts';
+import type { Authenticator } from './authenticator.ts';
+import { ClientLogin } from './client_login.ts';
+import type { LoginStep } from './client_login.ts';
 import { NodeConnection } from './node_connection.ts';
-import { plainUserOf, UNKNOWN_USER } from './plain_user.ts';
-import { errorReply, forwarded, reply } from './reply.ts';
+import { errorReply, reply } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { runRequest } from './run_request.ts';
 import type { Session, SharedServices } from './session.ts';
@@ -33,6 +34,7 @@ import type { Transport } from './transport.ts';
 export interface ClientConnectionOptions {
   readonly services: SharedServices;
   readonly leases: ConnectionLeases;
+  readonly authenticator: Authenticator;
   /** Opens a connection to one of Cassandra's nodes that answers. */
   readonly connect: () => Promise<{ readonly transport: Transport; readonly node: string }>;
   /** 16 bytes, fixed for the proxy. */
@@ -61,7 +63,8 @@ const EVENT_TYPES: ReadonlySet<string> = new Set([
   'SCHEMA_CHANGE',
 ]);
 
-type Phase = 'new' | 'starting' | 'authenticating' | 'ready' | 'closed';
+/** answering: a message of the login is being answered; another one is out of order. */
+type Phase = 'new' | 'answering' | 'authenticating' | 'ready' | 'closed';
 
 /** One client: handshake, stream ids, limits, back-pressure. Statements are run by run_request. */
 export class ClientConnection {
@@ -73,8 +76,8 @@ export class ClientConnection {
   #compression: CompressionAlgorithm | undefined;
   #node: NodeConnection | undefined;
   #session: Session | undefined;
-  /** The user of the last AUTH_RESPONSE; it counts once Cassandra has accepted it. */
-  #claimedUser: string | undefined;
+  readonly #login: ClientLogin;
+  #verifiedRole: string | undefined;
   #isRegistered = false;
   #inFlight = 0;
   #inFlightBytes = 0;
@@ -89,6 +92,14 @@ export class ClientConnection {
       maxBodyBytes: options.limits.maxFrameBytes,
       direction: 'request',
       acceptVersion: (version) => version === 3 || version === 4,
+    });
+    this.#login = new ClientLogin({
+      authenticator: options.authenticator,
+      transport,
+      connect: () => this.#connect(),
+      loggedIn: ({ name }) => {
+        this.#verifiedRole = name;
+      },
     });
     transport.setHandlers({
       onData: (chunk) => {
@@ -106,6 +117,11 @@ export class ClientConnection {
   /** Requests that are not answered yet. */
   get inFlight(): number {
     return this.#inFlight;
+  }
+
+  /** The role that the proxy itself has verified; undefined where Cassandra alone did, or nobody has logged in. */
+  get verifiedRole(): string | undefined {
+    return this.#verifiedRole;
   }
 
   /** Tells the client of a change of the schema, if it registered for it. */
@@ -221,7 +237,8 @@ export class ClientConnection {
       error.code.startsWith('INTERNAL') ||
       error.code.startsWith('CIPHERTEXT') ||
       error.code.startsWith('METADATA') ||
-      error.code.startsWith('KEY_');
+      error.code.startsWith('KEY_') ||
+      error.code.startsWith('LOGIN_');
     if (isNotable) {
       this.#options.services.logger.error(
         { err: error, peer: this.#transport.peer },
@@ -317,13 +334,11 @@ export class ClientConnection {
       }
       this.#compression = algorithm;
     }
-    this.#phase = 'starting';
+    this.#phase = 'answering';
     // Compression ends at the proxy: what goes to Cassandra is ciphertext, which does not compress.
     const upstreamOptions = new Map(options);
     upstreamOptions.delete('COMPRESSION');
-    const node = await this.#connect();
-    const answer = await node.request(Opcode.STARTUP, encodeStartup(upstreamOptions));
-    return this.#afterHandshake(answer);
+    return this.#step(() => this.#login.start(upstreamOptions), 'new');
   }
 
   async #connect(): Promise<NodeConnection> {
@@ -353,28 +368,30 @@ export class ClientConnection {
     return this.#phase === 'closed';
   }
 
-  async #authenticate(body: Buffer): Promise<Reply> {
-    const node = this.#node;
-    if (this.#phase !== 'authenticating' || node === undefined) {
+  #authenticate(body: Buffer): Promise<Reply> {
+    if (this.#phase !== 'authenticating') {
       throw new ProtocolError('PROTOCOL_STATE', 'Unexpected message AUTH_RESPONSE');
     }
-    this.#claimedUser = plainUserOf(body);
-    return this.#afterHandshake(await node.request(Opcode.AUTH_RESPONSE, body));
+    this.#phase = 'answering';
+    return this.#step(() => this.#login.respond(body), 'authenticating');
   }
 
-  #afterHandshake(answer: Envelope): Reply {
-    if (answer.opcode === Opcode.READY || answer.opcode === Opcode.AUTH_SUCCESS) {
-      if (answer.opcode === Opcode.AUTH_SUCCESS) {
-        this.#options.leases.identify(this.#claimedUser ?? UNKNOWN_USER);
-      }
-      this.#phase = 'ready';
-      this.#session = this.#createSession();
-    } else if (answer.opcode === Opcode.AUTHENTICATE || answer.opcode === Opcode.AUTH_CHALLENGE) {
-      this.#phase = 'authenticating';
-    } else if (this.#phase === 'starting') {
-      this.#phase = 'new';
+  /** One step of the login. When it fails, the connection is where it was before. */
+  async #step(run: () => Promise<LoginStep>, before: 'new' | 'authenticating'): Promise<Reply> {
+    let next: LoginStep;
+    try {
+      next = await run();
+    } catch (error) {
+      if (!this.#isClosed()) this.#phase = before;
+      throw error;
     }
-    return forwarded(answer);
+    if (this.#isClosed()) return next.answer;
+    this.#phase = next.state;
+    if (next.state === 'ready') {
+      if (next.principal !== undefined) this.#options.leases.identify(next.principal);
+      this.#session = this.#createSession();
+    }
+    return next.answer;
   }
 
   #createSession(): Session {

@@ -8,6 +8,7 @@
  * May import: system, encryption, upstream, schema, keys, crypto (types, tokens), cql, values, wire, observability,
  * errors, util.
  */
+export type { Authenticator, VerifiedClient } from './authenticator.ts';
 export { OwnConnections } from './own_connection.ts';
 export { ProxyServer } from './proxy_server.ts';
 export type { ProxyServerOptions } from './proxy_server.ts';
@@ -16,4 +17,4 @@ export type { SharedServices } from './session.ts';
 export { StatementCache } from './statement_cache.ts';
 export { StoredStatements } from './stored_statements.ts';
 export { TurnQueue } from './turn_queue.ts';
-export type { Connector, Transport, TransportHandlers } from './transport.ts';
+export type { ClientCertificate, Connector, Transport, TransportHandlers } from './transport.ts';

@@ -2,6 +2,7 @@ import { OverloadError, toProxyError } from '../errors/index.ts';
 import type { KeyService } from '../keys/index.ts';
 import type { Snapshot } from '../schema/index.ts';
 import { schemaVersionOf } from '../system/index.ts';
+import type { Authenticator } from './authenticator.ts';
 import { ClientConnection } from './client_connection.ts';
 import { schemaChanges } from './events.ts';
 import type { SharedServices } from './session.ts';
@@ -12,6 +13,7 @@ export interface ProxyServerOptions {
   readonly services: SharedServices;
   readonly keys: KeyService;
   readonly connector: Connector;
+  readonly authenticator: Authenticator;
   /** Nodes of Cassandra; each new client connection takes the next one that answers. */
   readonly contactPoints: readonly { readonly host: string; readonly port: number }[];
   readonly hostId: Uint8Array;
@@ -52,7 +54,7 @@ export class ProxyServer {
 
   /** Serves a new client. */
   accept(transport: Transport): void {
-    const { services, keys, hostId, cqlVersion, limits } = this.#options;
+    const { services, keys, authenticator, hostId, cqlVersion, limits } = this.#options;
     if (this.#connections.size >= limits.maxConnections) {
       transport.destroy();
       return;
@@ -61,6 +63,7 @@ export class ProxyServer {
     const connection = new ClientConnection(transport, {
       services,
       leases: keys.leases(),
+      authenticator,
       connect: () => this.#connect(),
       hostId,
       cqlVersion,
@@ -71,6 +74,14 @@ export class ProxyServer {
       },
     });
     this.#connections.add(connection);
+  }
+
+  /** Cuts the connections of roles that may not come in any more. */
+  disconnect(roles: ReadonlySet<string>): void {
+    for (const connection of [...this.#connections]) {
+      const { verifiedRole } = connection;
+      if (verifiedRole !== undefined && roles.has(verifiedRole)) connection.destroy();
+    }
   }
 
   /** Lets requests in flight end, then closes all connections; those left after `timeoutMs` are cut. */

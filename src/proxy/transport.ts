@@ -8,12 +8,24 @@ export interface TransportHandlers {
   onClose(error: Error | undefined): void;
 }
 
+/** Who a client is by its certificate, which a CA of the settings vouches for. */
+export interface ClientCertificate {
+  /** CN of the subject, if there is exactly one. */
+  readonly commonName: string | undefined;
+  /** As `DNS:name`, `URI:name`, `email:name`, `IP Address:address`. */
+  readonly altNames: readonly string[];
+  /** SHA-256 of the certificate, hexadecimal, lower case. */
+  readonly fingerprint: string;
+}
+
 /** A byte stream in both directions. Implemented over sockets by net; tests use one in memory. */
 export interface Transport {
   /** `address:port` of the peer, for logs. */
   readonly peer: string;
   /** The address and port on this side, as the peer reached it. */
   readonly local: { readonly address: string; readonly port: number };
+  /** The client's, verified; undefined where it showed none, or on another side. */
+  readonly certificate?: ClientCertificate | undefined;
   /** Bytes that were written but not yet taken by the peer. */
   readonly bufferedBytes: number;
   setHandlers(handlers: TransportHandlers): void;

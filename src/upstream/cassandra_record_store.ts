@@ -42,11 +42,18 @@ export class CassandraRecordStore implements RecordStore {
 
   /** See {@link RecordStore.create}. */
   async create(): Promise<void> {
-    await this.#connection.execute(
-      `CREATE KEYSPACE IF NOT EXISTS ${RECORD_KEYSPACE} WITH replication = ${await this.#replication()}`,
-      [],
-      { prepare: false },
+    const { rows } = await this.#connection.execute(
+      'SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?',
+      [RECORD_KEYSPACE],
     );
+    // Where it is there already, no permission to make keyspaces is asked for.
+    if (rows.length === 0) {
+      await this.#connection.execute(
+        `CREATE KEYSPACE IF NOT EXISTS ${RECORD_KEYSPACE} WITH replication = ${await this.#replication()}`,
+        [],
+        { prepare: false },
+      );
+    }
     await this.#connection.execute(CREATE_TABLE, [], { prepare: false });
     // Here too, so that no schema change comes after the first start.
     await this.#connection.execute(CREATE_LEASES, [], { prepare: false });

@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls';
 import cassandra from 'cassandra-driver';
 import { InvalidRequestError, UpstreamError } from '../errors/index.ts';
 import type { CqlErrorCode } from '../errors/index.ts';
@@ -16,6 +17,8 @@ export interface ControlConnectionOptions {
   readonly password?: string | undefined;
   /** Default: that of the first contact point. */
   readonly localDataCenter?: string | undefined;
+  /** As node:tls takes them; read at each connection. Plain text if undefined. */
+  readonly tls?: ConnectionOptions | undefined;
   readonly logger: ControlConnectionLogger;
   /** Default 12,000 ms. */
   readonly requestTimeoutMs?: number;
@@ -257,6 +260,7 @@ function clientOptions(options: ControlConnectionOptions): cassandra.ClientOptio
             options.password ?? '',
           ),
         }),
+    ...(options.tls === undefined ? {} : { sslOptions: options.tls }),
     // Keys of maps may be bytes, which no object has as names.
     encoding: { useBigIntAsLong: true, copyBuffer: true, map: Map },
     isMetadataSyncEnabled: false,

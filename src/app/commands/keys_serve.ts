@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { formatAddress } from '../../config/index.ts';
 import { ListenerAudit } from '../../audit/index.ts';
 import { ConfigError } from '../../errors/index.ts';
+import { noopMetrics } from '../../observability/index.ts';
 import { systemClock } from '../../util/index.ts';
 import { beginServedAudit } from '../served_audit.ts';
 import { serveKms } from '../start_kms_listener.ts';
@@ -30,12 +31,13 @@ export function addServeCommand(keys: Command, { run, say }: KeysCommands): void
         const { store } = await openKeys(config, false);
         const audit = await beginServedAudit(config, store, logger);
         const sink = new ListenerAudit(audit, systemClock);
-        const listener = await serveKms(config.kmsListen, store, logger, sink).catch(
-          async (error: unknown) => {
-            await audit.close();
-            throw error;
-          },
-        );
+        const listener = await serveKms(config.kmsListen, store, logger, sink, {
+          metrics: noopMetrics,
+          reloadMs: config.tlsReloadMs,
+        }).catch(async (error: unknown) => {
+          await audit.close();
+          throw error;
+        });
         say(`the KMS listens on ${formatAddress(listener)}`);
         await new Promise<void>((settle) => {
           if (signal.aborted) settle();

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const FAMILIES =
-  'CONFIG|PROTOCOL|STATEMENT|SCHEMA|METADATA|CIPHERTEXT|KEY|UPSTREAM|BACKUP|NOTICE|OVERLOAD';
+  'CONFIG|PROTOCOL|STATEMENT|SCHEMA|METADATA|CIPHERTEXT|KEY|UPSTREAM|BACKUP|LOGIN|NOTICE|OVERLOAD';
 const CODE = new RegExp(`(?:${FAMILIES})_[A-Z0-9_]*[A-Z0-9]|INTERNAL`, 'g');
 /** The name of an event of the native protocol. */
 const NO_CODES = new Set(['SCHEMA_CHANGE']);

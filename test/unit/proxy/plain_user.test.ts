@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { plainUserOf } from '../../../src/proxy/plain_user.ts';
+import { plainLogin, plainToken } from '../../../src/proxy/plain_user.ts';
 
 function body(token: string | Buffer): Buffer {
   const bytes = Buffer.from(token);
@@ -14,7 +14,7 @@ describe('the user of an AUTH_RESPONSE', () => {
     ['other\0alice\0secret', 'alice'],
     ['\0zoë\0', 'zoë'],
   ])('is read as Cassandra reads it: %j', (token, user) => {
-    expect(plainUserOf(body(token))).toBe(user);
+    expect(plainLogin(body(token))?.user).toBe(user);
   });
 
   it.each([
@@ -27,6 +27,13 @@ describe('the user of an AUTH_RESPONSE', () => {
     ['a length that is not that of the body', Buffer.from('000000090061006200', 'hex')],
     ['nothing', Buffer.alloc(0)],
   ])('is not known from %s', (_, bytes) => {
-    expect(plainUserOf(bytes)).toBeUndefined();
+    expect(plainLogin(bytes)).toBeUndefined();
+  });
+
+  it('and its password make a token that is read back', () => {
+    expect(plainLogin(body(plainToken('zoë', 'pass word')))).toEqual({
+      user: 'zoë',
+      password: 'pass word',
+    });
   });
 });

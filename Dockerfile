@@ -1,0 +1,35 @@
+# docker build -t cqlock .
+FROM node:24-bookworm-slim AS build
+WORKDIR /build
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --include=dev
+COPY tsconfig.json tsconfig.build.json ./
+COPY src src
+RUN npx tsc -p tsconfig.build.json --declaration false --sourceMap false \
+ && npm prune --omit=dev
+
+FROM node:24-bookworm-slim
+LABEL org.opencontainers.image.title="cqlock" org.opencontainers.image.licenses="Apache-2.0"
+# npm is not needed to run, and what is not there cannot be used against it.
+RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /opt/yarn* \
+ && install -d -o node -g node -m 0700 /var/lib/cqlock /var/lib/cqlock-keys \
+ && printf '#!/bin/sh\nexec node --max-semi-space-size=64 --min-semi-space-size=16 /app/dist/app/main.js "$@"\n' > /usr/local/bin/cqlock \
+ && chmod 0755 /usr/local/bin/cqlock
+WORKDIR /app
+COPY --from=build /build/package.json ./
+COPY --from=build /build/node_modules node_modules
+COPY --from=build /build/dist dist
+COPY cqlock.example.yaml LICENSE* ./
+USER node
+# Everything that is written is in the volumes: the root file system may be read-only.
+ENV NODE_ENV=production \
+    CQLOCK_DATA_DIR=/var/lib/cqlock \
+    CQLOCK_ROOT_KEY_FILE=/var/lib/cqlock-keys/root.key \
+    CQLOCK_HTTP_LISTEN=0.0.0.0:9180
+VOLUME ["/var/lib/cqlock", "/var/lib/cqlock-keys"]
+EXPOSE 9142 9180
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:9180/readyz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["cqlock"]
+CMD ["start"]

@@ -1,0 +1,69 @@
+import type { Config } from '../../config/index.ts';
+import { InvalidRequestError } from '../../errors/index.ts';
+import type { Logger } from '../../observability/index.ts';
+import type { ControlConnection } from '../../upstream/index.ts';
+import { clusterOf } from '../commands/catalog_session.ts';
+import { newControlConnection } from '../create_proxy.ts';
+import { attempt } from './check_machine.ts';
+import type { Finding } from './finding.ts';
+import { judgeCassandra } from './judge_cassandra.ts';
+
+/** Connects to Cassandra with the proxy's own role and looks at what it says of itself. Changes nothing. */
+export async function checkCluster(config: Config, logger: Logger): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const contactPoints = clusterOf(config);
+  const control = newControlConnection(config, contactPoints, logger);
+  try {
+    const reached = `reached${config.upstream.tls === undefined ? ' in plain text' : ' by TLS'}`;
+    if (!(await attempt(findings, 'connection', reached, () => control.connect()))) return findings;
+    const { rows } = await control.execute('SELECT release_version FROM system.local');
+    findings.push(
+      ...judgeCassandra(
+        {
+          releaseVersion: String(rows[0]?.['release_version']),
+          settings: await settingsOf(control),
+        },
+        { maxFrameBytes: config.limits.maxFrameBytes },
+      ),
+    );
+    findings.push(await preparation(control));
+    if (config.upstream.username === 'cassandra') {
+      findings.push({
+        level: 'warning',
+        topic: 'role',
+        message:
+          "the proxy logs in as cassandra, a superuser that every attacker tries: make a role of its own with 'cqlock role create'",
+      });
+    }
+  } finally {
+    await control.close();
+  }
+  return findings;
+}
+
+async function settingsOf(
+  control: ControlConnection,
+): Promise<ReadonlyMap<string, string> | undefined> {
+  try {
+    const { rows } = await control.execute('SELECT name, value FROM system_views.settings');
+    return new Map(rows.map((row) => [String(row['name']), String(row['value'])]));
+  } catch (error) {
+    // Not permitted, or a Cassandra without the table.
+    if (error instanceof InvalidRequestError) return undefined;
+    throw error;
+  }
+}
+
+async function preparation(control: ControlConnection): Promise<Finding> {
+  const { rows } = await control.execute(
+    "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = 'cqlock'",
+  );
+  const isPrepared = rows.length > 0;
+  return {
+    level: isPrepared ? 'ok' : 'warning',
+    topic: 'cluster',
+    message: isPrepared
+      ? 'the cluster was prepared by cqlock init'
+      : 'the cluster is not prepared: run cqlock init once',
+  };
+}

@@ -1,0 +1,57 @@
+import type { Command } from 'commander';
+import { readRoles } from '../../auth/index.ts';
+import { systemClock } from '../../util/index.ts';
+import { ConfigError } from '../../errors/index.ts';
+import { attempt, checkCluster, checkMachine } from '../check/index.ts';
+import type { Finding } from '../check/index.ts';
+import type { CommandRunner } from './catalog_session.ts';
+import { printer } from './print.ts';
+
+const MARKS = { ok: 'ok     ', warning: 'warning', error: 'ERROR  ' } as const;
+
+/** Adds `cqlock check`. */
+export function addCheckCommand(
+  program: Command,
+  run: CommandRunner,
+  say: (line: string) => void,
+): void {
+  program
+    .command('check')
+    .description('check settings, files, key store and Cassandra, and say what to change')
+    .option('--offline', 'do not connect to Cassandra')
+    .option('--json', 'print JSON')
+    .action((options: { offline?: boolean; json?: boolean }) =>
+      run(async ({ config, logger }) => {
+        const findings: Finding[] = [...(await checkMachine(config, systemClock.nowMs()))];
+        findings.push({
+          level: config.authentication.mode === 'delegated' ? 'warning' : 'ok',
+          topic: 'authentication',
+          message:
+            config.authentication.mode === 'delegated'
+              ? 'delegated: Cassandra alone authenticates clients, so who administers its roles can read through the proxy; set authentication.mode (CQLOCK_AUTHENTICATION) to password or certificate'
+              : `the proxy authenticates clients itself (${config.authentication.mode})`,
+        });
+        const { rolesFile } = config.authentication;
+        if (rolesFile !== undefined) {
+          await attempt(findings, 'roles', `the list ${rolesFile} is right`, () =>
+            Promise.resolve().then(() => readRoles(rolesFile)),
+          );
+        }
+        if (options.offline !== true) findings.push(...(await checkCluster(config, logger)));
+        report(findings, options.json === true, say);
+        const wrong = findings.filter(({ level }) => level === 'error').length;
+        if (wrong > 0) {
+          throw new ConfigError('CONFIG_CHECK', `${String(wrong)} of the checks failed; see above`);
+        }
+      }),
+    );
+}
+
+function report(findings: readonly Finding[], isJson: boolean, say: (line: string) => void): void {
+  const count = (level: Finding['level']): number =>
+    findings.filter((finding) => finding.level === level).length;
+  printer(say, isJson).lines({ ok: count('error') === 0, findings }, [
+    ...findings.map(({ level, topic, message }) => `${MARKS[level]}  ${topic}: ${message}`),
+    `${String(count('error'))} errors, ${String(count('warning'))} warnings`,
+  ]);
+}

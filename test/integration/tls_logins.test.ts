@@ -1,0 +1,474 @@
+/**
+ * TLS on both sides and the proxy's own judgement of clients, with a real Cassandra, driver and certificates: who gets in, who
+ * does not, and certificates that are replaced under load.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import cassandra from 'cassandra-driver';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeCa } from '../support/certificates.ts';
+import type { Issued, TestCa } from '../support/certificates.ts';
+import { startCassandra } from '../support/cassandra.ts';
+import type { TestCassandra } from '../support/cassandra.ts';
+import { runCqlock, startProxy } from '../support/proxy.ts';
+import type { TestProxy, TestProxyOptions } from '../support/proxy.ts';
+
+const CONNECTIONS = 50;
+const LOAD_MS = 4_000;
+
+let directory: string;
+let ca: TestCa;
+let foreignCa: TestCa;
+let node: TestCassandra;
+const clients: cassandra.Client[] = [];
+const proxies: TestProxy[] = [];
+const file = (name: string): string => join(directory, name);
+const put = (name: string, text: string): Promise<void> =>
+  writeFile(file(name), text, { mode: 0o600 });
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'cqlock-tls-'));
+  [ca, foreignCa] = await Promise.all([makeCa('cqlock test'), makeCa('foreign')]);
+  const nodeCertificate = await ca.issue({ commonName: 'node' });
+  const listener = await ca.issue({ commonName: 'first' });
+  const own = await ca.issue({ commonName: 'proxy' });
+  await put('ca.pem', ca.cert);
+  await put('foreign.pem', foreignCa.cert);
+  await put('node.pem', `${nodeCertificate.key}${nodeCertificate.cert}`);
+  await put('listener.crt', listener.cert);
+  await put('listener.key', listener.key);
+  await put('own.crt', own.cert);
+  await put('own.key', own.key);
+  await put('cassandra.password', 'own password\n');
+  await put('superuser.password', 'cassandra\n');
+  node = await startCassandra({
+    yaml: {
+      authenticator: 'PasswordAuthenticator',
+      authorizer: 'CassandraAuthorizer',
+      client_encryption_options: {
+        enabled: true,
+        // Plain text too, for the probe that waits for the start; the proxy asks for TLS and falls back to nothing.
+        optional: true,
+        require_client_auth: true,
+        ssl_context_factory: {
+          class_name: 'org.apache.cassandra.security.PEMBasedSslContextFactory',
+        },
+        keystore: file('node.pem'),
+        truststore: file('ca.pem'),
+      },
+    },
+  });
+  await put(
+    'cqlock.yaml',
+    `
+tls:
+  mode: required
+  certificate_file: listener.crt
+  key_file: listener.key
+  reload_period: 200ms
+cassandra:
+  username: cqlock
+  password_file: cassandra.password
+  tls:
+    mode: required
+    ca_file: ca.pem
+    certificate_file: own.crt
+    key_file: own.key
+`,
+  );
+}, 300_000);
+
+afterAll(async () => {
+  for (const client of clients) await client.shutdown().catch(() => undefined);
+  for (const proxy of proxies) await proxy.stop();
+  await node?.stop();
+  if (directory !== undefined) await rm(directory, { recursive: true, force: true });
+}, 120_000);
+
+function settings(env: Record<string, string> = {}): TestProxyOptions & { dataDir: string } {
+  return {
+    contactPoints: [`${node.host}:${String(node.port)}`],
+    dataDir: file('data'),
+    env: { CQLOCK_CONFIG: file('cqlock.yaml'), ...env },
+  };
+}
+
+async function start(env: Record<string, string> = {}): Promise<TestProxy> {
+  const proxy = await startProxy(settings(env));
+  proxies.push(proxy);
+  return proxy;
+}
+
+interface Login {
+  readonly user?: string;
+  readonly password?: string;
+  readonly certificate?: Issued | undefined;
+  readonly ca?: string;
+}
+
+function clientOf(proxy: TestProxy, login: Login = {}): cassandra.Client {
+  const client = new cassandra.Client({
+    contactPoints: [`${proxy.host}:${String(proxy.port)}`],
+    localDataCenter: 'datacenter1',
+    ...(login.user === undefined
+      ? {}
+      : {
+          authProvider: new cassandra.auth.PlainTextAuthProvider(login.user, login.password ?? ''),
+        }),
+    sslOptions: { ca: login.ca ?? ca.cert, rejectUnauthorized: true, ...login.certificate },
+    pooling: { coreConnectionsPerHost: { '0': 1 } },
+  });
+  clients.push(client);
+  return client;
+}
+
+/** Made by the conformance tests. */
+const CQLSH = process.env['CQLOCK_TEST_CQLSH'] ?? '.cache/conformance-cqlsh/bin/cqlsh';
+
+function run(command: string, args: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    execFile(
+      command,
+      args,
+      { env: { ...process.env, HOME: directory } },
+      (error, stdout, stderr) => {
+        if (error === null) resolve(stdout);
+        else reject(new Error(`${stdout}${stderr}`));
+      },
+    );
+  });
+}
+
+/** Reads the row with cqlsh, by TLS as `cqlshrc` says. */
+function cqlsh(proxy: TestProxy, login: readonly string[] = []): Promise<string> {
+  return run(CQLSH, [
+    '--ssl',
+    `--cqlshrc=${file('cqlshrc')}`,
+    ...login,
+    '--request-timeout=60',
+    '-e',
+    'SELECT v FROM tls.t',
+    proxy.host,
+    String(proxy.port),
+  ]);
+}
+
+/** Connects and reads the row that is there, or rejects. */
+async function comesIn(proxy: TestProxy, login: Login): Promise<string> {
+  const client = clientOf(proxy, login);
+  try {
+    await client.connect();
+    const { rows } = await client.execute('SELECT v FROM tls.t WHERE k = 1');
+    return String(rows[0]?.['v']);
+  } finally {
+    await client.shutdown();
+  }
+}
+
+const SUPERUSER = { user: 'cassandra', password: 'cassandra' };
+
+async function direct(cql: string): Promise<cassandra.types.ResultSet> {
+  const client = new cassandra.Client({
+    contactPoints: [`${node.host}:${String(node.port)}`],
+    localDataCenter: 'datacenter1',
+    authProvider: new cassandra.auth.PlainTextAuthProvider('cassandra', 'cassandra'),
+  });
+  try {
+    return await client.execute(cql);
+  } finally {
+    await client.shutdown();
+  }
+}
+
+describe('the role of the proxy', () => {
+  it('is made with least rights, and is enough to prepare the cluster', async () => {
+    const made = await runCqlock(
+      `role create --admin-user cassandra --admin-password-file ${file('superuser.password')}`,
+      settings(),
+    );
+    expect(made.output).toContain('GRANT MODIFY ON KEYSPACE cqlock');
+    expect(made).toMatchObject({ code: 0 });
+    const { rows } = await direct(
+      "SELECT is_superuser, can_login FROM system_auth.roles WHERE role = 'cqlock'",
+    );
+    expect(rows[0]).toMatchObject({ is_superuser: false, can_login: true });
+    expect(made.output).not.toContain('own password');
+    const init = await runCqlock('init', settings());
+    expect(init.output).toContain('is prepared');
+    const check = await runCqlock('check', settings());
+    expect(check.output).toMatch(/reached by TLS/);
+    expect(check.output).toMatch(/Cassandra 5\.0/);
+    expect(check.output).toMatch(/batch_size_fail_threshold is 400KiB/);
+    expect(check.output).toMatch(/0 errors/);
+    expect(check.code).toBe(0);
+  });
+
+  it('is refused by check where the CA is another one, with what to look at', async () => {
+    const { code, output } = await runCqlock(
+      'check',
+      settings({ CQLOCK_CASSANDRA_TLS_CA_FILE: file('foreign.pem') }),
+    );
+    expect(code).toBe(2);
+    expect(output).toMatch(/connection: cannot connect to Cassandra: .*(certificate|issuer)/);
+  });
+});
+
+describe('delegated authentication by TLS', () => {
+  let proxy: TestProxy;
+  beforeAll(async () => {
+    proxy = await start();
+    const client = clientOf(proxy, SUPERUSER);
+    await client.execute(
+      "CREATE KEYSPACE tls WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
+    );
+    await client.execute('CREATE TABLE tls.t (k int PRIMARY KEY, v text)');
+    await client.execute("INSERT INTO tls.t (k, v) VALUES (1, 'one')");
+  });
+
+  it('serves a driver, and nobody in plain text', async () => {
+    expect(await comesIn(proxy, SUPERUSER)).toBe('one');
+    await expect(comesIn(proxy, { ...SUPERUSER, ca: foreignCa.cert })).rejects.toThrow();
+    const plain = new cassandra.Client({
+      contactPoints: [`${proxy.host}:${String(proxy.port)}`],
+      localDataCenter: 'datacenter1',
+    });
+    await expect(plain.connect()).rejects.toThrow();
+    await plain.shutdown();
+  });
+
+  it('reaches Cassandra by TLS alone, also for clients', async () => {
+    await comesIn(proxy, SUPERUSER);
+    const { rows } = await direct('SELECT username, ssl_enabled FROM system_views.clients');
+    const own = rows.filter((row) => row['username'] === 'cqlock');
+    expect(own.length).toBeGreaterThan(0);
+    expect(own.every((row) => row['ssl_enabled'] === true)).toBe(true);
+    // Every connection in plain text is one of `direct` itself.
+    expect(rows.some((row) => row['username'] === 'cassandra' && row['ssl_enabled'] === true)).toBe(
+      true,
+    );
+  });
+
+  it('says that Cassandra alone authenticates, at start, in readyz and in status', async () => {
+    expect(proxy.output()).toMatch(/client_authentication.*delegated/);
+    const ready = (await (await fetch(`${proxy.http}/readyz`)).json()) as Record<string, unknown>;
+    expect(ready).toMatchObject({ status: 'ready', client_authentication: 'delegated' });
+    const status = await runCqlock(
+      'status',
+      settings({ CQLOCK_HTTP_LISTEN: proxy.http.replace('http://', '') }),
+    );
+    expect(status.output).toMatch(/ready at .*\n.*authentication delegated/);
+    expect(status.output).toMatch(
+      /certificates +client 29 days, cassandra 29 days|certificates +cassandra 29 days, client 29 days/,
+    );
+    expect(status.code).toBe(0);
+  });
+
+  it('serves cqlsh by TLS', async (context) => {
+    if (!existsSync(CQLSH)) {
+      context.skip('no cqlsh: npm run test:conformance installs one');
+      return;
+    }
+    await put('cqlshrc', `[ssl]\ncertfile = ${file('ca.pem')}\nvalidate = true\n`);
+    const output = await cqlsh(proxy, ['-u', 'cassandra', '-p', 'cassandra']);
+    expect(output).toMatch(/one\n\n\(1 rows\)/);
+  });
+
+  it(`replaces certificates while ${String(CONNECTIONS)} connections work: no request fails, new ones see the new one`, async () => {
+    const working = Array.from({ length: CONNECTIONS }, () => clientOf(proxy, SUPERUSER));
+    for (const client of working) await client.connect();
+    const subject = (): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const socket = connect({ host: proxy.host, port: proxy.port, ca: ca.cert }, () => {
+          resolve(String(socket.getPeerCertificate().subject.CN));
+          socket.destroy();
+        });
+        socket.once('error', reject);
+      });
+    expect(await subject()).toBe('first');
+    let done = 0;
+    const failures: unknown[] = [];
+    const endAt = Date.now() + LOAD_MS;
+    const load = Promise.all(
+      working.map(async (client) => {
+        while (Date.now() < endAt) {
+          await client.execute('SELECT v FROM tls.t WHERE k = 1', [], { prepare: true }).then(
+            () => done++,
+            (error: unknown) => failures.push(error),
+          );
+        }
+      }),
+    );
+    await new Promise((resolve) => setTimeout(resolve, LOAD_MS / 4));
+    const before = done;
+    const next = await ca.issue({ commonName: 'second', days: 90 });
+    await put('listener.crt', next.cert);
+    await put('listener.key', next.key);
+    let seen = '';
+    while (seen !== 'second' && Date.now() < endAt) {
+      seen = await subject();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    await load;
+    expect(seen).toBe('second');
+    expect(failures).toEqual([]);
+    expect(before).toBeGreaterThan(CONNECTIONS);
+    expect(done).toBeGreaterThan(before);
+    expect(await comesIn(proxy, SUPERUSER)).toBe('one');
+    const metrics = await (await fetch(`${proxy.http}/metrics`)).text();
+    const [, expiry] =
+      /cqlock_certificate_expiry_timestamp_seconds\{use="client"\} (\d+)/.exec(metrics) ?? [];
+    expect((Number(expiry) * 1_000 - Date.now()) / 86_400_000).toBeGreaterThan(80);
+    for (const client of working) await client.shutdown();
+  });
+});
+
+describe("the proxy's own list of roles", () => {
+  let proxy: TestProxy;
+  const env = () => ({
+    CQLOCK_AUTHENTICATION: 'password',
+    CQLOCK_ROLES_FILE: file('roles.yaml'),
+    CQLOCK_MAX_LOGIN_FAILURES: '3',
+    CQLOCK_LOGIN_FAILURE_PERIOD: '3s',
+  });
+  beforeAll(async () => {
+    await put('app.password', 'known to app alone');
+    await direct("CREATE ROLE app WITH PASSWORD = 'known to app alone' AND LOGIN = true");
+    await direct('GRANT SELECT ON KEYSPACE tls TO app');
+    const added = await runCqlock(
+      `role add app --password-file ${file('app.password')}`,
+      settings(env()),
+    );
+    expect(added).toMatchObject({ code: 0 });
+    proxy = await start(env());
+  });
+  const app = { user: 'app', password: 'known to app alone' };
+
+  it('lets in who is in it with the right password, and says so', async () => {
+    expect(await comesIn(proxy, app)).toBe('one');
+    const ready = (await (await fetch(`${proxy.http}/readyz`)).json()) as Record<string, unknown>;
+    expect(ready['client_authentication']).toBe('password');
+  });
+
+  it('refuses the superuser of Cassandra, who is not in it', async () => {
+    await expect(comesIn(proxy, SUPERUSER)).rejects.toThrow();
+  });
+
+  it("refuses a password that an administrator has set in Cassandra, and then Cassandra refuses the role's own", async () => {
+    await direct("ALTER ROLE app WITH PASSWORD = 'set by somebody else'");
+    await expect(
+      comesIn(proxy, { user: 'app', password: 'set by somebody else' }),
+    ).rejects.toThrow();
+    await expect(comesIn(proxy, app)).rejects.toThrow();
+    expect(proxy.output()).toContain('LOGIN_CASSANDRA');
+    await direct("ALTER ROLE app WITH PASSWORD = 'known to app alone'");
+    expect(await comesIn(proxy, app)).toBe('one');
+  });
+
+  it('makes who fails too often wait, others not', async () => {
+    for (let i = 0; i < 3; i++) {
+      await expect(comesIn(proxy, { user: 'guess', password: String(i) })).rejects.toThrow();
+    }
+    await expect(comesIn(proxy, { user: 'guess', password: 'x' })).rejects.toThrow();
+    expect(proxy.output()).toContain('LOGIN_LIMITED');
+    expect(await comesIn(proxy, app)).toBe('one');
+    const metrics = await (await fetch(`${proxy.http}/metrics`)).text();
+    expect(metrics).toMatch(/cqlock_logins_total\{result="limited"\} [1-9]/);
+    expect(metrics).toMatch(/cqlock_logins_total\{result="failed"\} [3-9]/);
+  });
+
+  it('cuts the connections of a role that is removed', async () => {
+    const client = clientOf(proxy, app);
+    await client.connect();
+    const removed = await runCqlock('role remove app --yes', settings(env()));
+    expect(removed).toMatchObject({ code: 0 });
+    await expect(
+      (async () => {
+        for (;;) {
+          await client.execute('SELECT v FROM tls.t WHERE k = 1');
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+      })(),
+    ).rejects.toThrow();
+    await expect(comesIn(proxy, app)).rejects.toThrow();
+  });
+});
+
+describe('certificates of clients', () => {
+  let proxy: TestProxy;
+  let right: Issued;
+  let unknown: Issued;
+  let foreign: Issued;
+  beforeAll(async () => {
+    const altNames = [{ type: 'url', value: 'spiffe://example.org/app' }] as const;
+    right = await ca.issue({ commonName: 'app', altNames });
+    unknown = await ca.issue({ commonName: 'other' });
+    foreign = await foreignCa.issue({ commonName: 'app', altNames });
+    await rm(file('roles.yaml'), { force: true });
+    const env = {
+      CQLOCK_AUTHENTICATION: 'certificate',
+      CQLOCK_ROLES_FILE: file('roles.yaml'),
+      CQLOCK_TLS_CLIENT_CERTIFICATES: 'required',
+      CQLOCK_TLS_CLIENT_CA_FILE: file('ca.pem'),
+    };
+    for (const command of [
+      `role add app --certificate URI:spiffe://example.org/app --cassandra-password-file ${file('app.password')}`,
+    ]) {
+      expect(await runCqlock(command, settings(env))).toMatchObject({ code: 0 });
+    }
+    proxy = await start(env);
+  });
+
+  it('let in without a password who has the right one, as its role in Cassandra', async () => {
+    expect(await comesIn(proxy, { certificate: right })).toBe('one');
+    const client = clientOf(proxy, { certificate: right });
+    await expect(client.execute("INSERT INTO tls.t (k, v) VALUES (2, 'two')")).rejects.toThrow(
+      /app has no MODIFY permission/,
+    );
+  });
+
+  it('keep out who has none, one of another CA, or one of no role, whatever password is given', async () => {
+    for (const certificate of [undefined, foreign, unknown]) {
+      await expect(comesIn(proxy, { ...SUPERUSER, certificate })).rejects.toThrow();
+    }
+    expect(proxy.output()).toContain('LOGIN_CERTIFICATE');
+  });
+
+  it('let in cqlsh and the Python driver with the right one, and not without', async (context) => {
+    const python = CQLSH.replace(/cqlsh$/, 'python');
+    if (!existsSync(CQLSH) || !existsSync(python)) {
+      context.skip('no cqlsh: npm run test:conformance installs one');
+      return;
+    }
+    await put('app.crt', right.cert);
+    await put('app.key', right.key);
+    const plain = `[ssl]\ncertfile = ${file('ca.pem')}\nvalidate = true\n`;
+    await put('cqlshrc', `${plain}userkey = ${file('app.key')}\nusercert = ${file('app.crt')}\n`);
+    expect(await cqlsh(proxy)).toMatch(/one\n\n\(1 rows\)/);
+    await put('cqlshrc', plain);
+    await expect(cqlsh(proxy, ['-u', 'cassandra', '-p', 'cassandra'])).rejects.toThrow();
+    await put(
+      'app.py',
+      `
+import ssl
+from cassandra.cluster import Cluster
+context = ssl.create_default_context(cafile='${file('ca.pem')}')
+context.load_cert_chain('${file('app.crt')}', '${file('app.key')}')
+context.check_hostname = False
+cluster = Cluster(['${proxy.host}'], port=${String(proxy.port)}, ssl_context=context, protocol_version=4)
+print('read', cluster.connect().execute('SELECT v FROM tls.t').one().v)
+cluster.shutdown()
+`,
+    );
+    expect(await run(python, [file('app.py')])).toContain('read one');
+  });
+
+  it('name the role in the audit log', async () => {
+    await comesIn(proxy, { certificate: right });
+    const shown = await runCqlock('audit show --json', settings());
+    expect(shown.output).toMatch(/"principal": ?"app"/);
+  });
+});
