@@ -3,7 +3,7 @@ import type { RawValue } from '../support/raw_codec.ts';
 import type { Prng } from './prng.ts';
 import {
   NULL_VALUE,
-  randomCellType,
+  randomColumnType,
   scalar,
   typeText,
   KEY_SCALARS,
@@ -120,10 +120,10 @@ export function randomTable(rng: Prng, name: string, udts: readonly GenType[]): 
     ckCount === 0
       ? []
       : Array.from({ length: rng.pick([0, 0, 1, 2]) }, (_, i) =>
-          makeColumn('s', i, randomCellType(rng, udts), rng),
+          makeColumn('s', i, randomColumnType(rng, udts), rng),
         );
   const regular = Array.from({ length: rng.between(ckCount === 0 ? 1 : 0, 5) }, (_, i) =>
-    makeColumn('v', i, randomCellType(rng, udts), rng),
+    makeColumn('v', i, randomColumnType(rng, udts), rng),
   );
   return {
     name,
