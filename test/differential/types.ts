@@ -58,7 +58,7 @@ export function scalar(name: string): GenType {
 
 /** The type as CQL text; collections, tuples and UDTs frozen unless they are `multi`, of several cells. `ks` goes before the names of UDTs. */
 export function typeText(type: GenType, ks: string): string {
-  if ('multi' in type && type.multi === true) {
+  if ('multi' in type && type.multi) {
     return /^frozen<(.*)>$/.exec(typeText({ ...type, multi: false }, ks))?.[1] ?? '';
   }
   switch (type.kind) {
@@ -82,7 +82,7 @@ export function typeText(type: GenType, ks: string): string {
 export function isMulti(
   type: GenType,
 ): type is Extract<GenType, { readonly kind: 'list' | 'set' | 'map' | 'udt' }> {
-  return 'multi' in type && type.multi === true;
+  return 'multi' in type && type.multi;
 }
 
 /** A random type for a regular or static column: now and then one of several cells. */
