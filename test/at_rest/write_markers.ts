@@ -115,6 +115,21 @@ const REGULAR: Column[] = [
   },
 ];
 
+/** The same values in columns of several cells, which are not frozen. */
+function unfrozen(name: string, like: string, type: string): Column {
+  const column = REGULAR.find((c) => c.name === like);
+  if (column === undefined) throw new TypeError(`no column ${like}`);
+  return { ...column, name, type };
+}
+
+REGULAR.push(
+  unfrozen('n_list', 'f_list', 'list<text>'),
+  unfrozen('n_set', 'f_set', 'set<blob>'),
+  unfrozen('n_map', 'f_map', 'map<text, blob>'),
+  unfrozen('n_udt', 'f_udt', 'pair'),
+);
+STATIC.push(unfrozen('sn_map', 'f_map', 'map<text, blob>'));
+
 /** What was written. */
 export interface Written {
   readonly markers: readonly Marker[];
@@ -136,6 +151,7 @@ export async function writeMarkers(endpoint: Endpoint, keyspace: string): Promis
     await writer.insertsOfJson();
     await writer.functions();
     await writer.updates();
+    await writer.elements();
     await writer.deletes();
     await writer.batches();
     await writer.counters(keyspace);
@@ -303,6 +319,49 @@ class Writer {
     b = this.cells('UPDATE IF EXISTS, WHERE', key, false);
     await this.must(
       `UPDATE ${this.table} SET ${pairs(a, ', ')} WHERE ${pairs(b, ' AND ')} IF EXISTS`,
+    );
+  }
+
+  /** Operations on elements, entries and fields. */
+  async elements(): Promise<void> {
+    const key = [...PARTITION, ...CLUSTERING];
+    const make = (form: string, kind: MarkerKind): Marker => this.maker.make(form, kind, true);
+    for (const [form, kinds, text] of [
+      ['append', ['text'], 'SET n_list = n_list + [*]'],
+      ['prepend', ['text'], 'SET n_list = [*] + n_list'],
+      ['remove', ['text'], 'SET n_list = n_list - [*]'],
+      ['add to a set', ['blob'], 'SET n_set = n_set + {*}'],
+      ['remove from a set', ['blob'], 'SET n_set = n_set - {*}'],
+      ['add to a map', ['text', 'blob'], 'SET n_map = n_map + {*: *}'],
+      ['remove from a map', ['text'], 'SET n_map = n_map - {*}'],
+      ['set an entry', ['text', 'blob'], 'SET n_map[*] = *'],
+      ['set a static entry', ['text', 'blob'], 'SET sn_map[*] = *'],
+      ['set fields', ['text', 'uuid'], 'SET n_udt.a = *, n_udt.b = *'],
+    ] as const) {
+      const cells = this.cells(`UPDATE, ${form}, WHERE`, key);
+      const where = cells.map((c) => `${c.name} = ${c.literal}`).join(' AND ');
+      let values = kinds.map((kind) => make(`UPDATE, ${form}`, kind));
+      const filled = text.replaceAll('*', () => values.shift()?.literal ?? '');
+      await this.must(`UPDATE ${this.table} ${filled} WHERE ${where}`);
+      if (!form.startsWith('set')) continue;
+      values = kinds.map((kind) => make(`UPDATE prepared, ${form}`, kind));
+      await this.execute(
+        `UPDATE ${this.table} ${text.replaceAll('*', '?')} WHERE ${where}`,
+        values.map((m) => m.bytes),
+      );
+    }
+    const cells = this.cells('DELETE of elements, WHERE', key);
+    const where = cells.map((c) => `${c.name} = ${c.literal}`).join(' AND ');
+    const [entry, element] = [
+      make('DELETE of an entry', 'text'),
+      make('DELETE of an element', 'blob'),
+    ];
+    await this.must(
+      `DELETE n_map[${entry.literal}], n_set[${element.literal}] FROM ${this.table} WHERE ${where}`,
+    );
+    const [wanted, none] = [make('IF with an entry', 'text'), make('IF with a value', 'blob')];
+    await this.must(
+      `UPDATE ${this.table} SET v_big = 1 WHERE ${where} IF n_map[${wanted.literal}] = ${none.literal}`,
     );
   }
 

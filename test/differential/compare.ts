@@ -81,8 +81,10 @@ type Rule = 'exact' | 'writetime' | 'ttl' | 'token' | ScalarEquality;
 function rulesOf(columns: readonly RawColumn[], table: GenTable | null): Rule[] {
   const clustering = (table?.ck ?? []).map((c) => c.text.replace(/"/g, ''));
   return columns.map(({ name, type }) => {
-    if (/^(writetime\(|wt_)/.test(name)) return 'writetime';
-    if (/^(ttl\(|ttl_)/.test(name)) return 'ttl';
+    // A column of several cells has a list of them.
+    const isList = type.id === 0x20;
+    if (/^(writetime\(|wt_)/.test(name)) return isList ? eachOf('writetime') : 'writetime';
+    if (/^(ttl\(|ttl_)/.test(name)) return isList ? eachOf('ttl') : 'ttl';
     if (/^(system\.token|tok_)/.test(name)) return 'token';
     const own = name.replace(/_x$/, '');
     const isClustering = clustering.some(
@@ -90,6 +92,27 @@ function rulesOf(columns: readonly RawColumn[], table: GenTable | null): Rule[] 
     );
     return (isClustering ? CANONICAL[type.id] : undefined) ?? 'exact';
   });
+}
+
+function eachOf(rule: 'writetime' | 'ttl'): ScalarEquality {
+  return (a, b) => {
+    const [left, right] = [listItems(a), listItems(b)];
+    return (
+      left.length === right.length &&
+      left.every((item, i) => sameCell(item, right[i] ?? null, rule))
+    );
+  };
+}
+
+function listItems(list: Buffer): Cell[] {
+  const items: Cell[] = [];
+  for (let at = 4; at < list.length;) {
+    const size = list.readInt32BE(at);
+    at += 4;
+    items.push(size < 0 ? null : list.subarray(at, at + size));
+    at += Math.max(size, 0);
+  }
+  return items;
 }
 
 // Write times that a test gives are small; Cassandra's are microseconds since 1970.

@@ -16,6 +16,7 @@ import type { Prng } from './prng.ts';
 import {
   NULL_VALUE,
   randomCellType,
+  randomColumnType,
   scalar,
   typeText,
   type GenType,
@@ -36,7 +37,7 @@ export function randomDdl(rng: Prng, t: GenTable): Step {
       const back = t.dropped.length > 0 && rng.chance(0.5) ? rng.pick(t.dropped) : null;
       const column: GenColumn = back ?? {
         text: `v${t.nextColumn++}`,
-        type: t.counters === true ? scalar('counter') : randomCellType(rng, t.udts),
+        type: t.counters === true ? scalar('counter') : randomColumnType(rng, t.udts),
       };
       return ddl(
         'alter add',

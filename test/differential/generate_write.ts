@@ -14,7 +14,9 @@ import {
   type Step,
 } from './model.ts';
 import type { Prng } from './prng.ts';
+import { isMulti } from './types.ts';
 import type { GenValue } from './types.ts';
+import { randomValue } from './values.ts';
 
 interface Using {
   readonly pieces: Piece[];
@@ -124,6 +126,54 @@ export function rowWhere(rng: Prng, t: GenTable, key: Key | undefined, withCk: b
   return join(parts, ' AND ');
 }
 
+/** `c = value`; of a column of several cells also an operation on its elements. */
+function assignment(rng: Prng, c: GenColumn, unset: boolean): Piece[] {
+  const { type, text } = c;
+  if (!isMulti(type) || rng.chance(0.3)) return [`${text} = `, cellTerm(rng, type, unset)];
+  switch (type.kind) {
+    case 'list':
+      if (rng.chance(0.25)) {
+        return [`${text}[`, intTerm(rng.int(3)), '] = ', cellTerm(rng, type.of, unset)];
+      }
+      if (rng.chance(0.3)) return [`${text} = `, term(randomValue(rng, type)), ` + ${text}`];
+      return [`${text} = ${text} ${rng.pick(['+', '+', '-'])} `, term(randomValue(rng, type))];
+    case 'map':
+      if (rng.chance(0.5)) {
+        return [
+          `${text}[`,
+          term(randomValue(rng, type.key)),
+          '] = ',
+          cellTerm(rng, type.of, unset),
+        ];
+      }
+      if (rng.chance(0.5)) return [`${text} = ${text} + `, term(randomValue(rng, type))];
+      return [`${text} = ${text} - `, term(randomValue(rng, { kind: 'set', of: type.key }))];
+    case 'udt': {
+      const field = rng.pick(type.fields);
+      return [`${text}.${field.name} = `, cellTerm(rng, field.type, unset)];
+    }
+    default:
+      return [`${text} = ${text} ${rng.pick(['+', '-'])} `, term(randomValue(rng, type))];
+  }
+}
+
+/** What a DELETE names of a column. */
+function deletion(rng: Prng, { type, text }: GenColumn): Piece[] {
+  if (!isMulti(type) || rng.chance(0.4)) return [text];
+  switch (type.kind) {
+    case 'list':
+      return [`${text}[`, intTerm(rng.int(3)), ']'];
+    case 'set':
+      return [`${text}[`, term(randomValue(rng, type.of)), ']'];
+    case 'map':
+      return [`${text}[`, term(randomValue(rng, type.key)), ']'];
+    case 'udt':
+      return [`${text}.${rng.pick(type.fields).name}`];
+    default:
+      return [text];
+  }
+}
+
 /** An UPDATE. */
 export function randomUpdate(rng: Prng, t: GenTable, o: WriteOptions): Statement | null {
   const cells = [...(o.statics === false ? [] : t.statics), ...t.regular];
@@ -139,7 +189,7 @@ export function randomUpdate(rng: Prng, t: GenTable, o: WriteOptions): Statement
       ...u.pieces,
       ' SET ',
       ...join(
-        chosen.map((c) => [`${c.text} = `, cellTerm(rng, c.type, o.v4)]),
+        chosen.map((c) => assignment(rng, c, o.v4)),
         ', ',
       ),
       ' WHERE ',
@@ -157,11 +207,14 @@ export function randomDelete(rng: Prng, t: GenTable, o: WriteOptions): Statement
   const dice = rng.int(100);
   const lwt = o.child !== true && rng.chance(t.clock === 'client' ? 0.02 : 0.06);
   const u = o.bare === true ? { pieces: [] } : using(rng, t, false, lwt);
-  const head = (columns: string): Piece[] => [
-    `DELETE ${columns}FROM ${tableText(rng, t)}`,
+  const headOf = (columns: readonly Piece[]): Piece[] => [
+    'DELETE ',
+    ...columns,
+    `FROM ${tableText(rng, t)}`,
     ...u.pieces,
     ' WHERE ',
   ];
+  const head = (columns: string): Piece[] => headOf([columns]);
   const tail: Piece[] = lwt ? [' IF EXISTS'] : [];
   const timestamp = u.timestamp === undefined ? {} : { timestamp: u.timestamp };
   if (dice < 35 && cells.length > 0) {
@@ -170,7 +223,13 @@ export function randomDelete(rng: Prng, t: GenTable, o: WriteOptions): Statement
     return {
       kind: lwt ? 'delete if exists' : 'delete cells',
       pieces: [
-        ...head(`${chosen.map((c) => c.text).join(', ')} `),
+        ...headOf([
+          ...join(
+            chosen.map((c) => deletion(rng, c)),
+            ', ',
+          ),
+          ' ',
+        ]),
         ...rowWhere(rng, t, o.key, !onlyStatic),
         ...tail,
       ],

@@ -3,7 +3,7 @@ import type { RawValue } from '../support/raw_codec.ts';
 import type { Prng } from './prng.ts';
 import {
   NULL_VALUE,
-  randomCellType,
+  randomColumnType,
   scalar,
   typeText,
   KEY_SCALARS,
@@ -119,7 +119,7 @@ export function randomTable(rng: Prng, name: string, udts: readonly GenType[]): 
     makeColumn('c', i, key(), rng, rng.chance(0.4)),
   );
   const counters = rng.chance(0.1);
-  const cellType = (): GenType => (counters ? scalar('counter') : randomCellType(rng, udts));
+  const cellType = (): GenType => (counters ? scalar('counter') : randomColumnType(rng, udts));
   const statics =
     ckCount === 0
       ? []

@@ -26,13 +26,19 @@ export const KEY_SCALARS = [
 /** A type of the generator. */
 export type GenType =
   | { readonly kind: 'scalar'; readonly name: string }
-  | { readonly kind: 'list' | 'set'; readonly of: GenType }
-  | { readonly kind: 'map'; readonly key: GenType; readonly of: GenType }
+  | { readonly kind: 'list' | 'set'; readonly of: GenType; readonly multi?: boolean }
+  | {
+      readonly kind: 'map';
+      readonly key: GenType;
+      readonly of: GenType;
+      readonly multi?: boolean;
+    }
   | { readonly kind: 'tuple'; readonly of: readonly GenType[] }
   | {
       readonly kind: 'udt';
       readonly name: string;
       readonly fields: readonly { readonly name: string; readonly type: GenType }[];
+      readonly multi?: boolean;
     }
   | { readonly kind: 'vector'; readonly of: GenType; readonly size: number };
 
@@ -50,8 +56,11 @@ export function scalar(name: string): GenType {
   return { kind: 'scalar', name };
 }
 
-/** The type as CQL text; collections, tuples and UDTs frozen. `ks` goes before the names of UDTs. */
+/** The type as CQL text; collections, tuples and UDTs frozen unless they are `multi`, of several cells. `ks` goes before the names of UDTs. */
 export function typeText(type: GenType, ks: string): string {
+  if ('multi' in type && type.multi) {
+    return /^frozen<(.*)>$/.exec(typeText({ ...type, multi: false }, ks))?.[1] ?? '';
+  }
   switch (type.kind) {
     case 'scalar':
       return type.name;
@@ -69,7 +78,24 @@ export function typeText(type: GenType, ks: string): string {
   }
 }
 
-/** A random type for a regular or static column. */
+/** Whether a column of the type has a cell for each element or field. */
+export function isMulti(
+  type: GenType,
+): type is Extract<GenType, { readonly kind: 'list' | 'set' | 'map' | 'udt' }> {
+  return 'multi' in type && type.multi;
+}
+
+/** A random type for a regular or static column: now and then one of several cells. */
+export function randomColumnType(rng: Prng, udts: readonly GenType[]): GenType {
+  const type = randomCellType(rng, udts);
+  const inner = type.kind === 'map' ? type.key : type.kind === 'set' ? type.of : undefined;
+  // What is equal has one form in sets and keys of maps: docs/compatibility.md, scale of clustering decimals.
+  if (inner?.kind === 'scalar' && ['decimal', 'double', 'float'].includes(inner.name)) return type;
+  const canBe = ['list', 'set', 'map', 'udt'].includes(type.kind);
+  return canBe && rng.chance(0.6) ? ({ ...type, multi: true } as GenType) : type;
+}
+
+/** A random type for one cell. */
 export function randomCellType(rng: Prng, udts: readonly GenType[], depth = 0): GenType {
   if (depth > 1 || rng.chance(0.62)) {
     const scalars = depth === 0 ? [...KEY_SCALARS, 'duration'] : KEY_SCALARS;

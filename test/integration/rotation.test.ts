@@ -238,6 +238,86 @@ describe('rotation with re-encryption of a table of all types', () => {
   });
 });
 
+describe('rotation with sets, maps, lists and user types that are not frozen', () => {
+  const ALL = 'pk, ck, sm, l, s, m, u';
+  const TIMES =
+    'writetime(sm), writetime(l), writetime(s), writetime(m), writetime(u), writetime(v)';
+
+  /** Epochs of the values of maps and of fields, as Cassandra holds them. */
+  async function epochs(): Promise<Set<number>> {
+    const { rows } = await direct.execute('SELECT sm, m, u FROM ks.several');
+    const values = rows.flatMap((row) =>
+      ['sm', 'm', 'u'].flatMap((name) =>
+        Object.values((row[name] ?? {}) as Record<string, Buffer | null>),
+      ),
+    );
+    return new Set(values.flatMap((value) => (value === null ? [] : [value.readUInt16BE(2)])));
+  }
+
+  beforeAll(async () => {
+    await a.rows('CREATE TYPE ks.pair (a int, b text)');
+    await a.rows(
+      'CREATE TABLE ks.several (pk int, ck int, sm map<text, int> static, l list<int>, s set<text>, m map<text, varint>, u pair, v int, PRIMARY KEY (pk, ck))',
+    );
+    for (const pk of [1, 2]) {
+      await a.rows(
+        `INSERT INTO ks.several (pk, ck, sm, l, s, m, u, v) VALUES (${pk}, 1, {'st': 1, 'su': 2}, [1, 2, 1], {'x', 'y'}, {'k': 1, 'n': 2}, {a: 1, b: 'b'}, 1) USING TIMESTAMP 1000`,
+      );
+      await a.rows(
+        `UPDATE ks.several USING TIMESTAMP 2000 SET m['later'] = 3, s = s + {'later'}, u.b = 'later', sm['later'] = 1 WHERE pk = ${pk} AND ck = 1`,
+      );
+      await a.rows(
+        `UPDATE ks.several USING TTL 5000 SET m['ttl'] = 4, s = s + {'ttl'} WHERE pk = ${pk} AND ck = 1`,
+      );
+    }
+  });
+
+  it('changes no value and no write time of an element', async () => {
+    const before = await a.rows(`SELECT ${ALL} FROM ks.several`);
+    const times = await a.rows(`SELECT ${TIMES} FROM ks.several`);
+    expect(await epochs()).toEqual(new Set([1]));
+    await cqlock('rotate cells ks.several --reencrypt');
+    expect(await epochs()).toEqual(new Set([2]));
+    expect(await status('several')).toMatchObject({ minEpoch: 2, reencryption: null });
+    for (const client of [a, b]) {
+      expect(await client.rows(`SELECT ${ALL} FROM ks.several`)).toEqual(before);
+      expect(await client.rows(`SELECT ${TIMES} FROM ks.several`)).toEqual(times);
+    }
+  });
+
+  it('the same elements are found after it: added twice they are one, removed they are gone', async () => {
+    const counts = async (): Promise<unknown> => {
+      const { rows } = await direct.execute('SELECT s, m, l FROM ks.several');
+      return rows.map((row) => [
+        (row['s'] as unknown[]).length,
+        Object.keys(row['m'] as object).length,
+        (row['l'] as unknown[]).length,
+      ]);
+    };
+    expect(await counts()).toEqual([
+      [4, 4, 3],
+      [4, 4, 3],
+    ]);
+    for (const pk of [1, 2]) {
+      const row = `WHERE pk = ${pk} AND ck = 1`;
+      await a.rows(`UPDATE ks.several SET s = s + {'x', 'ttl'}, m['k'] = 10 ${row}`);
+    }
+    expect(await counts()).toEqual([
+      [4, 4, 3],
+      [4, 4, 3],
+    ]);
+    for (const pk of [1, 2]) {
+      const row = `WHERE pk = ${pk} AND ck = 1`;
+      await b.rows(`UPDATE ks.several SET s = s - {'x'}, m = m - {'n'}, l = l - [1] ${row}`);
+      await b.rows(`DELETE s['y'] FROM ks.several ${row}`);
+    }
+    expect(await counts()).toEqual([
+      [2, 3, 1],
+      [2, 3, 1],
+    ]);
+  });
+});
+
 describe('rotation under load at two proxies', () => {
   it('fails no statement, and newer writes of clients win', async () => {
     await a.rows(

@@ -101,6 +101,41 @@ describe('stored rows', () => {
     expect(calls[1]?.params).toEqual([6n, 77, cell, ...partition]);
   });
 
+  it('fields are cells; maps come whole, their entries with times and are written one by one', async () => {
+    const table: StoredTable = {
+      ...TABLE,
+      regulars: ['a', { column: 'u', field: 'f' }],
+      regularMaps: ['m'],
+    };
+    const [key, value] = [Buffer.of(7), Buffer.of(8)];
+    const { rows, calls } = recorded({
+      ...{ c0: key, c1: key, c2: key, c5: value, c8: 70n, c12: new Map([[key, value]]) },
+      ...{ v0: value, w0: 5n, t0: 60 },
+    });
+    const partition = [Buffer.of(2), Buffer.of(3)];
+    const clustering = [Buffer.of(4)];
+    const { rows: found } = await rows.page(table, { after: 1n, upTo: 2n }, 10, undefined);
+    expect(calls[0]?.query).toContain('"u"."f" AS c5');
+    expect(calls[0]?.query).toContain('writetime("u"."f") AS c8');
+    expect(calls[0]?.query).toContain('"m" AS c12');
+    expect(found[0]?.regulars).toEqual([null, { value, timestamp: 70n, ttl: null }]);
+    expect(found[0]?.regularMaps).toEqual([[[key, value]]]);
+    const entries = await rows.entries(table, partition, clustering, 'm', [key, key]);
+    expect(entries).toEqual([{ value, timestamp: 5n, ttl: 60 }, null]);
+    expect(calls[1]?.query).toContain('"m"[?] AS v0, writetime("m"[?]) AS w0, ttl("m"[?]) AS t0');
+    expect(calls[1]?.params).toEqual([key, key, key, key, key, key, ...partition, ...clustering]);
+    await rows.write(table, [
+      { partition, clustering, timestamp: 5n, ttl: 61, cells: [], entry: { map: 'm', key, value } },
+      { partition, clustering, timestamp: 6n, ttl: 0, cells: [undefined, value] },
+    ]);
+    expect(calls[2]).toMatchObject({
+      query:
+        'UPDATE "Ks"."we""ird" USING TIMESTAMP ? AND TTL ? SET "m"[?] = ? WHERE "p1" = ? AND "p2" = ? AND "ck" = ?',
+      params: [5n, 61, key, value, ...partition, ...clustering],
+    });
+    expect(calls[3]?.query).toContain('SET "a" = ?, "u"."f" = ? WHERE');
+  });
+
   it('are not read by tokens of another partitioner', async () => {
     await expect(recorded().rows.requireKnownTokens()).rejects.toMatchObject({
       code: 'UPSTREAM_PARTITIONER',
