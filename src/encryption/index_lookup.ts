@@ -1,25 +1,29 @@
 import { quoteIdentifier } from '../cql/index.ts';
-import type { TableCipherKeys } from '../crypto/index.ts';
+import type { PartitionHandle, SealBatch, TableCipherKeys } from '../crypto/index.ts';
 import { CiphertextError, InvalidRequestError } from '../errors/index.ts';
-import type { ColumnEntry, TableEntry } from '../schema/index.ts';
+import type { ColumnEntry, IndexEntry, TableEntry } from '../schema/index.ts';
 import { blindIndexes, blindValue, lacksIndexKeys, storedBlind } from './blind_columns.ts';
 import type { BlindIndex } from './blind_columns.ts';
 import type { FilterRestriction, KeyRestriction, Restrictions } from './restrictions.ts';
-import { tableName } from './table_columns.ts';
+import { columnContext, tableName } from './table_columns.ts';
 import type { TermContext } from './terms.ts';
 
 /** Longest value that Cassandra's own kind of index is asked for. */
 const MAX_SOUGHT_BYTES = 0xffff;
 
-/** A read of stored rows by the blind value of a column. */
+/** A read of stored rows by the blind value of a column, or by a component of the partition key as it is stored. */
 export interface IndexLookup {
-  readonly index: BlindIndex;
+  readonly index: IndexEntry;
+  /** `undefined` for a component of the partition key: equal ones are stored as equal bytes. */
+  readonly blind: BlindIndex | undefined;
+  /** What stands in the stored statement. */
+  readonly column: string;
   readonly restriction: KeyRestriction;
 }
 
 /** The value that a read looks for, before it is blinded. */
 export interface BoundLookup {
-  readonly index: BlindIndex;
+  readonly lookup: IndexLookup;
   readonly value: Uint8Array;
 }
 
@@ -46,18 +50,26 @@ export function hasKeySlices(table: TableEntry, { partition, clustering }: Restr
   );
 }
 
-/** The index by which rows are found: of the first column that has one that is complete, and that is sought by equality. */
+/**
+ * The index by which rows are found: of the first column that has one that is complete, and that is sought by equality.
+ * @param isScan WHERE does not give the partition
+ */
 export function indexLookup(
   table: TableEntry,
-  filters: readonly FilterRestriction[],
+  { filters, partition }: Restrictions,
+  isScan: boolean,
 ): IndexLookup | undefined {
   if (table.indexes.length === 0) return undefined;
-  for (const filter of filters) {
-    if (filter.kind !== 'compare' || filter.restriction.operator !== '=') continue;
-    const [column, ...others] = filter.restriction.columns;
-    if (column === undefined || others.length > 0) continue;
-    const index = blindIndexes(table, column).find(({ isActive }) => isActive);
-    if (index !== undefined) return { index, restriction: filter.restriction };
+  const compared = filters.flatMap((filter: FilterRestriction) =>
+    filter.kind === 'compare' ? [filter.restriction] : [],
+  );
+  for (const restriction of isScan ? [...compared, ...partition] : compared) {
+    const [column, ...others] = restriction.columns;
+    if (column === undefined || others.length > 0 || restriction.operator !== '=') continue;
+    const index = table.indexes.find((one) => one.column === column && one.isActive);
+    if (index === undefined || column.kind === 'clustering') continue;
+    const blind = blindIndexes(table, column).find((one) => one === index);
+    return { index, blind, column: blind?.hidden.name ?? column.name, restriction };
   }
   return undefined;
 }
@@ -76,17 +88,25 @@ export function bindLookup(
   if (index.className === null && value.length > MAX_SOUGHT_BYTES) {
     throw new InvalidRequestError('Index expression values may not be larger than 64K');
   }
-  return { index, value };
+  return { lookup, value };
 }
 
-/** What the hidden column is compared with. */
-export function soughtValue({ index, value }: BoundLookup, keys: TableCipherKeys): Uint8Array {
-  return storedBlind(index, blindValue(index, value, keys));
+/** What the stored column is compared with: bytes, or a component of a partition key that is encrypted when the batch runs. */
+export function soughtValue(
+  { lookup, value }: BoundLookup,
+  table: TableEntry,
+  batch: SealBatch,
+  keys: TableCipherKeys,
+): Uint8Array | PartitionHandle {
+  const { blind, index } = lookup;
+  if (blind !== undefined) return storedBlind(blind, blindValue(blind, value, keys));
+  return batch.partition(keys, [{ context: columnContext(table, index.column), value }]);
 }
 
 /** Whether keys are of another version of the table than the plan of a read. */
 export function lacksLookupKey(lookup: IndexLookup | undefined, keys: TableCipherKeys): boolean {
-  return lookup !== undefined && lacksIndexKeys([{ index: lookup.index, cell: 0 }], keys);
+  const blind = lookup?.blind;
+  return blind !== undefined && lacksIndexKeys([{ index: blind, cell: 0 }], keys);
 }
 
 /** The error for a row whose blind value is not that of its cell: it was moved or altered in Cassandra. */

@@ -338,7 +338,7 @@ function storedWhere(
 ): string {
   const keys = keyWhere(table, mode, restrictions);
   if (lookup === undefined) return keys;
-  const sought = `${quoteIdentifier(lookup.index.hidden.name)} = ?`;
+  const sought = `${quoteIdentifier(lookup.column)} = ?`;
   return keys === '' ? ` WHERE ${sought}` : `${keys} AND ${sought}`;
 }
 

@@ -77,8 +77,8 @@ export interface SealedRead {
   readonly partition: PartitionHandle | undefined;
   readonly clustering: SealedClustering;
   readonly tokens: readonly PartitionHandle[];
-  /** What the hidden column of an index is compared with. */
-  readonly sought: Uint8Array | undefined;
+  /** What the column of an index is compared with. */
+  readonly sought: Uint8Array | PartitionHandle | undefined;
 }
 
 /** Queues the keys of one partition's read, or of a scan (`key` undefined). */
@@ -101,7 +101,7 @@ export function sealRead(
     tokens: bound.tokens.flatMap((token) =>
       token.kind === 'key' ? [sealPartition(batch, keys, table, token.key)] : [],
     ),
-    sought: bound.lookup === undefined ? undefined : soughtValue(bound.lookup, keys),
+    sought: bound.lookup === undefined ? undefined : soughtValue(bound.lookup, table, batch, keys),
   };
 }
 
@@ -136,7 +136,9 @@ export function storedRead(batch: SealBatch, read: SealedRead): StoredRead {
       values.push(...batch.partitionComponents(handle));
     }
   }
-  if (read.sought !== undefined) values.push(read.sought);
+  const { sought } = read;
+  if (sought instanceof Uint8Array) values.push(sought);
+  else if (sought !== undefined) values.push(...batch.partitionComponents(sought));
   return {
     text: plan.storedText,
     values,

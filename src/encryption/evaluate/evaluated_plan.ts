@@ -66,7 +66,11 @@ export interface EvaluatedPlan {
   /** One answer over all rows: aggregates without GROUP BY. */
   readonly isTotal: boolean;
   /** ORDER BY over several partitions: slots to sort the answer by. */
-  readonly sortBy: readonly { readonly slot: number; readonly column: ColumnEntry; readonly descending: boolean }[];
+  readonly sortBy: readonly {
+    readonly slot: number;
+    readonly column: ColumnEntry;
+    readonly descending: boolean;
+  }[];
   readonly limit: SelectPlan['limit'];
   readonly perPartitionLimit: SelectPlan['perPartitionLimit'];
   /** Whether the plan holds for other constants, too: names and types of the answer do not depend on them. */
@@ -98,7 +102,7 @@ export function planEvaluated(
   const groupBy = compileGroupBy(statement.groupBy, table, restrictions, scope, quoteIdentifier);
   scope.aggregates.length = aggregates;
   const isTotal = groupBy === undefined && aggregates > 0;
-  const lookup = indexLookup(table, restrictions.filters);
+  const lookup = indexLookup(table, restrictions, mode === 'scan');
   const filters = compileFilters(statement, table, restrictions, mode === 'scan', inputs, lookup);
   const orderBy = orderColumns(statement, table);
   const hasPartitionIn = restrictions.partition.some((r) => r.operator === 'IN');
@@ -226,7 +230,12 @@ function compileFilters(
     return [];
   });
   if (!isScan) return [...checked, ...filters];
-  const partition = restrictions.partition.map((r) => keyFilter(r, inputs, true));
+  const partition = restrictions.partition.flatMap((r) => {
+    const test = keyFilter(r, inputs, true);
+    if (r !== lookup?.restriction) return [test];
+    checked.push(checkedHit(table, lookup, test));
+    return [];
+  });
   const isFilter = needsFiltering(table, restrictions.clustering);
   const clustering = restrictions.clustering.map((r) => keyFilter(r, inputs, isFilter));
   return [...checked, ...partition, ...clustering, ...filters];

@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest';
+import { parseStatement } from '../../../src/cql/index.ts';
+import type { SelectStatement } from '../../../src/cql/index.ts';
+import { bindEvaluated, MarkerRegistry, planAnySelect } from '../../../src/encryption/index.ts';
+import type { EvaluatedPlan, TermContext } from '../../../src/encryption/index.ts';
+import { CiphertextError } from '../../../src/errors/index.ts';
+import { tableWith } from './indexed_table.ts';
+import type { TestIndex } from './indexed_table.ts';
+
+const V: TestIndex = { column: 'v', hidden: {} };
+const N: TestIndex = { column: 'n', hidden: { type: 'ascii' }, className: 'sai' };
+
+async function plan(cql: string, indexes: readonly TestIndex[]) {
+  const { table, snapshot } = await tableWith(indexes);
+  const parsed = parseStatement(cql);
+  const markers = new MarkerRegistry(parsed.bindMarkers);
+  const planned = planAnySelect(parsed.statement as SelectStatement, table, snapshot, markers);
+  if (planned.kind !== 'evaluated') throw new TypeError(planned.kind);
+  const context: TermContext = {
+    binds: [],
+    constants: parsed.constants,
+    functions: {
+      nowMs: () => 0,
+      randomBytes: (size) => new Uint8Array(size),
+      nextTimeuuid: () => new Uint8Array(16),
+    },
+  };
+  return { planned, context };
+}
+
+function where(text: string): string {
+  return text.slice(text.indexOf(' WHERE ') + 1);
+}
+
+async function texts(cql: string, indexes: readonly TestIndex[]) {
+  const { planned } = await plan(cql, indexes);
+  const { validationText, read } = planned;
+  return {
+    judged: where(validationText),
+    read: read.storedText.includes(' WHERE ') ? where(read.storedText) : '',
+  };
+}
+
+describe('a read by a column with an index', () => {
+  it('is one by its blind value, judged by Cassandra on the hidden column', async () => {
+    expect(await texts("SELECT * FROM ks.t WHERE v = 'x'", [V])).toEqual({
+      judged: 'WHERE cqlock_i_v = ?',
+      read: 'WHERE cqlock_i_v = ? ALLOW FILTERING',
+    });
+    expect(await texts("SELECT * FROM ks.t WHERE pk = 1 AND ck > 2 AND v = 'x'", [V])).toEqual({
+      judged: 'WHERE pk = ? AND ck > ? AND cqlock_i_v = ?',
+      read: 'WHERE pk = ? AND ck > ? AND cqlock_i_v = ? ALLOW FILTERING',
+    });
+    expect(await texts("SELECT * FROM ks.t WHERE token(pk) > 5 AND v = 'x'", [V])).toEqual({
+      judged: 'WHERE token(pk) > ? AND cqlock_i_v = ?',
+      read: 'WHERE token(pk) > ? AND cqlock_i_v = ? ALLOW FILTERING',
+    });
+  });
+
+  it('is a scan while the index is not complete, and for anything but equality', async () => {
+    const building = { ...V, isActive: false };
+    expect(await texts("SELECT * FROM ks.t WHERE v = 'x'", [building])).toEqual({
+      judged: 'WHERE cqlock_i_v = ?',
+      read: '',
+    });
+    expect(await texts('SELECT * FROM ks.t WHERE n > 5', [N])).toEqual({
+      judged: 'WHERE cqlock_i_n > ?',
+      read: '',
+    });
+  });
+
+  it('uses the first of several, and none of a column without one', async () => {
+    const both = await texts("SELECT * FROM ks.t WHERE n = 1 AND v = 'x'", [V, N]);
+    expect(both.read).toBe('WHERE cqlock_i_n = ? ALLOW FILTERING');
+    const none = await texts('SELECT * FROM ks.t WHERE n = 1 ALLOW FILTERING', [V]);
+    expect(none).toEqual({ judged: 'WHERE n = ? ALLOW FILTERING', read: '' });
+  });
+
+  it('fails for a row without the value that was sought, whatever else it lacks', async () => {
+    const cql = "SELECT v, n FROM ks.t WHERE v = 'x' AND n = 5 ALLOW FILTERING";
+    const { planned, context } = await plan(cql, [V]);
+    const { accepts } = bindEvaluated(planned, context);
+    const row = (v: string | null, n: number) => {
+      const bytes = Buffer.alloc(4);
+      bytes.writeInt32BE(n);
+      const cells = new Map([
+        ['v', v === null ? null : Buffer.from(v)],
+        ['n', bytes],
+      ]);
+      return columnsOf(planned).map((name) => cells.get(name) ?? null);
+    };
+    expect(accepts(row('x', 5))).toBe(true);
+    expect(accepts(row('x', 6))).toBe(false);
+    expect(() => accepts(row('y', 6))).toThrow(CiphertextError);
+    expect(() => accepts(row(null, 5))).toThrow(CiphertextError);
+  });
+});
+
+function columnsOf(planned: EvaluatedPlan): string[] {
+  return planned.read.columns.map(({ text }) => text);
+}
