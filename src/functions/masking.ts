@@ -91,9 +91,12 @@ const DIGESTS: ReadonlyMap<string, string> = new Map([
   ['SHA3-512', 'sha3-512'],
 ]);
 
+/** What the OpenSSL of this process has. */
+const AVAILABLE: ReadonlySet<string> = new Set(getHashes());
+
 function digest(algorithm: string, value: Uint8Array): Uint8Array {
   const name = DIGESTS.get(algorithm.toUpperCase());
-  if (name === undefined || !getHashes().includes(name)) {
+  if (name === undefined || !AVAILABLE.has(name)) {
     throw new InvalidRequestError('Hash algorithm not found: <constant>');
   }
   return new Uint8Array(createHash(name).update(value).digest());
