@@ -292,7 +292,7 @@ export const createProxy: ProxyFactory = async (context) => {
     restores.start();
     const stopKeyLoss = keyLoss.watch({
       changes,
-      backup: context.backup ?? lostTableBackups(backupService, jobs),
+      backup: context.backup ?? lostTableBackups(backupService, jobs, logger),
       execute: async (statement) => {
         await control.execute(statement, [], { prepare: false });
       },
