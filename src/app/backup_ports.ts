@@ -1,7 +1,7 @@
 import type { BackupService } from '../backup/index.ts';
-import { ProxyError } from '../errors/index.ts';
+import { ProxyError, toProxyError } from '../errors/index.ts';
 import type { BackupPort } from '../lifecycle/index.ts';
-import type { JobRegistry } from '../observability/index.ts';
+import type { JobRegistry, Logger } from '../observability/index.ts';
 import type { BackupKeys } from '../schema/index.ts';
 
 /** What a change of key must know of backups: they move to the new key before the old one is given back. */
@@ -15,8 +15,12 @@ export function backupKeys(backups: () => BackupService): BackupKeys {
   };
 }
 
-/** The backups that are made before a table with a lost key is dropped; each is a job of this process. */
-export function lostTableBackups(backups: BackupService, jobs: JobRegistry): BackupPort {
+/** The backups that are made before a table with a lost key is dropped, each a job of this process; and the end of all backups. */
+export function lostTableBackups(
+  backups: Pick<BackupService, 'backupTable' | 'get' | 'deleteExpired'>,
+  jobs: JobRegistry,
+  logger: Pick<Logger, 'info' | 'warn'>,
+): BackupPort {
   return {
     backupTable: async (table) => {
       const { keyspace, name } = table;
@@ -39,7 +43,18 @@ export function lostTableBackups(backups: BackupService, jobs: JobRegistry): Bac
       }
     },
     deleteExpired: async () => {
-      await backups.deleteExpired();
+      const { deleted, kept, left } = await backups.deleteExpired();
+      for (const backup of deleted)
+        logger.info({ backup }, 'a backup whose time is over is deleted');
+      for (const { backupId, error } of left) {
+        // In use: that ends by itself.
+        if (error instanceof ProxyError && error.code === 'BACKUP_STATE') continue;
+        logger.warn(
+          { backup: backupId, err: toProxyError(error) },
+          'a backup whose time is over could not be deleted; it is tried again',
+        );
+      }
+      return new Set(kept);
     },
   };
 }

@@ -328,7 +328,7 @@ export const createProxy: ProxyFactory = async (context) => {
     );
     const stopKeyLoss = keyLoss.watch({
       changes,
-      backup: context.backup ?? lostTableBackups(backupService, jobs),
+      backup: context.backup ?? lostTableBackups(backupService, jobs, logger),
       execute: async (statement) => {
         await control.execute(statement, [], { prepare: false });
       },

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ProxyError } from '../errors/index.ts';
+import { BackupError, ProxyError } from '../errors/index.ts';
 import type { BackupRecord, BackupVerification } from '../schema/index.ts';
 import { backupRecord, backupsIn } from './backup_records.ts';
 import { backupContext } from './context.ts';
@@ -12,6 +12,22 @@ import type { ContinueOptions, RestoreRequest, RestoreResult } from './restore_b
 import { rewrapEnvelopes } from './rewrap.ts';
 
 import { verifyBackup } from './verify_backup.ts';
+
+/** A backup whose time is over and which is still there. */
+export interface LeftBackup {
+  readonly backupId: string;
+  /** Why; BACKUP_STATE while it is in use, or is another process's to delete. */
+  readonly error: unknown;
+}
+
+/** What became of backups whose time is over. */
+export interface ExpiryResult {
+  /** Ids of those that are deleted. */
+  readonly deleted: readonly string[];
+  /** Ids of all backups that are still there, those of `left` too. */
+  readonly kept: readonly string[];
+  readonly left: readonly LeftBackup[];
+}
 
 /**
  * Backups of tables: made, verified, restored, kept under the keys in force, deleted when they expire. Every method is safe to be
@@ -100,27 +116,47 @@ export class BackupService {
   }
 
   /**
-   * Deletes backups whose time is over, and completes deletions that were interrupted. One that a process is at work on, or that a
-   * table is being restored from, stays for the next time.
-   * @returns ids of those deleted
+   * Deletes backups whose time is over, and completes deletions that were interrupted. One that cannot be deleted now stays for
+   * the next time, and keeps no other from its end.
    */
-  async deleteExpired(): Promise<readonly string[]> {
+  async deleteExpired(): Promise<ExpiryResult> {
     const nowMs = this.#context.clock.nowMs();
     const deleted: string[] = [];
+    const kept: string[] = [];
+    const left: LeftBackup[] = [];
     const view = await this.#context.catalog.readRecords();
     const inUse = backupsInUse(view);
     for (const record of backupsIn(view)) {
-      if (inUse.has(record.backupId)) continue;
-      if (record.state !== 'DELETING' && record.expiresAtMs > nowMs) continue;
-      if (record.target !== this.#context.target.description) continue;
+      const { backupId } = record;
+      if (record.state !== 'DELETING' && record.expiresAtMs > nowMs) {
+        kept.push(backupId);
+        continue;
+      }
       try {
-        await this.delete(record.backupId);
-        deleted.push(record.backupId);
+        this.#mayEnd(record, inUse);
+        await this.delete(backupId);
+        deleted.push(backupId);
       } catch (error) {
-        const isBusy = error instanceof ProxyError && error.code === 'BACKUP_STATE';
-        if (!isBusy) throw error;
+        // Another process was faster.
+        if (error instanceof ProxyError && error.code === 'BACKUP_NOT_FOUND') continue;
+        kept.push(backupId);
+        left.push({ backupId, error });
       }
     }
-    return deleted;
+    return { deleted, kept, left };
+  }
+
+  /** @throws BackupError BACKUP_STATE when an expired backup is not to be deleted here and now */
+  #mayEnd({ backupId, target }: BackupRecord, inUse: ReadonlySet<string>): void {
+    if (inUse.has(backupId)) {
+      throw new BackupError('BACKUP_STATE', `a table is being restored from backup ${backupId}`);
+    }
+    const { description } = this.#context.target;
+    if (target !== description) {
+      throw new BackupError(
+        'BACKUP_STATE',
+        `backup ${backupId} is at ${target}, and CQLOCK_BACKUP_TARGET is ${description}; it is deleted by a process that works with its target`,
+      );
+    }
   }
 }

@@ -16,7 +16,7 @@ export interface GoneContext extends LossContext {
 }
 
 /**
- * Looks after the records of tables that are gone: their backups end after 35 days. Their keys and grants are given back
+ * Ends backups whose time is over, of all tables, and looks after the records of tables that are gone: their backups end after 35 days. Their keys and grants are given back
  * by the recovery of schema changes, after 42.
  */
 export async function settleGoneTables(
@@ -33,11 +33,13 @@ export async function settleGoneTables(
 async function endBackups(context: GoneContext, gone: readonly TableRecord[]): Promise<void> {
   const nowMs = context.clock.nowMs();
   const over = gone.filter((record) => isBackupOver(record, nowMs));
-  if (over.length === 0) return;
-  await context.step('loss.backup_expired');
-  await context.backup.deleteExpired(nowMs);
+  if (over.length > 0) await context.step('loss.backup_expired');
+  const kept = await context.backup.deleteExpired(nowMs);
+  // What could not be deleted is there until a later round: nobody is told before that it is gone.
+  const ended = over.filter((record) => !kept.has(record.access?.backup?.id ?? ''));
+  if (ended.length === 0) return;
   await context.step('loss.backup_deleted');
-  await editAll(context, over, afterBackupEnded);
+  await editAll(context, ended, afterBackupEnded);
 }
 
 /** Edits only where the record, as it was read, would change: most rounds change nothing and write nothing. */

@@ -16,8 +16,11 @@ export interface BackupPort {
    * after a failure or by another proxy, and then makes another backup.
    */
   backupTable(table: TableEntry): Promise<VerifiedBackup>;
-  /** Deletes the backups whose time is over. Does nothing when there are none. */
-  deleteExpired(nowMs: number): Promise<void>;
+  /**
+   * Deletes the backups whose time is over. Does nothing when there are none.
+   * @returns ids of all backups that are still there; one whose time is over may be among them, as it is in use or cannot be reached
+   */
+  deleteExpired(nowMs: number): Promise<ReadonlySet<string>>;
 }
 
 /** Drops tables. */

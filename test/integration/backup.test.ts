@@ -486,7 +486,7 @@ describe('backup and restore', () => {
     const left = await target.list(`${backupId}/`);
     expect(left.length).toBeGreaterThan(0);
     expect(left.some((name) => name.includes('envelope'))).toBe(false);
-    expect(await brief.deleteExpired()).toEqual([backupId]);
+    expect((await brief.deleteExpired()).deleted).toEqual([backupId]);
     expect(await target.list(`${backupId}/`)).toEqual([]);
     expect((await kept.list()).map((record) => record.backupId)).toContain(keptId);
   });

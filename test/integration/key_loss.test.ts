@@ -60,7 +60,7 @@ const backup: BackupPort = {
     copies.push({ table: name, rows });
     return { backupId: `copy-${String(copies.length)}`, verified: true };
   },
-  deleteExpired: () => Promise.resolve(),
+  deleteExpired: () => Promise.resolve(new Set()),
 };
 
 beforeAll(async () => {

@@ -2,6 +2,7 @@ import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import type { BackupService } from '../../backup/index.ts';
 import type { Config } from '../../config/index.ts';
+import { toProxyError } from '../../errors/index.ts';
 import type { Logger } from '../../observability/index.ts';
 import { SchemaChanges } from '../../schema/index.ts';
 import type { BackupRecord } from '../../schema/index.ts';
@@ -122,9 +123,17 @@ export function addBackupCommands(program: Command, run: RunCommand): void {
       run((context) =>
         withBackups(context, true, async (backups) => {
           await confirm('All backups whose time is over are deleted.', options);
-          const deleted = await backups.deleteExpired();
-          if (options.json === true) context.say(JSON.stringify({ deleted }));
-          else context.say(`${String(deleted.length)} backups are deleted`);
+          const { deleted, left } = await backups.deleteExpired();
+          const stay = left.map(({ backupId: id, error }) => ({ id, why: toProxyError(error) }));
+          if (options.json === true) {
+            const reasons = stay.map(({ id, why }) => ({ id, error: why.code }));
+            context.say(JSON.stringify({ deleted, left: reasons }));
+          } else {
+            context.say(`${String(deleted.length)} backups are deleted`);
+            for (const { id, why } of stay) context.say(`backup ${id} stays: ${why.message}`);
+          }
+          const failed = stay.find(({ why }) => why.code !== 'BACKUP_STATE');
+          if (failed !== undefined) throw failed.why;
         }),
       ),
     );

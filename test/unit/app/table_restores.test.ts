@@ -289,11 +289,19 @@ describe('a restore by a statement', () => {
     const process = start((name) => (name === 'restore.chunk' ? held : undefined));
     await process.restores.restore(request());
     fake.advance(36 * DAY);
-    expect(await process.service.deleteExpired()).toEqual([]);
+    expect(await process.service.deleteExpired()).toMatchObject({
+      deleted: [],
+      kept: [backupId],
+      left: [{ backupId, error: { code: 'BACKUP_STATE' } }],
+    });
     letGo();
     const other = start();
     await rounds(other, 3);
     await until(isActive);
-    expect(await process.service.deleteExpired()).toEqual([backupId]);
+    expect(await process.service.deleteExpired()).toEqual({
+      deleted: [backupId],
+      kept: [],
+      left: [],
+    });
   });
 });

@@ -168,7 +168,7 @@ describe('a backup that was edited', () => {
         service.restore({ from: { backupId: id }, to: { keyspace: 'ks', name: 'back' } }),
       ),
     ).toBe('BACKUP_EXPIRED');
-    expect(await service.deleteExpired()).toEqual([id]);
+    expect((await service.deleteExpired()).deleted).toEqual([id]);
     expect(target.objects.size).toBe(0);
     expect(await service.needsKey(record.keyArns[0] ?? '')).toBe(false);
   });

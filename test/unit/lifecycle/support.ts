@@ -48,11 +48,14 @@ export async function lossEnvironment(tables: readonly string[] = ['t']) {
     isKmsDown: boolean;
     isReceiverDown: boolean;
     backupFails: boolean;
+    /** Ids of backups that cannot be deleted. */
+    keptBackups: string[];
     beforeSecondLook: (() => Promise<void>) | undefined;
   } = {
     isKmsDown: false,
     isReceiverDown: false,
     backupFails: false,
+    keptBackups: [],
     beforeSecondLook: undefined,
   };
   // Short waits (between attempts) pass by themselves; long ones when the clock is moved.
@@ -107,7 +110,7 @@ export async function lossEnvironment(tables: readonly string[] = ['t']) {
     },
     deleteExpired: (nowMs) => {
       expiries.push(nowMs);
-      return Promise.resolve();
+      return Promise.resolve(new Set(state.keptBackups));
     },
   };
 
