@@ -279,16 +279,15 @@ await scenario('collections and UDT by element', async () => {
   await cql(
     `CREATE TABLE ${table} (id int PRIMARY KEY, l list<int>, s set<text>, m map<text, bigint>, a address)`,
   );
-  const long = (value: number): cassandra.types.Long => types.Long.fromNumber(value);
   const address = { street: 'Main', zip: 12, tags: ['t'] };
   await cql(
     `INSERT INTO ${table} (id, l, s, m, a) VALUES (?, ?, ?, ?, ?)`,
-    [1, [1, 2], ['b', 'a'], { k: long(5) }, address],
+    [1, [1, 2], ['b', 'a'], { k: types.Long.fromNumber(5) }, address],
     prepared,
   );
   const updated = await cql(
     `UPDATE ${table} SET l = l + ?, s = s - ?, m[?] = ?, a.zip = ? WHERE id = ? IF m['k'] = 5 AND l[1] = 2`,
-    [[3], ['b', 'x'], 'a', long(7), 13, 1],
+    [[3], ['b', 'x'], 'a', types.Long.fromNumber(7), 13, 1],
     prepared,
   );
   assert.equal(updated.wasApplied(), true);
