@@ -274,6 +274,33 @@ await scenario('frozen collections and UDT', async () => {
     assert.deepEqual({ ...(row['a'] as object) }, { street: 'Main', zip: 12, tags: ['t'] });
   }
 });
+await scenario('collections and UDT by element', async () => {
+  const table = `${KEYSPACE}.several`;
+  await cql(
+    `CREATE TABLE ${table} (id int PRIMARY KEY, l list<int>, s set<text>, m map<text, bigint>, a address)`,
+  );
+  const address = { street: 'Main', zip: 12, tags: ['t'] };
+  await cql(
+    `INSERT INTO ${table} (id, l, s, m, a) VALUES (?, ?, ?, ?, ?)`,
+    [1, [1, 2], ['b', 'a'], { k: types.Long.fromNumber(5) }, address],
+    prepared,
+  );
+  const updated = await cql(
+    `UPDATE ${table} SET l = l + ?, s = s - ?, m[?] = ?, a.zip = ? WHERE id = ? IF m['k'] = 5 AND l[1] = 2`,
+    [[3], ['b', 'x'], 'a', types.Long.fromNumber(7), 13, 1],
+    prepared,
+  );
+  assert.equal(updated.wasApplied(), true);
+  await cql(`DELETE l[0], m['k'] FROM ${table} WHERE id = 1`);
+  const row = (await cql(`SELECT l, s, m, a FROM ${table} WHERE id = 1`)).first();
+  assert.deepEqual(row['l'], [2, 3]);
+  assert.deepEqual(row['s'], ['a']);
+  assert.deepEqual(
+    Object.entries(row['m'] as object).map(([key, value]) => [key, String(value)]),
+    [['a', '7']],
+  );
+  assert.deepEqual({ ...(row['a'] as object) }, { ...address, zip: 13 });
+});
 await scenario('schema metadata', async () => {
   await client.metadata.refreshKeyspaces();
   const table = await client.metadata.getTable(KEYSPACE, 'scalars');

@@ -189,6 +189,19 @@ def _():
         assert list(row.n) == [1.0, 2.0, 3.0], row.n
 
 
+@scenario('collections and UDT by element')
+def _():
+    session.execute('CREATE TABLE several (id int PRIMARY KEY, l list<int>, s set<text>, m map<text, bigint>, a address)')
+    insert = session.prepare('INSERT INTO several (id, l, s, m, a) VALUES (?, ?, ?, ?, ?)')
+    session.execute(insert, [1, [1, 2], {'b', 'a'}, {'k': 5}, ('Main', 12, {'t'})])
+    update = session.prepare("UPDATE several SET l = l + ?, s = s - ?, m[?] = ?, a.zip = ? WHERE id = ? IF m['k'] = 5 AND l[1] = 2")
+    assert session.execute(update, [[3], {'b', 'x'}, 'a', 7, 13, 1]).was_applied
+    session.execute("DELETE l[0], m['k'] FROM several WHERE id = 1")
+    row = session.execute('SELECT * FROM several WHERE id = 1').one()
+    assert row.l == [2, 3] and list(row.s) == ['a'] and dict(row.m) == {'a': 7}, row
+    assert (row.a.street, row.a.zip, list(row.a.tags)) == ('Main', 13, ['t']), row.a
+
+
 @scenario('schema metadata')
 def _():
     cluster.refresh_schema_metadata()
