@@ -64,7 +64,11 @@ export interface EvaluatedPlan {
   /** One answer over all rows: aggregates without GROUP BY. */
   readonly isTotal: boolean;
   /** ORDER BY over several partitions: slots to sort the answer by. */
-  readonly sortBy: readonly { readonly slot: number; readonly column: ColumnEntry; readonly descending: boolean }[];
+  readonly sortBy: readonly {
+    readonly slot: number;
+    readonly column: ColumnEntry;
+    readonly descending: boolean;
+  }[];
   readonly limit: SelectPlan['limit'];
   readonly perPartitionLimit: SelectPlan['perPartitionLimit'];
   /** Whether the plan holds for other constants, too: names and types of the answer do not depend on them. */
