@@ -1,12 +1,9 @@
 import type { Expression } from '../cql/index.ts';
-import { InternalError, InvalidRequestError, UnsupportedStatementError } from '../errors/index.ts';
+import { InvalidRequestError } from '../errors/index.ts';
 import {
-  callFunction,
   constantToBytes,
-  functionSignatures,
   native,
   printType,
-  sameType,
   serializeList,
   serializeMap,
   serializeSet,
@@ -17,6 +14,7 @@ import {
 import type { CqlType, FunctionContext } from '../values/index.ts';
 import { UNSET } from '../wire/index.ts';
 import type { BoundValue } from '../wire/index.ts';
+import { checkHint, compileCall } from './function_terms.ts';
 import type { MarkerRegistry, Receiver } from './markers.ts';
 import type { TypeResolver } from './type_resolver.ts';
 
@@ -77,15 +75,9 @@ export function compileTerm(
     }
     case 'null':
       return () => null;
-    case 'type_hint': {
-      const hinted = scope.types(expression.type);
-      if (!sameType(hinted, type)) {
-        throw new InvalidRequestError(
-          `Cannot assign value (${printType(hinted)})<term> to ${receiver.name} of type ${printType(type)}`,
-        );
-      }
+    case 'type_hint':
+      checkHint(expression, receiver, scope);
       return compileTerm(expression.value, receiver, scope);
-    }
     case 'list':
       return compileSequence(expression.items, receiver, scope);
     case 'set':
@@ -97,18 +89,15 @@ export function compileTerm(
     case 'udt':
       return compileUdt(expression.fields, receiver, scope);
     case 'function':
-      return compileFunction(expression, receiver, scope);
     case 'arithmetic':
     case 'negate':
-      throw new UnsupportedStatementError(
-        `arithmetic in values (for ${receiver.name}) is not supported by the proxy`,
-      );
+    case 'cast':
+      return compileCall(expression, receiver, scope, compileTerm);
     case 'column':
     case 'field':
     case 'element':
     case 'slice':
     case 'count_rows':
-    case 'cast':
     case 'metadata':
       throw new InvalidRequestError(`Invalid term for ${receiver.name}: a value is expected`);
   }
@@ -147,7 +136,11 @@ function containsBind(expression: Expression): boolean {
     case 'function':
       return expression.args.some(containsBind);
     case 'type_hint':
+    case 'negate':
+    case 'cast':
       return containsBind(expression.value);
+    case 'arithmetic':
+      return containsBind(expression.left) || containsBind(expression.right);
     default:
       return false;
   }
@@ -293,67 +286,4 @@ function compileUdt(
     serializeTuple(
       sources.map((source) => (source === undefined ? null : component(source, context))),
     );
-}
-
-function compileFunction(
-  call: Extract<Expression, { kind: 'function' }>,
-  receiver: Receiver,
-  scope: TermScope,
-): TermSource {
-  const name = call.name.toLowerCase();
-  const known =
-    call.keyspace === undefined || call.keyspace === 'system'
-      ? functionSignatures(name)
-      : undefined;
-  if (known === undefined) {
-    throw new UnsupportedStatementError(
-      `the function ${call.name}() in a value (for ${receiver.name}) is not supported by the proxy`,
-    );
-  }
-  const { type } = receiver;
-  const compiled = known
-    .filter(({ args, result }) => args.length === call.args.length && assignable(result, type))
-    .map((signature) => compileArguments(call, signature.args, receiver, scope))
-    .find((args) => args !== undefined);
-  if (compiled === undefined) {
-    throw new InvalidRequestError(
-      `Type error: no call of system.${name} with these arguments gives a value for ${receiver.name} (type ${printType(type)})`,
-    );
-  }
-  return (context) => {
-    const values = compiled.map(({ type: argumentType, source }) => {
-      const bytes = source(context);
-      return { type: argumentType, bytes: bytes === UNSET ? null : bytes };
-    });
-    const result = callFunction(name, values, type, context.functions);
-    if (result === undefined) throw new InternalError(`system.${name} is known but not callable`);
-    return result.bytes;
-  };
-}
-
-/** Compiles the arguments for one signature; `undefined` when they do not fit it. */
-function compileArguments(
-  call: Extract<Expression, { kind: 'function' }>,
-  types: readonly CqlType[],
-  receiver: Receiver,
-  scope: TermScope,
-): { readonly type: CqlType; readonly source: TermSource }[] | undefined {
-  try {
-    return call.args.map((argument, index) => {
-      const type = types[index] ?? native('blob');
-      const name = `arg${String(index)}(system.${call.name.toLowerCase()})`;
-      return { type, source: compileTerm(argument, inner(receiver, name, type), scope) };
-    });
-  } catch (error) {
-    if (error instanceof InvalidRequestError) return undefined;
-    throw error;
-  }
-}
-
-function assignable(from: CqlType, to: CqlType): boolean {
-  if (sameType(from, to)) return true;
-  // A timeuuid is a uuid: the one widening that the evaluated functions can meet.
-  return (
-    from.kind === 'native' && to.kind === 'native' && from.name === 'timeuuid' && to.name === 'uuid'
-  );
 }

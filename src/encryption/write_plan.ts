@@ -7,17 +7,15 @@ import type {
   UpdateStatement,
   UsingClause,
 } from '../cql/index.ts';
-import {
-  InvalidRequestError,
-  UnsupportedStatementError,
-  type ProxyError,
-} from '../errors/index.ts';
+import { InvalidRequestError, type ProxyError } from '../errors/index.ts';
 import type { ColumnEntry, Snapshot, TableEntry } from '../schema/index.ts';
 import { native } from '../values/index.ts';
 import { blindAssignments } from './blind_columns.ts';
 import type { BlindAssignment } from './blind_columns.ts';
 import { compileConditions } from './conditions.ts';
 import type { ColumnCondition } from './conditions.ts';
+import { compileJson } from './insert_json.ts';
+import type { JsonColumn } from './insert_json.ts';
 import { clusteringText } from './key_sealing.ts';
 import type { MarkerRegistry, Receiver } from './markers.ts';
 import { analyseWhere } from './restrictions.ts';
@@ -110,23 +108,16 @@ export function planWrite(
 
 function planInsert(statement: InsertStatement, planning: Planning): WritePlan {
   const { table, scope, target } = planning;
-  if (statement.json !== undefined) {
-    throw new UnsupportedStatementError(
-      `INSERT JSON is not supported by the proxy on the encrypted table ${tableName(table)} (see docs/compatibility.md)`,
-    );
-  }
-  if (statement.columns.length !== statement.values.length) {
-    throw new InvalidRequestError('Unmatched column names/values');
-  }
   const cells: CellAssignment[] = [];
   const partition: KeyRestriction[] = [];
   const clustering: KeyRestriction[] = [];
   const storedMarkers: WriteMarker[] = [];
-  const columns = statement.columns.map((name) => requireColumn(table, name));
-  columns.forEach((column, index) => {
-    const value = statement.values[index];
-    if (value === undefined) throw new InvalidRequestError('Unmatched column names/values');
-    const source = compileTerm(value, receiver(table, column), scope);
+  const inputs =
+    statement.json === undefined
+      ? namedValues(statement, planning)
+      : compileJson(statement.json, table, table.allColumns, scope);
+  const columns = inputs.map(({ column }) => column);
+  inputs.forEach(({ column, source }) => {
     storedMarkers.push(markerOf(column, cells.length));
     if (column.kind === 'partition') partition.push(equality(column, source));
     else if (column.kind === 'clustering') clustering.push(equality(column, source));
@@ -154,6 +145,23 @@ function planInsert(statement: InsertStatement, planning: Planning): WritePlan {
     conditionColumns: [],
     hasTimestamp: statement.using.timestamp !== undefined,
   };
+}
+
+/** `INSERT (columns) VALUES (values)`. */
+function namedValues(
+  { columns, values }: InsertStatement,
+  { table, scope }: Planning,
+): JsonColumn[] {
+  if (columns.length !== values.length) {
+    throw new InvalidRequestError('Unmatched column names/values');
+  }
+  return columns
+    .map((name) => requireColumn(table, name))
+    .map((column, index) => {
+      const value = values[index];
+      if (value === undefined) throw new InvalidRequestError('Unmatched column names/values');
+      return { column, source: compileTerm(value, receiver(table, column), scope) };
+    });
 }
 
 function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {

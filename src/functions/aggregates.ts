@@ -5,6 +5,7 @@ import type { Decimal } from './decimal.ts';
 import type { Aggregate, AggregateFunction } from './function.ts';
 import {
   doubleToDecimal,
+  isNaNValue,
   numericName,
   readNumber,
   toBigInt,
@@ -12,6 +13,7 @@ import {
   toFloat,
   toLong,
   wrapInteger,
+  writeIndefinite,
   writeNumber,
 } from './numbers.ts';
 import type { NumberValue, NumericName } from './numbers.ts';
@@ -181,13 +183,18 @@ export function numericAggregate(which: 'sum' | 'avg', name: NumericName): Aggre
     columnName: columnNames(which),
     start(): Aggregate {
       const numbers = numberAggregate(which, name);
+      let hasNaN = false;
       return {
         add([bytes]) {
           const value = bytes === null || bytes === undefined ? undefined : readNumber(name, bytes);
-          if (value !== undefined) numbers.add(value);
+          if (value === undefined) return;
+          hasNaN ||= isNaNValue(value);
+          numbers.add(value);
         },
         result() {
           const value = numbers.result();
+          const isIndefinite = isNaNValue(value) && !hasNaN;
+          if (isIndefinite && (name === 'float' || name === 'double')) return writeIndefinite(name);
           return writeNumber(name, name === 'float' ? toFloat(value) : value);
         },
       };

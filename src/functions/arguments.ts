@@ -177,7 +177,8 @@ function arrayLiteral(items: readonly ArgumentType[], scope: ArgumentScope): Arg
     element === undefined
       ? undefined
       : { kind: 'list', element: freezeType(element), frozen: true };
-  return literal(known, items.length, (type) => {
+  // In values an array literal has no type of its own, also where a vector is wanted.
+  return literal(known, scope.isTerm === true ? undefined : items.length, (type) => {
     if (type.kind !== 'list' && type.kind !== 'vector') return 'none';
     if (type.kind === 'vector' && scope.isTerm === true && items.length !== type.dimensions) {
       return 'none';

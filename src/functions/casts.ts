@@ -2,6 +2,7 @@ import { native } from '../values/index.ts';
 import type { NativeTypeName } from '../values/index.ts';
 import { parseDecimalText } from './decimal.ts';
 import type { Decimal } from './decimal.ts';
+import { JavaError } from './failures.ts';
 import type { ScalarFunction } from './function.ts';
 import {
   NUMERIC_NAMES,
@@ -48,6 +49,13 @@ function castFunction(
 function decimalOf(name: NumericName, value: NumberValue): Decimal {
   if (typeof value === 'object') return value;
   if (typeof value === 'bigint') return { unscaled: value, scale: 0 };
+  if (!Number.isFinite(value)) {
+    const character = Number.isNaN(value) ? 'N' : 'I';
+    throw new JavaError(
+      'java.lang.NumberFormatException',
+      `Character ${character} is neither a decimal digit number, decimal point, nor "e" notation exponential mark.`,
+    );
+  }
   return parseDecimalText(numberText(name, value));
 }
 

@@ -144,8 +144,7 @@ export function divideToScale(
   rounding: Rounding,
 ): Decimal {
   if (right.unscaled === 0n) {
-    const isBig = left.unscaled !== 0n && precision(left) + scale + right.scale - left.scale > 18;
-    throw arithmeticException(isBig ? 'BigInteger divide by zero' : '/ by zero');
+    throw arithmeticException('BigInteger divide by zero');
   }
   if (left.unscaled === 0n) return { unscaled: 0n, scale };
   const raise = scale + right.scale - left.scale;

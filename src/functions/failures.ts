@@ -1,4 +1,4 @@
-import { CqlErrorCode, FunctionExecutionError } from '../errors/index.ts';
+import { CqlErrorCode, FunctionExecutionError, InvalidRequestError } from '../errors/index.ts';
 import type { CqlType } from '../values/index.ts';
 import { argumentTypeText } from './type_text.ts';
 
@@ -12,6 +12,9 @@ export class JavaError extends FunctionExecutionError {
     this.detail = detail;
   }
 }
+
+/** A value of JSON that does not fit its type; callers put the message into one of their own. */
+export class MarshalError extends InvalidRequestError {}
 
 /** `java.lang.ArithmeticException`. */
 export function arithmeticException(detail: string): JavaError {

@@ -10,13 +10,15 @@
  *
  * May import: values, the syntax tree of cql, errors, util.
  */
+export { assignType } from './compatibility.ts';
 export { argumentOf, typedArgument } from './arguments.ts';
 export type { ArgumentScope, ArgumentType, Assignment } from './arguments.ts';
+export { MarshalError } from './failures.ts';
 export type { Aggregate, AggregateFunction, NativeFunction, ScalarFunction } from './function.ts';
 export { foldKeys, fromJson, readJson } from './json_read.ts';
 export { jsonName, toJson } from './json_write.ts';
 export { arithmetic, cast, negate, resolveFunction } from './resolve.ts';
 export type { FunctionCall } from './resolve.ts';
 export type { ArithmeticOperator } from './operations.ts';
-export { parseJson } from './json_parse.ts';
+export { JsonSyntaxError, parseJson } from './json_parse.ts';
 export type { JsonValue } from './json_parse.ts';

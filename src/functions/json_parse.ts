@@ -10,7 +10,7 @@ export type JsonValue =
   | readonly JsonValue[]
   | ReadonlyMap<string, JsonValue>;
 
-/** The text is no JSON. */
+/** The text is no JSON; the message is the class of Cassandra's exception alone. */
 export class JsonSyntaxError extends InvalidRequestError {}
 
 /** Depth at which Cassandra's parser gives up. */
@@ -50,11 +50,23 @@ class Parser {
 
   first(): JsonValue {
     this.#skipSpace();
+    if (this.#at === this.#text.length) {
+      throw new JsonSyntaxError(`${ERRORS}.databind.exc.MismatchedInputException: <constant>`);
+    }
     const value = this.#value(0);
-    // A number or word must end where the value does.
-    const next = this.#text.charAt(this.#at);
-    if (typeof value !== 'string' && !isContainer(value) && WORD_END.test(next)) throw syntax();
+    // A number must end where the value does.
+    const isNumber = typeof value === 'object' && value !== null && 'kind' in value;
+    if (isNumber && /^[^ \t\r\n]/.test(this.#text.slice(this.#at, this.#at + 1))) {
+      throw this.#syntax();
+    }
     return value;
+  }
+
+  #syntax(): JsonSyntaxError {
+    if (this.#at < this.#text.length) {
+      return new JsonSyntaxError(`${ERRORS}.core.JsonParseException: <constant>`);
+    }
+    return new JsonSyntaxError(`${ERRORS}.core.io.JsonEOFException: <constant>`);
   }
 
   #skipSpace(): void {
@@ -82,7 +94,7 @@ class Parser {
   }
 
   #value(depth: number): JsonValue {
-    if (depth > MAX_DEPTH) throw syntax();
+    if (depth > MAX_DEPTH) throw this.#syntax();
     switch (this.#text.charAt(this.#at)) {
       case '{':
         this.#at += 1;
@@ -103,9 +115,9 @@ class Parser {
     if (this.#word('true')) return true;
     if (this.#word('false')) return false;
     const match = this.#match(NUMBER);
-    if (match === null || /[0-9.]/.test(this.#text.charAt(this.#at))) throw syntax();
+    if (match === null || /[0-9.]/.test(this.#text.charAt(this.#at))) throw this.#syntax();
     const [number, fraction, exponent] = match;
-    if (number.length > 1000) throw syntax();
+    if (number.length > 1000) throw this.#syntax();
     if (fraction === undefined && exponent === undefined) {
       return { kind: 'integer', value: BigInt(number) };
     }
@@ -121,7 +133,7 @@ class Parser {
       items.push(this.#value(depth + 1));
       this.#skipSpace();
       if (this.#take(']')) return items;
-      if (!this.#take(',')) throw syntax();
+      if (!this.#take(',')) throw this.#syntax();
     }
   }
 
@@ -131,15 +143,15 @@ class Parser {
     if (this.#take('}')) return entries;
     for (;;) {
       this.#skipSpace();
-      if (!this.#take('"')) throw syntax();
+      if (!this.#take('"')) throw this.#syntax();
       const key = this.#string();
       this.#skipSpace();
-      if (!this.#take(':')) throw syntax();
+      if (!this.#take(':')) throw this.#syntax();
       this.#skipSpace();
       entries.set(key, this.#value(depth + 1));
       this.#skipSpace();
       if (this.#take('}')) return entries;
-      if (!this.#take(',')) throw syntax();
+      if (!this.#take(',')) throw this.#syntax();
     }
   }
 
@@ -148,30 +160,24 @@ class Parser {
     for (;;) {
       out += this.#match(PLAIN)?.[0] ?? '';
       if (this.#take('"')) return out;
-      if (!this.#take('\\')) throw syntax();
+      if (!this.#take('\\')) throw this.#syntax();
       const character = this.#text.charAt(this.#at);
       this.#at += 1;
       if (character === 'u') {
         const hex = this.#text.slice(this.#at, this.#at + 4);
-        if (!/^[0-9a-fA-F]{4}$/.test(hex)) throw syntax();
+        if (!/^[0-9a-fA-F]{4}$/.test(hex)) throw this.#syntax();
         this.#at += 4;
         out += String.fromCharCode(parseInt(hex, 16));
       } else {
         const escaped = ESCAPED[character];
-        if (escaped === undefined) throw syntax();
+        if (escaped === undefined) throw this.#syntax();
         out += escaped;
       }
     }
   }
 }
 
-function isContainer(value: JsonValue): boolean {
-  return Array.isArray(value) || value instanceof Map;
-}
-
-function syntax(): JsonSyntaxError {
-  return new JsonSyntaxError('com.fasterxml.jackson.core.JsonParseException: <constant>');
-}
+const ERRORS = 'com.fasterxml.jackson';
 
 /** The Java class that Cassandra names for a value in its messages. */
 export function javaClass(value: JsonValue): string {

@@ -10,7 +10,7 @@ import {
   writeInt64,
 } from '../values/index.ts';
 import type { CqlType, MapType, NativeTypeName, TupleType, UdtType } from '../values/index.ts';
-import { functionFailure } from './failures.ts';
+import { functionFailure, MarshalError } from './failures.ts';
 import { doubleText } from './float_text.ts';
 import { javaClass, JsonSyntaxError, parseJson } from './json_parse.ts';
 import type { JsonValue } from './json_parse.ts';
@@ -31,7 +31,7 @@ export function fromJson(type: CqlType, text: string, name = 'from_json'): Uint8
       const message = `execution of 'system.${name}[text]' failed: Could not decode JSON string '<constant>': ${error.message}`;
       throw functionFailure(name, ['text'], message);
     }
-    if (error instanceof InvalidRequestError) {
+    if (error instanceof MarshalError) {
       throw functionFailure(
         name,
         ['text'],
@@ -44,7 +44,7 @@ export function fromJson(type: CqlType, text: string, name = 'from_json'): Uint8
 
 /**
  * The bytes of a parsed JSON value that is not null. Spec: AbstractType.fromJSONObject of each type.
- * @throws InvalidRequestError with Cassandra's message, values in it replaced by `<constant>`
+ * @throws MarshalError with Cassandra's message, values in it replaced by `<constant>`
  */
 export function readJson(type: CqlType, value: JsonValue): Uint8Array {
   switch (type.kind) {
@@ -66,14 +66,14 @@ export function readJson(type: CqlType, value: JsonValue): Uint8Array {
     case 'vector': {
       const list = decoded(value);
       if (isList(list) && list.length !== type.dimensions) {
-        throw new InvalidRequestError(
+        throw new MarshalError(
           `List had incorrect size: expected ${type.dimensions} but given ${list.length}; <constant>`,
         );
       }
       return serializeVector(type, elements(type.element, list, 'a list', 'list'));
     }
     case 'custom':
-      throw new InvalidRequestError(`Values of type '${type.className}' are not supported in JSON`);
+      throw new MarshalError(`Values of type '${type.className}' are not supported in JSON`);
   }
 }
 
@@ -84,7 +84,7 @@ function decoded(value: JsonValue): JsonValue {
     return parseJson(value);
   } catch (error) {
     if (!(error instanceof JsonSyntaxError)) throw error;
-    throw new InvalidRequestError(`Error decoding JSON string: ${error.message}`);
+    throw new MarshalError('Error decoding JSON string: <constant>');
   }
 }
 
@@ -92,8 +92,8 @@ function isList(value: JsonValue): value is readonly JsonValue[] {
   return Array.isArray(value);
 }
 
-function expected(what: string, value: JsonValue): InvalidRequestError {
-  return new InvalidRequestError(`Expected ${what}, but got a ${javaClass(value)}: <constant>`);
+function expected(what: string, value: JsonValue): MarshalError {
+  return new MarshalError(`Expected ${what}, but got a ${javaClass(value)}: <constant>`);
 }
 
 function elements(
@@ -104,7 +104,7 @@ function elements(
 ): Uint8Array[] {
   if (!isList(value)) throw expected(what, value);
   return value.map((item) => {
-    if (item === null) throw new InvalidRequestError(`Invalid null element in ${container}`);
+    if (item === null) throw new MarshalError(`Invalid null element in ${container}`);
     return readJson(type, item);
   });
 }
@@ -113,7 +113,7 @@ function readMap(type: MapType, value: JsonValue): Uint8Array {
   if (!(value instanceof Map)) throw expected('a map', value);
   const entries: [Uint8Array, Uint8Array][] = [];
   for (const [key, item] of value as ReadonlyMap<string, JsonValue>) {
-    if (item === null) throw new InvalidRequestError('Invalid null value in map');
+    if (item === null) throw new MarshalError('Invalid null value in map');
     entries.push([readJson(type.key, key), readJson(type.value, item)]);
   }
   return serializeMap(type.key, entries);
@@ -123,10 +123,10 @@ function readTuple(type: TupleType, value: JsonValue): Uint8Array {
   if (!isList(value)) throw expected('a list representation of a tuple', value);
   const count = type.elements.length;
   if (value.length > count) {
-    throw new InvalidRequestError(`Tuple contains extra items (expected ${count}): <constant>`);
+    throw new MarshalError(`Tuple contains extra items (expected ${count}): <constant>`);
   }
   if (value.length < count) {
-    throw new InvalidRequestError(`Tuple is missing items (expected ${count}): <constant>`);
+    throw new MarshalError(`Tuple is missing items (expected ${count}): <constant>`);
   }
   return serializeTuple(type.elements.map((element, i) => optional(element, value[i])));
 }
@@ -140,9 +140,7 @@ function readUdt(type: UdtType, value: JsonValue): Uint8Array {
   const fields = foldKeys(value as ReadonlyMap<string, JsonValue>);
   for (const name of fields.keys()) {
     if (!type.fields.some((field) => field.name === name)) {
-      throw new InvalidRequestError(
-        `Unknown field '${name}' in value of user defined type ${type.name}`,
-      );
+      throw new MarshalError(`Unknown field '${name}' in value of user defined type ${type.name}`);
     }
   }
   return serializeTuple(type.fields.map((field) => optional(field.type, fields.get(field.name))));
@@ -176,12 +174,11 @@ function readNative(name: NativeTypeName, value: JsonValue): Uint8Array {
     case 'varint': {
       const text = scalarText(value);
       try {
-        if (text === undefined || (name === 'varint' && text === ''))
-          throw new InvalidRequestError('');
+        if (text === undefined || (name === 'varint' && text === '')) throw new MarshalError('');
         return fromText(name, text);
       } catch (error) {
         if (!(error instanceof InvalidRequestError)) throw error;
-        throw new InvalidRequestError(
+        throw new MarshalError(
           `Value '<constant>' is not a valid representation of a ${name} value`,
         );
       }
@@ -210,7 +207,7 @@ function readNative(name: NativeTypeName, value: JsonValue): Uint8Array {
       if (javaClass(value) === 'Long') return fromText('bigint', scalarText(value) ?? '');
       break;
     case 'counter':
-      throw new InvalidRequestError('A counter has no JSON form that can be written');
+      throw new MarshalError('A counter has no JSON form that can be written');
     default:
       break;
   }
@@ -249,7 +246,13 @@ const CONSTANT_CLASSES: Readonly<
 function fromText(name: NativeTypeName, text: string): Uint8Array {
   const isFloat = name === 'float' || name === 'double' || name === 'decimal';
   const type = CONSTANT_CLASSES[name] ?? (isFloat ? 'float' : 'integer');
-  return constantToBytes({ type, text }, native(name), '');
+  try {
+    return constantToBytes({ type, text }, native(name), '');
+  } catch (error) {
+    // Durations complain by themselves in Cassandra, not as part of the JSON.
+    if (!(error instanceof InvalidRequestError) || name === 'duration') throw error;
+    throw new MarshalError(error.message);
+  }
 }
 
 function readInteger(name: 'int' | 'bigint', value: JsonValue): Uint8Array {
@@ -277,7 +280,7 @@ function floatFromText(name: 'float' | 'double', text: string): Uint8Array {
   const isWord = /^[+-]?(?:NaN|Infinity)$/.test(trimmed);
   const number = /^([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)[fFdD]?$/.exec(trimmed)?.[1];
   if (!isWord && number === undefined) {
-    throw new InvalidRequestError(`Unable to make ${name} from '<constant>'`);
+    throw new MarshalError(`Unable to make ${name} from '<constant>'`);
   }
   return fromText(name, number ?? trimmed);
 }
@@ -285,20 +288,22 @@ function floatFromText(name: 'float' | 'double', text: string): Uint8Array {
 function readBlob(value: JsonValue): Uint8Array {
   const prefix = "Value '<constant>' is not a valid blob representation: ";
   if (typeof value !== 'string') {
-    const name = value instanceof Map || isList(value) ? 'java.util' : 'java.lang';
-    const className = `${name}.${javaClass(value)}`;
-    throw new InvalidRequestError(
+    const simple = javaClass(value);
+    const isContainer = value instanceof Map || isList(value);
+    const name = isContainer ? 'util' : simple === 'BigInteger' ? 'math' : 'lang';
+    const className = `java.${name}.${simple}`;
+    throw new MarshalError(
       `${prefix}class ${className} cannot be cast to class java.lang.String (${className} and java.lang.String are in module java.base of loader 'bootstrap')`,
     );
   }
   if (!value.startsWith('0x')) {
-    throw new InvalidRequestError(
+    throw new MarshalError(
       `${prefix}String representation of blob is missing 0x prefix: <constant>`,
     );
   }
   const digits = value.slice(2);
   if (digits.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(digits)) {
-    throw new InvalidRequestError(`${prefix}cannot parse '<constant>' as hex bytes`);
+    throw new MarshalError(`${prefix}cannot parse '<constant>' as hex bytes`);
   }
   return new Uint8Array(Buffer.from(digits, 'hex'));
 }

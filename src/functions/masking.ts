@@ -1,6 +1,7 @@
 import { createHash, getHashes } from 'node:crypto';
 import { InvalidRequestError } from '../errors/index.ts';
 import {
+  constantToBytes,
   minTimeuuid,
   native,
   serializeList,
@@ -119,7 +120,8 @@ function partialMask(
         for (let i = 0; i < text.length; i++) {
           out += isMasked(i, first, last) ? character : text.charAt(i);
         }
-        return new Uint8Array(Buffer.from(out, 'utf8'));
+        // Half of a surrogate pair becomes a question mark.
+        return constantToBytes({ type: 'string', text: out }, native('text'), '');
       });
     },
   };

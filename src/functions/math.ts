@@ -6,12 +6,14 @@ import { exactExp, exactLog, exactLog10, javaRound } from './float_math.ts';
 import { arithmeticException } from './failures.ts';
 import type { ScalarFunction } from './function.ts';
 import {
+  isNaNValue,
   NUMERIC_NAMES,
   readNumber,
   toDouble,
   toFloat,
   toInt,
   toLong,
+  writeIndefinite,
   writeNumber,
 } from './numbers.ts';
 import type { NumberValue, NumericName } from './numbers.ts';
@@ -88,7 +90,11 @@ function mathFunction(
     columnName: (parts) => `system.${name}(${parts.join(', ')})`,
     call([bytes]) {
       const value = bytes === null || bytes === undefined ? undefined : readNumber(type, bytes);
-      return value === undefined ? null : writeNumber(type, execute(value));
+      if (value === undefined) return null;
+      const result = execute(value);
+      const isIndefinite = isNaNValue(result) && !isNaNValue(value);
+      if (isIndefinite && (type === 'float' || type === 'double')) return writeIndefinite(type);
+      return writeNumber(type, result);
     },
   };
 }

@@ -82,6 +82,18 @@ export function writeNumber(name: NumericName, value: NumberValue): Uint8Array {
   }
 }
 
+/** The bits that a processor gives to an operation without a result, such as 0/0: a NaN with a sign. */
+export function writeIndefinite(name: 'float' | 'double'): Uint8Array {
+  const out = name === 'float' ? writeFloat(NaN) : writeDouble(NaN);
+  out[0] = 0xff;
+  return out;
+}
+
+/** Whether a floating point number of `bytes` is a NaN. */
+export function isNaNValue(value: NumberValue): boolean {
+  return typeof value === 'number' && Number.isNaN(value);
+}
+
 /** NaN has the bits that Java's constant has. */
 export function writeFloat(value: number): Uint8Array {
   if (Number.isNaN(value)) return Uint8Array.of(0x7f, 0xc0, 0, 0);

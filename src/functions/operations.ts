@@ -16,6 +16,7 @@ import type { ScalarFunction } from './function.ts';
 import {
   checkDivisor,
   INTEGER_LENGTHS,
+  isNaNValue,
   NUMERIC_NAMES,
   readNumber,
   toDecimalOperand,
@@ -23,6 +24,7 @@ import {
   toDouble,
   toFloat,
   wrapInteger,
+  writeIndefinite,
   writeNumber,
 } from './numbers.ts';
 import type { NumberValue, NumericName } from './numbers.ts';
@@ -205,7 +207,10 @@ function numericOperation(
     const a = readNumber(left, first);
     const b = readNumber(right, second);
     if (a === undefined || b === undefined) return null;
-    return writeNumber(result, operate(operator, left, right, a, b));
+    const value = operate(operator, left, right, a, b);
+    const isIndefinite = isNaNValue(value) && !isNaNValue(a) && !isNaNValue(b);
+    if (isIndefinite && (result === 'float' || result === 'double')) return writeIndefinite(result);
+    return writeNumber(result, value);
   });
 }
 
@@ -261,13 +266,17 @@ function negation(name: NumericName): ScalarFunction {
     columnName: ([only = '']) => `-${only}`,
     call([bytes]) {
       const value = bytes === null || bytes === undefined ? undefined : readNumber(name, bytes);
-      if (value === undefined) return null;
-      return writeNumber(name, negateNumber(value));
+      if (value === undefined || bytes === null || bytes === undefined) return null;
+      if (typeof value !== 'number') return writeNumber(name, negateNumber(value));
+      // The sign is one bit, also of NaN.
+      const out = bytes.slice();
+      out[0] = (out[0] as number) ^ 0x80;
+      return out;
     },
   };
 }
 
-function negateNumber(value: NumberValue): NumberValue {
+function negateNumber(value: bigint | Decimal): NumberValue {
   return typeof value === 'object' ? negated(value) : -value;
 }
 

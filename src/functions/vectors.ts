@@ -71,7 +71,9 @@ function similarity(
         const b = readFloats(right);
         const isZero = (values: readonly number[]): boolean => values.every((value) => value === 0);
         if (!isZeroAllowed && (isZero(a) || isZero(b))) {
-          throw new InvalidRequestError(`Function ${name} doesn't support all-zero vectors.`);
+          throw new InvalidRequestError(
+            `Function system.${name} doesn't support all-zero vectors.`,
+          );
         }
         return writeFloat(fround(compare(a, b)));
       });

@@ -133,6 +133,8 @@ export async function writeMarkers(endpoint: Endpoint, keyspace: string): Promis
     const writer = new Writer(client, `${keyspace}.marked`);
     await writer.schema(keyspace);
     await writer.inserts();
+    await writer.insertsOfJson();
+    await writer.functions();
     await writer.updates();
     await writer.deletes();
     await writer.batches();
@@ -215,6 +217,56 @@ class Writer {
     await this.must(`${insert(cells, literals(cells))} USING TTL 100000 AND TIMESTAMP 1000`);
     cells = this.cells('INSERT of statics only', [...PARTITION, ...STATIC]);
     await this.must(insert(cells, literals(cells)));
+  }
+
+  async insertsOfJson(): Promise<void> {
+    // Types whose JSON is a string or may be one.
+    const all = [...PARTITION, ...CLUSTERING, ...STATIC, ...REGULAR].filter(
+      (c) => c.build === undefined,
+    );
+    const json = (cells: readonly Cell[]): string =>
+      JSON.stringify(
+        Object.fromEntries(cells.map((c) => [c.name, c.literal.replace(/^'|'$/g, '')])),
+      );
+    for (const tracing of [false, true]) {
+      const t = tracing ? ', traced' : '';
+      let cells = this.cells(`INSERT JSON literal${t}`, all);
+      await this.must(`INSERT INTO ${this.table} JSON '${json(cells)}'`, { tracing });
+      cells = this.cells(`INSERT JSON bound${t}`, all);
+      await this.must(`INSERT INTO ${this.table} JSON ?`, {
+        tracing,
+        values: [Buffer.from(json(cells))],
+      });
+      cells = this.cells(`INSERT JSON prepared${t}`, all);
+      await this.execute(
+        `INSERT INTO ${this.table} JSON ? DEFAULT UNSET`,
+        [Buffer.from(json(cells))],
+        tracing,
+      );
+      cells = this.cells(`INSERT JSON, literal in PREPARE${t}`, all);
+      await this.execute(`INSERT INTO ${this.table} JSON '${json(cells)}'`, [], tracing);
+    }
+    let cells = this.cells('INSERT JSON IF NOT EXISTS', all);
+    await this.must(`INSERT INTO ${this.table} JSON '${json(cells)}' IF NOT EXISTS`);
+    cells = this.cells('INSERT JSON in a batch', all);
+    await this.must(
+      `BEGIN BATCH INSERT INTO ${this.table} JSON '${json(cells)}' USING TTL 100000; APPLY BATCH`,
+    );
+  }
+
+  /** Markers as arguments of functions, in values and in keys. */
+  async functions(): Promise<void> {
+    for (const tracing of [false, true]) {
+      const t = tracing ? ', traced' : '';
+      const key = this.cells(`functions${t}, key`, [...PARTITION, ...CLUSTERING]);
+      const make = (name: string): Marker =>
+        this.maker.make(`functions${t}, ${name}`, 'text', true);
+      const [a, b, c, d] = [make('joined'), make('bytes'), make('from JSON'), make('masked')];
+      await this.must(
+        `INSERT INTO ${this.table} (${key.map((cell) => cell.name).join(', ')}, v_text, v_blob, s_text, s_blob) VALUES (${key.map((cell) => cell.literal).join(', ')}, ${a.literal} + 'x', text_as_blob(${b.literal}), from_json('"${c.literal.slice(1, -1)}"'), text_as_blob(mask_replace('y', ${d.literal})))`,
+        { tracing },
+      );
+    }
   }
 
   async updates(): Promise<void> {

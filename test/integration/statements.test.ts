@@ -7,6 +7,8 @@ import { startPair } from './support/pair.ts';
 import type { Pair } from './support/pair.ts';
 import { describeConditions } from './statements/conditions.ts';
 import { describeErrors } from './statements/errors.ts';
+import { describeFunctionsInValues } from './statements/functions_in_values.ts';
+import { describeJsonWrites } from './statements/json_writes.ts';
 import { describePaging } from './statements/paging.ts';
 import { describePlainTables } from './statements/plain_tables.ts';
 import { describePrepared } from './statements/prepared.ts';
@@ -31,6 +33,8 @@ afterAll(async () => {
 });
 
 describe('writes', () => describeWrites(both));
+describe('functions in values', () => describeFunctionsInValues(both));
+describe('INSERT JSON', () => describeJsonWrites(both));
 describe('conditions', () => describeConditions(both));
 describe('reads', () => describeReads(both));
 describe('prepared statements', () => describePrepared(both));

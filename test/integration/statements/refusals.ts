@@ -71,8 +71,6 @@ export function describeRefusals(pair: () => Pair): void {
     ],
     ['CREATE AGGREGATE KS.a (int) SFUNC f STYPE int', /AGGREGATE/i],
     ["CREATE TRIGGER tr ON KS.t USING 'x'", /TRIGGER/i],
-    ['INSERT INTO KS.t JSON \'{"pk": 1, "ck": "x"}\'', /JSON/],
-    ["INSERT INTO KS.t (pk, ck, n) VALUES (1, 'b', 1 + 1)", /arithmetic/],
     [
       "BEGIN COUNTER BATCH UPDATE KS.t SET n = n + 1 WHERE pk = 1 AND ck = 'a'; APPLY BATCH",
       /counter/i,
