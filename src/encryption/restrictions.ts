@@ -302,8 +302,12 @@ function inValues(
     };
   }
   const sources = values.map((value) => compileTerm(value, receiverOf(table, column, true), scope));
-  return (context, isFilter) =>
-    sources.map((source) => [keyValue(source, context, column, isFilter)]);
+  return (context, isFilter = false) =>
+    sources.flatMap((source) => {
+      // A row is compared with null without an error, and is never equal.
+      if (isFilter && source(context) === null) return [];
+      return [[keyValue(source, context, column, isFilter)]];
+    });
 }
 
 function isMarker(values: readonly Expression[] | BindMarker): values is BindMarker {

@@ -55,10 +55,9 @@ export async function evaluatePages(
     const taken = take(sink, bound, inner);
     if (taken.kind === 'done') return { rows: sink.rows, next: undefined, prefix };
     if (taken.kind === 'full') {
-      // The read was for as many rows as the page has: Cassandra knows whether there are more.
-      const isLast =
-        isOneToOne(plan) && taken.count === inner.rows.length && reader.isEnd(inner.next);
-      if (isLast) return { rows: sink.rows, next: undefined, prefix };
+      if (isLastPage(bound, sink, reader, inner, taken.count)) {
+        return { rows: sink.rows, next: undefined, prefix };
+      }
       const place = await reader.after(inner, taken.count);
       return { rows: sink.rows, next: following(sink, place), prefix };
     }
@@ -76,6 +75,24 @@ export async function evaluatePages(
   }
   sink.end();
   return { rows: sink.rows, next: undefined, prefix };
+}
+
+/** Whether a full page is the last one. Where that is not known there may be an empty page after it, as in Cassandra. */
+function isLastPage(
+  bound: BoundEvaluation,
+  sink: Sink,
+  reader: EvaluatedReader,
+  inner: InnerPage,
+  count: number,
+): boolean {
+  const { plan, perPartitionLimit } = bound;
+  if (plan.groupBy !== undefined) return false;
+  // The read was for as many rows as the page has: Cassandra knows whether there are more.
+  if (isOneToOne(plan)) return count === inner.rows.length && reader.isEnd(inner.next);
+  const isLastRead = reader.isEnd({ read: inner.start.read + 1, upstream: undefined });
+  const isWholePartition =
+    plan.partitionSlots.length === 0 && sink.mark().count === perPartitionLimit;
+  return isLastRead && isWholePartition;
 }
 
 /** The first row of the group that is not complete. */

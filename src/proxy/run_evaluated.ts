@@ -39,7 +39,10 @@ export async function runEvaluated(
   const { nowMs, pagingKey } = session.services;
   const { pageSize, pagingState } = request.options;
   const page = pageSize !== undefined && pageSize > 0 ? pageSize : undefined;
-  if (page !== undefined && plan.sortBy.length > 0) {
+  // A read of nothing is not paged, unless it is aggregated.
+  const isPaged =
+    bound.select.partitions?.length !== 0 || plan.isTotal || plan.groupBy !== undefined;
+  if (page !== undefined && isPaged && plan.sortBy.length > 0) {
     throw new InvalidRequestError(
       'Cannot page queries with both ORDER BY and a IN restriction on the partition key; you must either remove the ORDER BY or the IN and sort client side, or disable paging for this query',
     );

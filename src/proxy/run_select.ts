@@ -58,7 +58,9 @@ export async function runSelect(
       ? undefined
       : openPagingState(pagingKey, binding(), request.options.pagingState, nowMs());
   const isSplit = plan.hasPartitionIn || bound.partitions?.length === 0;
-  const answer = await (isSplit ? readPartitions(job, compiled.resultColumns, start) : readOne(job, start));
+  const answer = await (isSplit
+    ? readPartitions(job, compiled.resultColumns, start)
+    : readOne(job, start));
   const writer = new RowsWriter(
     {
       columns: compiled.resultColumns,
@@ -114,7 +116,7 @@ async function readPartitions(
   const paged = pageSize !== undefined && pageSize > 0;
   const ordered = plan.orderBy.length > 0;
   const isAggregate = plan.counts.length > 0;
-  if (ordered && paged && bound.partitions?.length !== 0) {
+  if (ordered && paged && (isAggregate || bound.partitions?.length !== 0)) {
     throw new InvalidRequestError(
       'Cannot page queries with both ORDER BY and a IN restriction on the partition key; you must either remove the ORDER BY or the IN and sort client side, or disable paging for this query',
     );

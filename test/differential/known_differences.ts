@@ -47,6 +47,18 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
       /^(Not enough bytes|Unexpected extraneous|Expected \d)/.test(difference.proxy.first.message),
   },
   {
+    name: 'a null or empty number in a bound list of a filter',
+    section: 'Malformed bound values',
+    // Cassandra's filter takes it for null, which no value is equal to.
+    applies: (step, difference) =>
+      difference.what === 'code' &&
+      step.cql.includes('ALLOW FILTERING') &&
+      difference.direct?.first.kind === 'rows' &&
+      difference.proxy?.first.kind === 'error' &&
+      difference.proxy.first.code === 0x2200 &&
+      difference.proxy.first.message === 'null is not supported inside collections',
+  },
+  {
     name: 'a dropped collection, tuple or user type added again as another one',
     section: 'Dropped columns',
     applies: (_step, difference) =>

@@ -1,4 +1,3 @@
-import { printTypeName } from '../../cql/index.ts';
 import type { Expression } from '../../cql/index.ts';
 import { InvalidRequestError, UnsupportedStatementError } from '../../errors/index.ts';
 import {
@@ -20,7 +19,7 @@ import type { TermScope } from '../terms.ts';
 import type { TableEntry } from '../../schema/index.ts';
 import { callOf } from './expression.ts';
 import type { CompiledExpression, ExpressionScope } from './expression.ts';
-import { isTerm, literalText, sequenceOf, shownText } from './literals.ts';
+import { isTerm, isTyped, literalText, sequenceOf, shownText, typeText } from './literals.ts';
 import { elementOf, fieldOf } from './parts.ts';
 import type { Inputs } from './inputs.ts';
 
@@ -312,15 +311,20 @@ function compileHint(
   scope: ExpressionScope,
 ): CompiledExpression {
   const type = freezeType(scope.terms.types(expression.type));
-  const typeText = printTypeName(expression.type);
+  const { terms, table } = scope;
+  const hint = typeText(
+    expression.type,
+    table.keyspace,
+    (name) => terms.types(name).kind === 'udt',
+  );
   if (argument(expression.value, scope).assign(type) === 'none') {
-    const shown = `(${typeText})${shownText(expression.value)}`;
+    const shown = `(${hint})${shownText(expression.value)}`;
     throw new InvalidRequestError(
       `Cannot assign value ${shown} to ${shown} of type ${printType(type)}`,
     );
   }
   const value = compileExpression(expression.value, type, scope);
-  return { ...value, type, name: (constants) => `(${typeText})${value.name(constants)}` };
+  return { ...value, type, name: (constants) => `(${hint})${value.name(constants)}` };
 }
 
 function compileLiteral(
@@ -328,7 +332,8 @@ function compileLiteral(
   expected: CqlType | undefined,
   scope: ExpressionScope,
 ): CompiledExpression {
-  const type = argument(expression, scope).known ?? expected;
+  // Constants have a type for the choice of a function, but none of their own.
+  const type = isTyped(expression) ? (argument(expression, scope).known ?? expected) : expected;
   if (type === undefined) {
     throw new InvalidRequestError(
       `Cannot infer type for term ${shownText(expression)} in selection clause (try using a cast to force a type)`,

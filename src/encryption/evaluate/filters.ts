@@ -60,9 +60,7 @@ export function keyFilter(
 function refuseTupleFilter({ operator, columns }: KeyRestriction): void {
   if (operator === '=') return;
   if (operator !== 'IN') {
-    throw new InvalidRequestError(
-      'Multi-column slice restrictions cannot be used for filtering.',
-    );
+    throw new InvalidRequestError('Multi-column slice restrictions cannot be used for filtering.');
   }
   if (columns.length > 1) throw new InvalidRequestError('Multicolumn IN filters are not supported');
 }
@@ -123,8 +121,7 @@ function partTest(
     case 'contains_key': {
       const wanted = operand(filter.value, context, 'value', column);
       if (type.kind !== 'map') return () => false;
-      return (bytes) =>
-        splitMap(bytes).some(([key]) => compareValues(type.key, key, wanted) === 0);
+      return (bytes) => splitMap(bytes).some(([key]) => compareValues(type.key, key, wanted) === 0);
     }
     case 'entry': {
       const wantedKey = operand(filter.key, context, 'map key', column);

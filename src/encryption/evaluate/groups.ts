@@ -43,9 +43,10 @@ export function compileGroupBy(
     }
     const before = scope.aggregates.length;
     last = compileExpression(expression, undefined, scope);
-    if (scope.aggregates.length > before) {
+    const aggregate = scope.aggregates[before];
+    if (aggregate !== undefined) {
       throw new InvalidRequestError(
-        `Aggregate functions are not supported within the GROUP BY clause, got: ${last.name([])}`,
+        `Aggregate functions are not supported within the GROUP BY clause, got: ${aggregate.kind === 'function' ? aggregate.function.name : 'system.count_rows'}`,
       );
     }
     columns.push(functionColumn(expression, table));

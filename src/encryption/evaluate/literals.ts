@@ -1,9 +1,8 @@
 import { printExpression, printTypeName } from '../../cql/index.ts';
-import type { Expression } from '../../cql/index.ts';
+import type { Expression, TypeName } from '../../cql/index.ts';
 import { InvalidRequestError } from '../../errors/index.ts';
 import {
   printType,
-  serializeList,
   serializeMap,
   serializeSet,
   serializeTuple,
@@ -29,6 +28,30 @@ export function isTerm(expression: Expression): boolean {
       return expression.fields.every(({ value }) => isConstant(value));
     default:
       return false;
+  }
+}
+
+/** Whether a literal can have a type by itself: of a collection one item must have one, of a tuple all. */
+export function isTyped(expression: Expression): boolean {
+  switch (expression.kind) {
+    case 'constant':
+    case 'bind':
+    case 'null':
+    case 'udt':
+      return false;
+    case 'list':
+    case 'set':
+      return expression.items.some(isTyped);
+    case 'tuple':
+      // One item in parentheses may be no tuple at all.
+      return expression.items.length > 1 && expression.items.every(isTyped);
+    case 'map':
+      return (
+        expression.entries.some(([key]) => isTyped(key)) &&
+        expression.entries.some(([, value]) => isTyped(value))
+      );
+    default:
+      return true;
   }
 }
 
@@ -91,6 +114,22 @@ export function literalText(expression: Expression): (constants: Constants) => s
   }
 }
 
+/** A type as Cassandra prints it: user types with their keyspace. */
+export function typeText(
+  type: TypeName,
+  keyspace: string,
+  isUserType: (type: TypeName) => boolean,
+): string {
+  if (type.kind === 'parametrised') {
+    const args = type.args.map((inner) => typeText(inner, keyspace, isUserType));
+    return `${type.name}<${args.join(', ')}>`;
+  }
+  const text = printTypeName(type);
+  return type.kind === 'named' && type.name.keyspace === undefined && isUserType(type)
+    ? `${keyspace}.${text}`
+    : text;
+}
+
 /** An expression in a message: constants are not shown. */
 export function shownText(expression: Expression): string {
   switch (expression.kind) {
@@ -98,6 +137,8 @@ export function shownText(expression: Expression): string {
       return '<constant>';
     case 'bind':
       return '?';
+    case 'null':
+      return 'NULL';
     case 'list':
       return `[${expression.items.map(shownText).join(', ')}]`;
     case 'set':
@@ -148,7 +189,7 @@ export function sequenceOf(
       }
       if (type.kind !== 'list') break;
       const items = expression.items.map((item) => compile(item, type.element));
-      return packed(type, items, ['[', ']'], (values) => serializeList(present(values)));
+      return packed(type, items, ['[', ']'], listOf);
     }
     case 'set': {
       if (type.kind !== 'set') break;
@@ -198,7 +239,9 @@ export function sequenceOf(
       const set = items.filter((item) => item !== undefined);
       const made = packed(type, set, ['{', '}'], (values) => {
         const rest = [...values];
-        return serializeTuple(items.map((item) => (item === undefined ? null : (rest.shift() ?? null))));
+        return serializeTuple(
+          items.map((item) => (item === undefined ? null : (rest.shift() ?? null))),
+        );
       });
       const names = type.fields.flatMap(({ name }) => (given.has(name) ? [name] : []));
       return { ...made, name: entryNames(set, names) };
@@ -242,6 +285,13 @@ function packed(
     },
     hasAggregate: items.some((item) => item.hasAggregate),
   };
+}
+
+/** A list of a selection may have nulls, which no other list has. */
+function listOf(values: readonly (Uint8Array | null)[]): Uint8Array {
+  const count = Buffer.alloc(4);
+  count.writeInt32BE(values.length);
+  return new Uint8Array(Buffer.concat([count, serializeTuple(values)]));
 }
 
 function present(values: readonly (Uint8Array | null)[]): Uint8Array[] {

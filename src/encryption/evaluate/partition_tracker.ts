@@ -30,7 +30,9 @@ export class PartitionTracker {
   /** Whether a row begins another partition than the row before. @param read index of the read that it came from */
   isNew(row: Row, read: number): boolean {
     if (this.#resumed !== undefined) {
-      return Buffer.compare(digestOf(this.#keyOf(row), read), this.#resumed.digest ?? NOTHING) !== 0;
+      return (
+        Buffer.compare(digestOf(this.#keyOf(row), read), this.#resumed.digest ?? NOTHING) !== 0
+      );
     }
     if (this.#key === undefined) return true;
     if (read !== this.#read) return true;

@@ -228,7 +228,6 @@ export function describeFiltering(pair: () => Pair): void {
         { values: [list(), int(1)] },
         { values: [null, int(1)] },
         { values: ['unset', int(1)] },
-        { values: [list(int(2)), null] },
         { values: [list(int(2)), 'unset'] },
       ],
       { anyOrder: true },
