@@ -116,7 +116,9 @@ export function describeCounters(pair: () => Pair): void {
     'ALTER TABLE KS.u ADD c counter',
     'ALTER TABLE KS.t WITH default_time_to_live = 5',
   ])('refused as by Cassandra: %s', async (cql) => {
-    expect((await sides.same(cql))['kind']).toBe('error');
+    // Cassandra prints the values of an operation that does not fit.
+    const anyText = /c\[1\]|SET v = v/.test(cql);
+    expect((await sides.same(cql, { anyText }))['kind']).toBe('error');
     await unchanged();
   });
 
