@@ -48,8 +48,11 @@ function selectorType(
       return typedArgument(requireColumn(table, expression.name).type, text);
     case 'count_rows':
       return typedArgument(native('bigint'), text);
-    case 'metadata':
-      return typedArgument(native(expression.function === 'ttl' ? 'int' : 'bigint'), text);
+    case 'metadata': {
+      const planned = planSelector({ expression, alias: undefined, span: expression.span }, table);
+      const number = native(expression.function === 'ttl' ? 'int' : 'bigint');
+      return typedArgument(planned?.spec.type ?? number, text);
+    }
     case 'field': {
       const type = argumentOf(expression.value, typing).known;
       return typedArgument(fieldOf(type, expression.field.text, text).type, text);
