@@ -31,6 +31,7 @@ const complain = (line: string): void => {
 /** Loads the settings, then runs a command with them and ends the process with its code. */
 async function run(
   command: (context: { config: Config; logger: Logger; signal: AbortSignal }) => Promise<void>,
+  isResumable = false,
 ): Promise<void> {
   const signal = abortOnStopSignals(say);
   let config: Config;
@@ -52,6 +53,7 @@ async function run(
     logger,
     complain,
     signal,
+    isResumable,
   });
   setTimeout(() => {
     logger.warn({}, 'something is still open after the stop; the process ends anyway');
@@ -83,7 +85,7 @@ addRotateCommands(program, run, say);
 addAuditCommands(program, run, say);
 addTablesCommands(program, run, say);
 addCatalogCommands(program, run, say);
-addBackupCommands(program, (command) => run((context) => command({ ...context, say })));
+addBackupCommands(program, (command) => run((context) => command({ ...context, say }), true));
 addKeysCommands(program, run, say);
 
 await program.parseAsync();

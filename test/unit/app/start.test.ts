@@ -71,12 +71,14 @@ describe('runCommand', () => {
   async function run(
     command: () => Promise<void>,
     signal = new AbortController().signal,
+    isResumable = false,
   ): Promise<{ code: number; said: string[] }> {
     const said: string[] = [];
     const code = await runCommand(command, {
       logger: silentLogger,
       complain: (line) => said.push(line),
       signal,
+      isResumable,
     });
     return { code, said };
   }
@@ -85,6 +87,15 @@ describe('runCommand', () => {
     expect(await run(() => Promise.resolve())).toEqual({ code: 0, said: [] });
     const signal = AbortSignal.abort();
     expect((await run(() => Promise.reject(signal.reason as Error), signal)).code).toBe(0);
+  });
+
+  it('gives 130 for work that was stopped before it was done, and says so', async () => {
+    const signal = AbortSignal.abort();
+    expect(await run(() => Promise.reject(signal.reason as Error), signal, true)).toEqual({
+      code: 130,
+      said: ['cqlock: stopped; the same command goes on with it'],
+    });
+    expect((await run(() => Promise.resolve(), signal, true)).code).toBe(0);
   });
 
   it('gives 2 for a wrong setting and 1 for what failed, with the code of the error', async () => {
