@@ -1,3 +1,4 @@
+import { isLastingRestoreFailure } from '../backup/index.ts';
 import type { BackupService } from '../backup/index.ts';
 import { ProxyError, toProxyError } from '../errors/index.ts';
 import type { JobRegistry, Logger } from '../observability/index.ts';
@@ -127,10 +128,10 @@ export class TableRestores {
       job.failed(code);
       if (this.#stop.signal.aborted) return;
       const retryInMs = this.#failed(tableId);
-      logger.error(
-        { table, retryInMs, err: toProxyError(error) },
-        'a restore did not come to its end; it is gone on with later, and the table refuses reads and writes until then',
-      );
+      const what = isLastingRestoreFailure(toProxyError(error))
+        ? 'a restore failed, as its backup is damaged or gone; drop the table, or put the backup right: it is tried again'
+        : 'a restore did not come to its end; it is gone on with later, and the table refuses reads and writes until then';
+      logger.error({ table, retryInMs, err: toProxyError(error) }, what);
     }
   }
 

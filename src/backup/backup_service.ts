@@ -7,8 +7,9 @@ import type { BackupContext, BackupOptions, BackupPorts, BackupProgress } from '
 import { createBackup } from './create_backup.ts';
 import type { CreateOptions } from './create_backup.ts';
 import { deleteBackup } from './delete_backup.ts';
-import { backupsInUse, beginRestore, continueRestore, restoreBackup } from './restore_backup.ts';
+import { beginRestore, continueRestore, restoreBackup } from './restore_backup.ts';
 import type { ContinueOptions, RestoreRequest, RestoreResult } from './restore_backup.ts';
+import { backupsInUse } from './restoring.ts';
 import { rewrapEnvelopes } from './rewrap.ts';
 
 import { verifyBackup } from './verify_backup.ts';

@@ -12,6 +12,7 @@ export type { BackupOptions, BackupPorts, BackupProgress } from './context.ts';
 export type { CreateOptions } from './create_backup.ts';
 export { DirectoryTarget } from './directory_target.ts';
 export type { ContinueOptions, RestoreRequest, RestoreResult } from './restore_backup.ts';
+export { isLastingRestoreFailure } from './restoring.ts';
 export { S3Target } from './s3_target.ts';
 export type { S3Location } from './s3_target.ts';
 export type { BackupTarget } from './target.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { quoteIdentifier } from '../cql/index.ts';
-import { BackupError, InvalidRequestError, SchemaError } from '../errors/index.ts';
+import { BackupError, InvalidRequestError, ProxyError, SchemaError } from '../errors/index.ts';
 import { zeroDeks } from '../keys/index.ts';
 import type {
   BackupRecord,
@@ -8,7 +8,6 @@ import type {
   EncryptionChoice,
   KeyTarget,
   TableKeys,
-  TableRecord,
   VerifiedRecords,
 } from '../schema/index.ts';
 import { backupsIn, Claim } from './backup_records.ts';
@@ -23,6 +22,8 @@ import {
 } from './load_backup.ts';
 import type { LoadedBackup } from './load_backup.ts';
 import type { Manifest } from './manifest.ts';
+import { backupsInUse, isLastingRestoreFailure, noteFailure, restoringIn } from './restoring.ts';
+import type { Restoring } from './restoring.ts';
 import { RowSink } from './row_sink.ts';
 
 /** What is restored, and to where. */
@@ -49,6 +50,8 @@ export interface RestoreRequest {
   /** The client's role that asks, for the audit of KMS keys; by default the proxy itself. */
   readonly principal?: string | undefined;
   readonly onProgress?: (progress: BackupProgress) => void;
+  /** Ends the work between two chunks; the same request continues it. */
+  readonly signal?: AbortSignal | undefined;
   /**
    * Executes the stored CREATE TABLE; by default with the proxy's own role. For CQL: on the client's connection, so that its
    * permissions apply.
@@ -68,8 +71,6 @@ export interface ContinueOptions {
   /** Ends the work between two chunks; it can be continued. */
   readonly signal?: AbortSignal | undefined;
 }
-
-type Restoring = TableRecord & { readonly restore: NonNullable<TableRecord['restore']> };
 
 /**
  * Restores a backup into a new table, or continues a restore that was interrupted. Until all rows are written the table refuses
@@ -91,7 +92,12 @@ export async function restoreBackup(
         `table ${to.keyspace}.${to.name} is being restored from another backup, ${restoring.restore.backupId}; drop it first`,
       );
     }
-    await writeRows(context, to, request, loaded, manifest);
+    try {
+      await writeRows(context, to, request, loaded, manifest);
+    } catch (error) {
+      await noteLasting(context, to, error);
+      throw error;
+    }
   });
 }
 
@@ -123,21 +129,28 @@ export async function continueRestore(
   const restoring = restoringIn(view, to);
   if (restoring === undefined) return undefined;
   const { backupId } = restoring.restore;
-  return await withBackup(context, view, { backupId }, async (loaded, manifest) => {
-    await writeRows(context, to, options, loaded, manifest);
-  });
+  try {
+    return await withBackup(context, view, { backupId }, async (loaded, manifest) => {
+      await writeRows(context, to, options, loaded, manifest);
+    });
+  } catch (error) {
+    await noteLasting(context, to, error);
+    throw error;
+  }
 }
 
-/** Backups that tables are being restored from: they are kept until that is done. */
-export function backupsInUse(view: VerifiedRecords): ReadonlySet<string> {
-  const records = [...view.records.values()].map(({ record }) => record);
-  return new Set(
-    records.flatMap((record) =>
-      record.kind === 'table' && record.state === 'RESTORING' && record.restore !== undefined
-        ? [record.restore.backupId]
-        : [],
-    ),
-  );
+/** A failure that no waiting mends shows in the table's status; what failed first is what the caller throws. */
+async function noteLasting(
+  context: BackupContext,
+  to: RestoreRequest['to'],
+  error: unknown,
+): Promise<void> {
+  if (!(error instanceof ProxyError) || !isLastingRestoreFailure(error)) return;
+  try {
+    await noteFailure(context, to, error.code);
+  } catch {
+    // The next attempt notes it.
+  }
 }
 
 async function withBackup(
@@ -234,23 +247,6 @@ function namesType(columnType: string, typeName: string): boolean {
   return columnType.split(/[^A-Za-z0-9_"]+/).some((word) => word.replaceAll('"', '') === typeName);
 }
 
-function restoringIn(
-  view: VerifiedRecords,
-  to: { readonly keyspace: string; readonly name: string },
-): Restoring | undefined {
-  for (const { record } of view.records.values()) {
-    if (
-      record.kind === 'table' &&
-      record.state === 'RESTORING' &&
-      record.keyspace === to.keyspace &&
-      record.name === to.name
-    ) {
-      return record as Restoring;
-    }
-  }
-  return undefined;
-}
-
 /** The new table with its keys: the DEKs of the backup under a new table key, and a new cell DEK. */
 async function makeTable(
   context: BackupContext,
@@ -340,9 +336,10 @@ async function writeRows(
     );
   });
   const { restore } = await claim.take();
+  // It gets on: an earlier failure is over.
   const noted = (chunksDone: number) => (record: Restoring) => ({
     ...record,
-    restore: { ...record.restore, chunksDone },
+    restore: { backupId: record.restore.backupId, chunksDone },
   });
   const sink = new RowSink(context.connection, context.clock, {
     ...to,

@@ -96,6 +96,13 @@ function encryptedEntry(input: TableInput, version: bigint, record: TableRecord)
   if (record.keys === null) {
     throw new MetadataIntegrityError('METADATA_TABLE_KEYS', `table ${where} has no keys`);
   }
+  const failure = record.restore?.failure;
+  if (failure !== undefined) {
+    throw new SchemaError(
+      'SCHEMA_RESTORE_FAILED',
+      `the restore of table ${where} failed at ${new Date(failure.atMs).toISOString()} (${failure.code}): its backup is damaged or gone; DROP TABLE it, or put the backup right, then it is gone on with`,
+    );
+  }
   if (record.restore !== undefined) {
     throw new SchemaError(
       'SCHEMA_RESTORING',

@@ -140,6 +140,8 @@ export interface RestoreProgress {
   readonly backupId: string;
   /** Chunks whose rows are all written. */
   readonly chunksDone: number;
+  /** Why it cannot go on as its backup is; absent while it can. */
+  readonly failure?: { readonly code: string; readonly atMs: number };
 }
 
 /** A field of a type record. */

@@ -76,12 +76,13 @@ export function mcsRows(source: RawTable, snapshot: Snapshot): VirtualRow[] {
   });
 }
 
-/** Statuses of Amazon Keyspaces; none for tables that are refused. */
+/** Statuses of Amazon Keyspaces, and RESTORE_FAILED; none for tables that are refused. */
 function statusOf(snapshot: Snapshot, keyspace: string, table: string): string | null {
   const entry = snapshot.table(keyspace, table);
   if (entry === undefined) return 'ACTIVE';
   if (entry.kind === 'plain') return 'ACTIVE';
   if (entry.error?.code === 'SCHEMA_RESTORING') return 'RESTORING';
+  if (entry.error?.code === 'SCHEMA_RESTORE_FAILED') return 'RESTORE_FAILED';
   if (entry.kind !== 'encrypted') return null;
   if (entry.record !== undefined && accessState(entry.record) !== 'ACTIVE') {
     return accessState(entry.record);

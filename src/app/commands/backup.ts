@@ -157,6 +157,7 @@ export function addBackupCommands(program: Command, run: RunCommand): void {
                 ? { kind: 'customer', keyIdentifier: options.kmsKey }
                 : { kind: options.serviceOwned === true ? 'service_owned' : 'inherit' },
             onProgress: progress.update,
+            signal: context.signal,
           });
           progress.stop();
           const { keyspace, name } = options.to;

@@ -2,10 +2,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { TableRestores } from '../../../src/app/table_restores.ts';
 import { BackupService } from '../../../src/backup/index.ts';
+import { BackupError } from '../../../src/errors/index.ts';
 import { KeyTransfer, KmsTableKeys } from '../../../src/keys/index.ts';
 import { JobRegistry, silentLogger } from '../../../src/observability/index.ts';
 import type { TableRestore } from '../../../src/proxy/index.ts';
 import type { TableRecord } from '../../../src/schema/index.ts';
+import { mcsColumns, mcsRows } from '../../../src/system/mcs_tables.ts';
 import type { Clock } from '../../../src/util/index.ts';
 import { putUnderCustomerKey } from '../../support/customer_keys.ts';
 import { fakeClock } from '../../support/fake_clock.ts';
@@ -14,6 +16,7 @@ import type { MemoryProxy } from '../../support/memory_cluster.ts';
 import { fakeConnection, sealedRows } from '../backup/fake_rows.ts';
 import type { Written } from '../backup/fake_rows.ts';
 import { MemoryTarget } from '../backup/memory_target.ts';
+import { rawTable } from '../system/raw_table.ts';
 
 const ROWS = 120;
 const PERIOD = 30_000;
@@ -113,6 +116,19 @@ function refusal(): string | undefined {
   return proxy.catalog.snapshot().table('ks', 'back')?.error?.code;
 }
 
+/** Status of a table of `ks` in system_schema_mcs.tables. */
+function statusOf(table: string): string {
+  const raw = rawTable(
+    'system_schema',
+    'tables',
+    { 'p:keyspace_name': 'text', 'c:table_name': 'text' },
+    [['ks', table]],
+  );
+  const at = mcsColumns(raw).findIndex(({ name }) => name === 'status');
+  const [row] = mcsRows(raw, proxy.catalog.snapshot());
+  return Buffer.from(row?.[at] ?? '').toString('utf8');
+}
+
 async function codeOf(work: Promise<unknown>): Promise<string> {
   try {
     await work;
@@ -204,7 +220,7 @@ describe('a restore by a statement', () => {
     await until(isActive);
   });
 
-  it('is tried again when it fails, and refuses until then', async () => {
+  it('is tried again when its backup fails, and refuses until then, as failed', async () => {
     const [name, bytes] = chunk();
     target.objects.delete(name);
     const process = start();
@@ -216,12 +232,83 @@ describe('a restore by a statement', () => {
     // Less and less often.
     await rounds(process, 10);
     expect(process.jobs().length - failures).toBeLessThan(failures);
-    expect((await record())?.state).toBe('RESTORING');
-    expect(refusal()).toBe('SCHEMA_RESTORING');
+    expect(await record()).toMatchObject({
+      state: 'RESTORING',
+      claim: null,
+      restore: { backupId, failure: { code: 'BACKUP_INTEGRITY' } },
+    });
+    expect(refusal()).toBe('SCHEMA_RESTORE_FAILED');
+    expect(statusOf('back')).toBe('RESTORE_FAILED');
     target.objects.set(name, bytes);
     fake.advance(3_600_000);
     await rounds(process, 1);
     await until(isActive);
+    expect((await record())?.restore).toBeUndefined();
+    expect(statusOf('back')).toBe('ACTIVE');
+  });
+
+  it('has not failed as long as its backup is only out of reach', async () => {
+    const get = target.get.bind(target);
+    target.get = (name) =>
+      name.includes('/chunk-')
+        ? Promise.reject(new BackupError('BACKUP_TARGET', 'away'))
+        : get(name);
+    const process = start();
+    await process.restores.restore(request());
+    await until(() => process.jobs().includes('restore back failed BACKUP_TARGET'));
+    await rounds(process, 4);
+    expect((await record())?.restore).toMatchObject({ backupId });
+    expect((await record())?.restore?.failure).toBeUndefined();
+    expect(statusOf('back')).toBe('RESTORING');
+    target.get = get;
+    fake.advance(3_600_000);
+    await rounds(process, 1);
+    await until(isActive);
+  });
+
+  it('that failed keeps its backup no longer than its time, and can be dropped', async () => {
+    const manifest = [...target.objects.keys()].find((name) => name.includes('manifest')) ?? '';
+    let altered = (): void => undefined;
+    const process = start((name) => {
+      if (name === 'restore.chunk') altered();
+    });
+    altered = () => {
+      target.objects.delete(manifest);
+      for (const name of [...target.objects.keys()]) {
+        if (name.includes('/chunk-')) target.objects.set(name, Buffer.alloc(64));
+      }
+    };
+    await process.restores.restore(request());
+    await until(() => refusal() === 'SCHEMA_RESTORE_FAILED');
+    fake.advance(36 * DAY);
+    expect((await process.service.deleteExpired()).deleted).toEqual([backupId]);
+    await rounds(process, 3);
+    expect(process.jobs()).toContain('restore back failed BACKUP_NOT_FOUND');
+    const table = proxy.catalog.snapshot().table('ks', 'back');
+    if (table === undefined) throw new Error('no table');
+    await proxy.changes.dropTable(table, () => {
+      cluster.dropTable('back');
+      return Promise.resolve('created');
+    });
+    expect(await record()).toBeUndefined();
+  });
+
+  it('of the command line is stopped between two chunks, and the same command goes on', async () => {
+    const stop = new AbortController();
+    let chunks = 0;
+    const { service } = start((name) => {
+      if (name === 'restore.chunk') chunks += 1;
+      if (chunks === 2) stop.abort();
+    });
+    const from = { backupId };
+    await expect(service.restore({ from, to: TO, signal: stop.signal })).rejects.toMatchObject({
+      name: 'AbortError',
+    });
+    expect(chunks).toBe(2);
+    expect(await record()).toMatchObject({ state: 'RESTORING', claim: null });
+    expect(statusOf('back')).toBe('RESTORING');
+    expect(await service.restore({ from, to: TO })).toEqual({ backupId, rows: ROWS });
+    expect(await isActive()).toBe(true);
   });
 
   it('is gone on with by another process, from where it stopped', async () => {
