@@ -210,6 +210,47 @@ describe('listen with TLS', () => {
   });
 });
 
+describe('replacing certificates', () => {
+  it('fails no request of 50 connections that work meanwhile', async () => {
+    const { listener, files } = await echo({});
+    const open = await Promise.all(Array.from({ length: 50 }, () => ask(listener.port)));
+    const failures: unknown[] = [];
+    let answers = 0;
+    let isOver = false;
+    const load = open.map(async ({ socket }) => {
+      socket.on('error', (error) => failures.push(error));
+      socket.on('close', () => {
+        if (!isOver) failures.push('closed');
+      });
+      while (!isOver) {
+        const answer = new Promise<string>((resolve) => {
+          socket.once('data', (chunk: Buffer) => {
+            resolve(chunk.toString());
+          });
+        });
+        socket.write('request');
+        if ((await answer) !== 'request') failures.push('another answer');
+        answers++;
+      }
+    });
+    for (let round = 0; round < 5; round++) {
+      const next = await ca.issue({ commonName: `round ${String(round)}` });
+      const before = answers;
+      write({ cert: next.cert });
+      files.look();
+      write({ key: next.key });
+      files.look();
+      const { socket } = await ask(listener.port);
+      expect(socket.getPeerCertificate().subject.CN).toBe(`round ${String(round)}`);
+      expect(answers).toBeGreaterThan(before);
+    }
+    isOver = true;
+    await Promise.all(load);
+    expect(failures).toEqual([]);
+    expect(answers).toBeGreaterThan(50);
+  });
+});
+
 describe('connectTo with TLS', () => {
   async function node(issued: Issued): Promise<number> {
     const made = createServer({ cert: issued.cert, key: issued.key }, (socket) => socket.resume());
