@@ -3,7 +3,6 @@ import type { BindMarker, Condition, Expression } from '../cql/index.ts';
 import { InvalidRequestError } from '../errors/index.ts';
 import type { ColumnEntry, TableEntry } from '../schema/index.ts';
 import {
-  compareValues,
   isMultiCell,
   packEntries,
   serializeList,
@@ -13,7 +12,13 @@ import {
 import type { CqlType } from '../values/index.ts';
 import { UNSET } from '../wire/index.ts';
 import type { Receiver } from './markers.ts';
-import { conditionTarget, containedType, contains } from './part_conditions.ts';
+import {
+  compareSides,
+  conditionTarget,
+  containedType,
+  contains,
+  normalised,
+} from './part_conditions.ts';
 import type { ConditionTarget } from './part_conditions.ts';
 import { requireColumn } from './table_columns.ts';
 import { compileTerm } from './terms.ts';
@@ -76,7 +81,7 @@ export function compileConditions(
         validationText: `${target.text} IN ?`,
         bind: (context) => {
           const part = target.bind(context);
-          const wanted = values(context);
+          const wanted = values(context).map((value) => normalised(target, value));
           return (cell) => {
             const own = part(cell);
             return wanted.some((value) => isSatisfied('=', target, own, value));
@@ -97,7 +102,13 @@ export function compileConditions(
         if (value === null && isSlice) {
           throw new InvalidRequestError(`Invalid comparison with null for operator "${operator}"`);
         }
-        return (cell) => isSatisfied(operator, target, part(cell), value);
+        const wanted = normalised(target, value);
+        if (wanted === null && isSlice) {
+          throw new InvalidRequestError(
+            `Invalid comparison with an empty ${target.type.kind.toUpperCase()} for operator "${operator}"`,
+          );
+        }
+        return (cell) => isSatisfied(operator, target, part(cell), wanted);
       },
     };
   });
@@ -135,16 +146,14 @@ function single(value: Condition['value']): Expression {
 /** Null and null are equal; a value and null are only ever different. Spec: Cassandra 5.0, ColumnCondition */
 function isSatisfied(
   operator: '=' | '!=' | '<' | '<=' | '>' | '>=',
-  { type, isElement }: Pick<ConditionTarget, 'type' | 'isElement'>,
+  target: Pick<ConditionTarget, 'type' | 'keyType'>,
   cell: Uint8Array | null,
   value: Uint8Array | null,
 ): boolean {
   if (cell === null || value === null) {
     return operator === '!=' ? cell !== value : operator === '=' && cell === value;
   }
-  // Cassandra compares elements by their bytes, so 1.0 and 1.00 differ here and nowhere else.
-  const isSame = isElement && (operator === '=' || operator === '!=');
-  const order = isSame ? Buffer.compare(cell, value) : compareValues(type, cell, value);
+  const order = compareSides(target, operator === '=' || operator === '!=', cell, value);
   switch (operator) {
     case '=':
       return order === 0;

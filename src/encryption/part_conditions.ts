@@ -2,7 +2,14 @@ import { quoteIdentifier } from '../cql/index.ts';
 import type { Condition, Expression } from '../cql/index.ts';
 import { InvalidRequestError } from '../errors/index.ts';
 import type { ColumnEntry, TableEntry } from '../schema/index.ts';
-import { compareValues, native, splitList, splitMap, splitTuple } from '../values/index.ts';
+import {
+  compareValues,
+  isMultiCell,
+  native,
+  splitList,
+  splitMap,
+  splitTuple,
+} from '../values/index.ts';
 import type { CqlType } from '../values/index.ts';
 import { UNSET } from '../wire/index.ts';
 import type { Receiver } from './markers.ts';
@@ -13,8 +20,10 @@ import type { TermContext, TermScope, TermSource } from './terms.ts';
 export interface ConditionTarget {
   /** What the value of the condition is compared with. */
   readonly type: CqlType;
-  /** Whether it is an element of a list or the value of a map. */
-  readonly isElement: boolean;
+  /** Of the value of a map: the type of its keys, whose order Cassandra compares values by. */
+  readonly keyType: CqlType | undefined;
+  /** Whether it is a whole collection of several cells, for which empty is null. */
+  readonly isWholeCollection: boolean;
   /** Receiver of the condition's value. */
   readonly receiver: Receiver;
   /** The left side in the statement for Cassandra's own validation. */
@@ -58,7 +67,8 @@ export function conditionTarget(
     }
     return {
       type: found.type,
-      isElement: false,
+      keyType: undefined,
+      isWholeCollection: false,
       receiver: receiver(`${column.name}.${field}`, found.type),
       text: `${name}.${quoteIdentifier(field)}`,
       bind: () => (cell) => (cell === null ? null : (splitTuple(type, cell)[index] ?? null)),
@@ -67,7 +77,8 @@ export function conditionTarget(
   if (condition.key === undefined) {
     return {
       type,
-      isElement: false,
+      keyType: undefined,
+      isWholeCollection: isMultiCell(type) && type.kind !== 'udt',
       receiver: receiver(column.name, type),
       text: name,
       bind: () => (cell) => cell,
@@ -77,7 +88,8 @@ export function conditionTarget(
     const key = term(condition.key, receiver(`idx(${column.name})`, INT), scope);
     return {
       type: type.element,
-      isElement: true,
+      keyType: undefined,
+      isWholeCollection: false,
       receiver: receiver(`value(${column.name})`, type.element),
       text: `${name}[?]`,
       bind: (context) => {
@@ -92,7 +104,8 @@ export function conditionTarget(
     const key = term(condition.key, receiver(`key(${column.name})`, type.key), scope);
     return {
       type: type.value,
-      isElement: true,
+      keyType: type.key,
+      isWholeCollection: false,
       receiver: receiver(`value(${column.name})`, type.value),
       text: `${name}[?]`,
       bind: (context) => {
@@ -119,6 +132,34 @@ function keyOf(value: ReturnType<TermSource>, what: string): Uint8Array {
   if (value === UNSET)
     throw new InvalidRequestError(`Invalid unset value for ${what} element access`);
   return value;
+}
+
+const BYTES_ORDERED: ReadonlySet<string> = new Set(['ascii', 'blob', 'text']);
+
+/**
+ * Compares the two sides of a condition. Values of maps Cassandra compares by the type of the keys: with keys of text by their
+ * bytes, so 1.0 and 1.00 differ there. With other keys values that differ in bytes are not equal, and ordered by their own type.
+ */
+export function compareSides(
+  { type, keyType }: Pick<ConditionTarget, 'type' | 'keyType'>,
+  isEquality: boolean,
+  cell: Uint8Array,
+  value: Uint8Array,
+): number {
+  const isBytes =
+    keyType !== undefined &&
+    (isEquality || (keyType.kind === 'native' && BYTES_ORDERED.has(keyType.name)));
+  return isBytes ? Buffer.compare(cell, value) : compareValues(type, cell, value);
+}
+
+/** The value that a whole collection is compared with: empty is null. */
+export function normalised(
+  { type, isWholeCollection }: Pick<ConditionTarget, 'type' | 'isWholeCollection'>,
+  value: Uint8Array | null,
+): Uint8Array | null {
+  if (!isWholeCollection || value === null) return value;
+  const items = type.kind === 'map' ? splitMap(value) : splitList(value);
+  return items.length === 0 ? null : value;
 }
 
 /** Type of the values that CONTAINS and CONTAINS KEY look for. @throws InvalidRequestError where there are none */

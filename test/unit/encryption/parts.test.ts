@@ -327,6 +327,8 @@ describe('columns of several cells', () => {
     ["u = {name: 'x'}", false],
     ["l > ['b', 'a']", true],
     ['l = []', false],
+    ['l != []', true],
+    ["l IN ([], ['x'])", false],
   ])('IF %s: %s', (condition, expected) => {
     const planned = plan(`UPDATE ks.t SET v = 'x' ${ROW} IF ${condition}`);
     const opened = open(['l', 's', 'm', 'u'], [l, s, m, u], known);
@@ -340,11 +342,12 @@ describe('columns of several cells', () => {
 
   it('an absent collection is null', () => {
     for (const [condition, expected] of [
-      ['l = []', false],
+      ['l = []', true],
+      ['l != []', false],
       ["l < ['a']", false],
       ["l != ['a']", true],
       ['l = null', true],
-      ['m = {}', false],
+      ['m = {}', true],
       ['u = null', true],
       ['u.name = null', true],
     ] as const) {
