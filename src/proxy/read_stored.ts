@@ -119,7 +119,10 @@ export function isPlain<T>(rows: OpenedRows | T): rows is T {
 }
 
 /** Adds what stands before one answer to what stands before all. */
-export function mergePrefix(into: { -readonly [K in keyof Prefix]: Prefix[K] }, prefix: Prefix): void {
+export function mergePrefix(
+  into: { -readonly [K in keyof Prefix]: Prefix[K] },
+  prefix: Prefix,
+): void {
   if (prefix.tracingId !== undefined && into.tracingId === undefined) {
     into.tracingId = prefix.tracingId;
   }
@@ -137,4 +140,3 @@ function isCountOfNothing(cells: Row, plan: SelectPlan): boolean {
       : cell === null,
   );
 }
-

@@ -31,7 +31,10 @@ export function describeFiltering(pair: () => Pair): void {
         await sides.done(`UPDATE KS.t SET s = 's${String(pk % 2)}' WHERE pk = ${String(pk)}`);
       }
     }
-    await sides.done("INSERT INTO KS.t (pk, s) VALUES (7, 's1')", "INSERT INTO KS.t (pk, s) VALUES (8, 's0')");
+    await sides.done(
+      "INSERT INTO KS.t (pk, s) VALUES (7, 's1')",
+      "INSERT INTO KS.t (pk, s) VALUES (8, 's0')",
+    );
     for (const a of [1, 2])
       for (const b of ['x', 'y'])
         for (const c of [1, 2])
@@ -234,7 +237,11 @@ export function describeFiltering(pair: () => Pair): void {
     );
     await sides.samePrepared(
       'SELECT pk FROM KS.f WHERE l CONTAINS ? AND mp CONTAINS KEY ? ALLOW FILTERING',
-      [{ values: [int(2), text('k')] }, { values: [null, text('k')] }, { values: ['unset', text('k')] }],
+      [
+        { values: [int(2), text('k')] },
+        { values: [null, text('k')] },
+        { values: ['unset', text('k')] },
+      ],
       { anyOrder: true },
     );
     await sides.samePrepared('SELECT ck FROM KS.t WHERE pk = ? AND v > ? LIMIT ? ALLOW FILTERING', [
