@@ -35,6 +35,21 @@ export function judgedName(table: TableEntry, column: ColumnEntry): string {
   return quoteIdentifier(index?.hidden.name ?? column.name);
 }
 
+/** Types of which a storage-attached index takes no slices. Spec: IndexTermType.isLiteral of Cassandra 5.0.6. */
+const LITERAL_TYPES: ReadonlySet<string> = new Set(['ascii', 'text', 'boolean']);
+
+/** Whether Cassandra would answer slices of a column by its storage-attached index. */
+export function servesSlices(table: TableEntry, column: ColumnEntry): boolean {
+  const { type } = column;
+  return (
+    type.kind === 'native' &&
+    !LITERAL_TYPES.has(type.name) &&
+    table.indexes.some(
+      (index) => index.column === column && index.className !== null && index.hidden !== null,
+    )
+  );
+}
+
 /**
  * Whether Cassandra would refuse the restrictions only because its index on a stored key column stands for a
  * storage-attached one, which also takes slices.

@@ -160,9 +160,12 @@ function indexClass(statement: CreateIndexStatement, label: string): string | nu
   const { className, isCustom } = statement;
   if (className === undefined) {
     if (!isCustom) return null;
-    throw new InvalidRequestError('CUSTOM index requires specifiying the index class');
+    throw config(`Unable to find custom indexer class '${LEGACY}'`);
   }
-  if (!isCustom && className.toLowerCase() === LEGACY) return null;
+  if (className.toLowerCase() === LEGACY) {
+    if (!isCustom) return null;
+    throw config(`Unable to find custom indexer class '${className}'`);
+  }
   if (className === SAI_CLASS || SAI_ALIASES.has(className.toLowerCase())) return className;
   throw new UnsupportedStatementError(
     `indexes of the class ${className} are not supported by the proxy on the encrypted table ${label}: they need the plain values inside Cassandra (see docs/compatibility.md)`,

@@ -12,7 +12,7 @@ import { UNSET } from '../wire/index.ts';
 import type { Receiver } from './markers.ts';
 import { requireColumn, tableName } from './table_columns.ts';
 import { containsReceiver, elementReceivers, refuseRelation } from './collection_relations.ts';
-import { judgedName } from './index_lookup.ts';
+import { judgedName, servesSlices } from './index_lookup.ts';
 import { compileTerm } from './terms.ts';
 import type { TermContext, TermScope, TermSource } from './terms.ts';
 
@@ -88,6 +88,8 @@ export function analyseWhere(
   const texts: string[] = [];
   /** Columns that were restricted by CONTAINS, CONTAINS KEY or an element. */
   const byElement = new Set<ColumnEntry>();
+  /** Columns whose slices a storage-attached index serves. */
+  const sliced = new Set<ColumnEntry>();
   let unsupported: ProxyError | undefined;
   const place = (restriction: KeyRestriction): void => {
     const kinds = new Set(restriction.columns.map((column) => column.kind));
@@ -127,7 +129,12 @@ export function analyseWhere(
           });
           break;
         }
-        valueText(column, `${judgedName(table, column)} ${operator} ?`);
+        // Cassandra's index is on a hidden column that it takes no slices of: it judges an equality instead, once.
+        const isServed = isSlice(operator) && servesSlices(table, column);
+        if (!isServed || !sliced.has(column)) {
+          valueText(column, `${judgedName(table, column)} ${isServed ? '=' : operator} ?`);
+        }
+        if (isServed) sliced.add(column);
         const source = compileTerm(relation.value, receiverOf(table, column, true), scope);
         if (operator === '!=' || operator === 'LIKE') {
           unsupported ??= filteringRefusal(table);
@@ -220,6 +227,10 @@ export function analyseWhere(
     refusal: unsupported ?? (filters.length > 0 ? filteringRefusal(table) : undefined),
     unsupported,
   };
+}
+
+function isSlice(operator: string): boolean {
+  return operator === '<' || operator === '<=' || operator === '>' || operator === '>=';
 }
 
 function filteringRefusal(table: TableEntry): ProxyError {

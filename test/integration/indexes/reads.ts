@@ -26,7 +26,6 @@ const READS: readonly string[] = [
   "SELECT * FROM KS.t WHERE v > 'v1'",
   "SELECT * FROM KS.t WHERE v > 'v1' ALLOW FILTERING",
   "SELECT * FROM KS.t WHERE v IN ('v1', 'v2')",
-  "SELECT * FROM KS.t WHERE v LIKE 'v%'",
   "SELECT * FROM KS.t WHERE s = 's1'",
   "SELECT DISTINCT a, b, s FROM KS.t WHERE s = 's1'",
   "SELECT a, b, ck FROM KS.t WHERE s = 's1' AND v = 'v1' ALLOW FILTERING",

@@ -64,7 +64,7 @@ describe('a read by a column with an index', () => {
       read: '',
     });
     expect(await texts('SELECT * FROM ks.t WHERE n > 5', [N])).toEqual({
-      judged: 'WHERE cqlock_i_n > ?',
+      judged: 'WHERE cqlock_i_n = ?',
       read: '',
     });
   });
