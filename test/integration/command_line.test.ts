@@ -142,7 +142,7 @@ describe('the command line', () => {
         const line = `source ${script}; COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${String(words.length - 1)}; _cqlock; echo "\${COMPREPLY[@]}"`;
         execFile('bash', ['-c', line], (error, out) => {
           if (error === null) resolve(out.trim().split(/\s+/));
-          else reject(error);
+          else reject(new Error(error.message));
         });
       });
     expect(await complete(['cqlock', 'sta'])).toEqual(['start', 'status']);

@@ -30,7 +30,7 @@ beforeEach(() => {
 });
 
 function envelope(opcode: number, body: Buffer): Envelope {
-  return { version: 4, isResponse: true, flags: 0, streamId: 0, opcode, body } as Envelope;
+  return { version: 4, isResponse: true, flags: 0, streamId: 0, opcode, body };
 }
 
 function connect(): Promise<NodeConnection> {
