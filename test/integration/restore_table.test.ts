@@ -335,7 +335,7 @@ describe('permission', () => {
 });
 
 describe('a restore that does not come to its end', () => {
-  it('leaves a table that refuses everything but DROP, and is gone on with', async () => {
+  it('shows as failed and refuses everything but DROP, and is gone on with when its backup is whole again', async () => {
     await fill('a.broken');
     const before = await contents('a.broken');
     const backupId = await backUp('a.broken');
@@ -348,7 +348,7 @@ describe('a restore that does not come to its end', () => {
       const jobs = await rows('SELECT table_name, state, error FROM system_encryption.jobs');
       return jobs.some((row) => row.map(text).join(' ') === 'half failed BACKUP_INTEGRITY');
     });
-    expect(await status('b.half')).toBe('RESTORING');
+    expect(await status('b.half')).toBe('RESTORE_FAILED');
     for (const cql of [
       'SELECT * FROM b.half',
       "INSERT INTO b.half (pk, ck, v) VALUES (1, 1, 'x')",
@@ -356,7 +356,7 @@ describe('a restore that does not come to its end', () => {
       'ALTER TABLE b.half ADD x int',
     ]) {
       expect(await refusal(cql), cql).toMatch(
-        /^0x2200 table b\.half is being restored from a backup/,
+        /^0x2200 the restore of table b\.half failed at .* \(BACKUP_INTEGRITY\)/,
       );
     }
     expect(await refusal('RESTORE TABLE b.half FROM TABLE a.broken')).toMatch(/^0x2400 /);
