@@ -5,13 +5,12 @@ import type {
   Expression,
   ModificationStatement,
   UpdateStatement,
-  UsingClause,
 } from '../cql/index.ts';
 import { InvalidRequestError } from '../errors/index.ts';
-import type { ColumnEntry } from '../schema/index.ts';
+import type { ColumnEntry, TableEntry } from '../schema/index.ts';
 import { UNSET } from '../wire/index.ts';
 import { analyseWhere } from './restrictions.ts';
-import { columnContext, requireColumn } from './table_columns.ts';
+import { columnContext, isCounter, requireColumn } from './table_columns.ts';
 import { compileTerm } from './terms.ts';
 import type { TermSource } from './terms.ts';
 import {
@@ -63,7 +62,7 @@ function planCounterUpdate(statement: UpdateStatement, planning: Planning): Writ
     statement: 'update',
     table,
     validationText: text,
-    refusal: conditionRefusal(statement) ?? where.refusal ?? tokenRefusal(where, table),
+    refusal: ownRefusal(statement, table) ?? where.refusal ?? tokenRefusal(where, table),
     storedText: text,
     markers: [],
     partition: where.partition,
@@ -74,7 +73,7 @@ function planCounterUpdate(statement: UpdateStatement, planning: Planning): Writ
     conditions: [],
     conditionColumns: [],
     hasTimestamp: statement.using.timestamp !== undefined,
-    counter: { kind: 'increments', refusal: usingRefusal(statement.using) },
+    counter: 'increments',
   };
 }
 
@@ -82,19 +81,28 @@ function planCounterDelete(statement: DeleteStatement, planning: Planning): Writ
   const plan = planDelete({ ...statement, ifExists: false, conditions: [] }, planning);
   return {
     ...plan,
-    refusal: conditionRefusal(statement) ?? plan.refusal,
-    counter: { kind: 'delete', refusal: usingRefusal(statement.using) },
+    refusal: ownRefusal(statement, planning.table) ?? plan.refusal,
+    counter: 'delete',
   };
 }
 
-function conditionRefusal(
-  statement: UpdateStatement | DeleteStatement,
+/** What Cassandra refuses of a well-formed write of a counter table. */
+function ownRefusal(
+  { ifExists, conditions, using }: UpdateStatement | DeleteStatement,
+  table: TableEntry,
 ): InvalidRequestError | undefined {
-  if (!statement.ifExists && statement.conditions.length === 0) return undefined;
-  return new InvalidRequestError('Conditional updates are not supported on counter tables');
-}
-
-function usingRefusal(using: UsingClause): InvalidRequestError | undefined {
+  const [condition] = conditions;
+  if (condition !== undefined) {
+    const column = requireColumn(table, condition.column);
+    return new InvalidRequestError(
+      isCounter(column)
+        ? 'Conditions on counters are not supported'
+        : `PRIMARY KEY column '${column.name}' cannot have IF conditions`,
+    );
+  }
+  if (ifExists) {
+    return new InvalidRequestError('Conditional updates are not supported on counter tables');
+  }
   if (using.timestamp !== undefined) {
     return new InvalidRequestError('Cannot provide custom timestamp for counter updates');
   }

@@ -56,7 +56,7 @@ export function counterPartitions(writes: readonly BoundWrite[]): CounterPartiti
       if (collected === undefined) {
         partitions.set(id, (collected = { table, sums: new Map(), deletions: [] }));
       }
-      if (counter?.kind === 'delete') collected.deletions.push({ ...write, partitions: [key] });
+      if (counter === 'delete') collected.deletions.push({ ...write, partitions: [key] });
       else addIncrements(collected.sums, write, key);
     }
   }

@@ -50,13 +50,8 @@ export interface CellAssignment {
   readonly parts?: PartWrite | undefined;
 }
 
-/** What a write of a counter table is. */
-export interface CounterWrite {
-  /** `increments`: the plan's cells are what is added to the counters, 8 bytes each, or unset. */
-  readonly kind: 'increments' | 'delete';
-  /** What Cassandra refuses when the statement is executed, not when it is prepared. */
-  readonly refusal: InvalidRequestError | undefined;
-}
+/** What a write of a counter table is. `increments`: the plan's cells are what is added, 8 bytes each, or unset. */
+export type CounterWrite = 'increments' | 'delete';
 
 /** Everything about an INSERT, UPDATE or DELETE on an encrypted table that does not depend on its values. */
 export interface WritePlan {

@@ -42,7 +42,6 @@ export function bindConditions(plan: WritePlan, context: TermContext): BoundCond
 
 /** Evaluates the terms of a write. @throws InvalidRequestError as Cassandra for wrong values. */
 export function bindWrite(plan: WritePlan, context: TermContext): BoundWrite {
-  if (plan.counter?.refusal !== undefined) throw plan.counter.refusal;
   if (plan.conditional) checkConditional(plan);
   const partitions = partitionKeys(plan.table, plan.partition, context);
   checkPartitionKeys(partitions);

@@ -62,7 +62,11 @@ beforeAll(async () => {
   options = {
     contactPoints: [`${cassandra.host}:${String(cassandra.port)}`],
     dataDir: join(directory, 'data'),
-    env: { CQLOCK_BACKUP_TARGET: join(directory, 'backups') },
+    env: {
+      CQLOCK_BACKUP_TARGET: join(directory, 'backups'),
+      CQLOCK_CATALOG_REFRESH: '500ms',
+      CQLOCK_CATALOG_MAX_AGE: '2s',
+    },
     ...SUPERUSER,
   };
   proxies = [await startProxy(options), await startProxy({ ...options, init: false })];

@@ -45,7 +45,7 @@ function write(
     table: TABLE,
     clustering: ck === undefined ? [] : [{ columns: [CK], operator: '=' }],
     cells: add.map(([cell]) => ({ column: cell })),
-    counter: { kind: 'increments', refusal: undefined },
+    counter: 'increments',
   } as unknown as WritePlan;
   return {
     plan,

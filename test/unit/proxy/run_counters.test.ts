@@ -56,7 +56,7 @@ function increment(amount: bigint): BoundWrite {
       table: TABLE,
       clustering: [],
       cells: [{ column: C }],
-      counter: { kind: 'increments', refusal: undefined },
+      counter: 'increments',
     } as unknown as WritePlan,
     partitions: [[Buffer.of(0, 0, 0, 1)]],
     clustering: [],
