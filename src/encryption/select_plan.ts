@@ -117,7 +117,7 @@ export function planRead(form: ReadForm): SelectPlan {
     table.clustering.every((column) =>
       restrictions.clustering.some((r) => r.operator === '=' && r.columns.includes(column)),
     );
-  const hidden = form.distinct ? [] : hiddenSelectors(form, fullClustering);
+  const hidden = hiddenSelectors(form, fullClustering);
   const selection = [
     ...columns.map((column) => column.text),
     ...hidden.map((column) => quoteIdentifier(column.name)),
@@ -318,6 +318,8 @@ function hiddenSelectors(form: ReadForm, fullClustering: boolean): ColumnEntry[]
       (role) =>
         role.kind === column.kind && 'position' in role && role.position === column.position,
     );
+  // DISTINCT reads partition keys, which the client has to name, and static columns.
+  if (form.distinct) return missing;
   const hidden: ColumnEntry[] = [];
   if (mode === 'scan') hidden.push(...table.partitionKey.filter((column) => !has(column)));
   const needsRow =

@@ -1,6 +1,6 @@
 import type { Expression, TypeName } from '../cql/ast.ts';
 import { InvalidRequestError } from '../errors/index.ts';
-import { freezeType } from '../values/index.ts';
+import { freezeType, printType } from '../values/index.ts';
 import type { CqlType } from '../values/index.ts';
 import { assignType, commonType, isValueCompatible } from './compatibility.ts';
 import { constantArgument } from './constant_argument.ts';
@@ -61,7 +61,10 @@ export function argumentOf(expression: Expression, scope: ArgumentScope): Argume
     case 'type_hint': {
       const hinted = scope.type(expression.type);
       return {
-        ...typedArgument(hinted, '<term>'),
+        ...typedArgument(
+          hinted,
+          `(${printType(hinted)})${argumentOf(expression.value, scope).text}`,
+        ),
         assign: (type) => {
           if (assignType(hinted, type) === 'exact') return 'exact';
           return isValueCompatible(type, hinted) ? 'weak' : 'none';

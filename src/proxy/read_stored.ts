@@ -6,17 +6,18 @@ import {
   storedRead,
   storedRow,
 } from '../encryption/index.ts';
-import type {
-  BoundSelect,
-  OpenedRows,
-  Row,
-  SelectPlan,
-  StoredRead,
-} from '../encryption/index.ts';
+import type { BoundSelect, OpenedRows, Row, SelectPlan, StoredRead } from '../encryption/index.ts';
 import type { StoredCells } from '../crypto/index.ts';
 import type { ResponsePrefix } from '../wire/index.ts';
 import { openStored } from './open_stored.ts';
-import { StalePlanError, executeStored, readCells, storedOptions, storedRows, tableKeys } from './run_stored.ts';
+import {
+  StalePlanError,
+  executeStored,
+  readCells,
+  storedOptions,
+  storedRows,
+  tableKeys,
+} from './run_stored.ts';
 import type { RequestContext, Session } from './session.ts';
 
 /** What stands before an answer. */
