@@ -269,7 +269,7 @@ function negation(name: NumericName): ScalarFunction {
       if (value === undefined || bytes === null || bytes === undefined) return null;
       if (typeof value !== 'number') return writeNumber(name, negateNumber(value));
       // The sign is one bit, also of NaN.
-      const out = bytes.slice();
+      const out = Uint8Array.from(bytes);
       out[0] = (out[0] as number) ^ 0x80;
       return out;
     },

@@ -338,7 +338,8 @@ class Writer {
       ['set a static entry', ['text', 'blob'], 'SET sn_map[*] = *'],
       ['set fields', ['text', 'uuid'], 'SET n_udt.a = *, n_udt.b = *'],
     ] as const) {
-      const cells = this.cells(`UPDATE, ${form}, WHERE`, key);
+      // Static columns alone go by the partition key.
+      const cells = this.cells(`UPDATE, ${form}, WHERE`, form.includes('static') ? PARTITION : key);
       const where = cells.map((c) => `${c.name} = ${c.literal}`).join(' AND ');
       let values = kinds.map((kind) => make(`UPDATE, ${form}`, kind));
       const filled = text.replaceAll('*', () => values.shift()?.literal ?? '');
