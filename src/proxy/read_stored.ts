@@ -6,17 +6,18 @@ import {
   storedRead,
   storedRow,
 } from '../encryption/index.ts';
-import type {
-  BoundSelect,
-  OpenedRows,
-  Row,
-  SelectPlan,
-  StoredRead,
-} from '../encryption/index.ts';
+import type { BoundSelect, OpenedRows, Row, SelectPlan, StoredRead } from '../encryption/index.ts';
 import type { StoredCells } from '../crypto/index.ts';
 import type { ResponsePrefix } from '../wire/index.ts';
 import { openStored } from './open_stored.ts';
-import { StalePlanError, executeStored, readCells, storedOptions, storedRows, tableKeys } from './run_stored.ts';
+import {
+  StalePlanError,
+  executeStored,
+  readCells,
+  storedOptions,
+  storedRows,
+  tableKeys,
+} from './run_stored.ts';
 import type { RequestContext, Session } from './session.ts';
 
 /** What stands before an answer. */
@@ -119,7 +120,10 @@ export function isPlain<T>(rows: OpenedRows | T): rows is T {
 }
 
 /** Adds what stands before one answer to what stands before all. */
-export function mergePrefix(into: { -readonly [K in keyof Prefix]: Prefix[K] }, prefix: Prefix): void {
+export function mergePrefix(
+  into: { -readonly [K in keyof Prefix]: Prefix[K] },
+  prefix: Prefix,
+): void {
   if (prefix.tracingId !== undefined && into.tracingId === undefined) {
     into.tracingId = prefix.tracingId;
   }
@@ -137,4 +141,3 @@ function isCountOfNothing(cells: Row, plan: SelectPlan): boolean {
       : cell === null,
   );
 }
-
