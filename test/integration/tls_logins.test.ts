@@ -49,6 +49,10 @@ beforeAll(async () => {
     yaml: {
       authenticator: 'PasswordAuthenticator',
       authorizer: 'CassandraAuthorizer',
+      // A password that is changed counts at once.
+      credentials_validity: '0ms',
+      roles_validity: '0ms',
+      permissions_validity: '0ms',
       client_encryption_options: {
         enabled: true,
         // Plain text too, for the probe that waits for the start; the proxy asks for TLS and falls back to nothing.
@@ -363,7 +367,7 @@ describe("the proxy's own list of roles", () => {
       comesIn(proxy, { user: 'app', password: 'set by somebody else' }),
     ).rejects.toThrow();
     await expect(comesIn(proxy, app)).rejects.toThrow();
-    expect(proxy.output()).toContain('LOGIN_CASSANDRA');
+    await expect.poll(() => proxy.output(), { timeout: 10_000 }).toContain('LOGIN_CASSANDRA');
     await direct("ALTER ROLE app WITH PASSWORD = 'known to app alone'");
     expect(await comesIn(proxy, app)).toBe('one');
   });
@@ -373,7 +377,7 @@ describe("the proxy's own list of roles", () => {
       await expect(comesIn(proxy, { user: 'guess', password: String(i) })).rejects.toThrow();
     }
     await expect(comesIn(proxy, { user: 'guess', password: 'x' })).rejects.toThrow();
-    expect(proxy.output()).toContain('LOGIN_LIMITED');
+    await expect.poll(() => proxy.output(), { timeout: 10_000 }).toContain('LOGIN_LIMITED');
     expect(await comesIn(proxy, app)).toBe('one');
     const metrics = await (await fetch(`${proxy.http}/metrics`)).text();
     expect(metrics).toMatch(/cqlock_logins_total\{result="limited"\} [1-9]/);
@@ -434,7 +438,7 @@ describe('certificates of clients', () => {
     for (const certificate of [undefined, foreign, unknown]) {
       await expect(comesIn(proxy, { ...SUPERUSER, certificate })).rejects.toThrow();
     }
-    expect(proxy.output()).toContain('LOGIN_CERTIFICATE');
+    await expect.poll(() => proxy.output(), { timeout: 10_000 }).toContain('LOGIN_CERTIFICATE');
   });
 
   it('let in cqlsh and the Python driver with the right one, and not without', async (context) => {
