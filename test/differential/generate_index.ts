@@ -9,13 +9,15 @@ import {
   type Step,
 } from './model.ts';
 import type { Prng } from './prng.ts';
+import { isMulti } from './types.ts';
 import { randomValue } from './values.ts';
 
 /** Equal decimals of another scale are different values for Cassandra's own kind of index (docs/compatibility.md). */
 const LEFT_OUT: ReadonlySet<string> = new Set(['decimal', 'vector']);
 
 function isIndexed({ type }: GenColumn): boolean {
-  return !LEFT_OUT.has(type.kind === 'scalar' ? type.name : type.kind);
+  // Indexes on columns of several cells are refused (docs/compatibility.md).
+  return !isMulti(type) && !LEFT_OUT.has(type.kind === 'scalar' ? type.name : type.kind);
 }
 
 /** A statement about an index; some are refused by both sides. */
