@@ -325,7 +325,8 @@ class Writer {
   /** Operations on elements, entries and fields. */
   async elements(): Promise<void> {
     const key = [...PARTITION, ...CLUSTERING];
-    const make = (form: string, kind: MarkerKind): Marker => this.maker.make(form, kind, true);
+    const make = (form: string, kind: MarkerKind, stored = true): Marker =>
+      this.maker.make(form, kind, stored);
     for (const [form, kinds, text] of [
       ['append', ['text'], 'SET n_list = n_list + [*]'],
       ['prepend', ['text'], 'SET n_list = [*] + n_list'],
@@ -339,9 +340,12 @@ class Writer {
       ['set fields', ['text', 'uuid'], 'SET n_udt.a = *, n_udt.b = *'],
     ] as const) {
       // Static columns alone go by the partition key.
-      const cells = this.cells(`UPDATE, ${form}, WHERE`, form.includes('static') ? PARTITION : key);
+      // What is removed from a list that is not there is written nowhere.
+      const stored = form !== 'remove';
+      const whole = form.includes('static') ? PARTITION : key;
+      const cells = this.cells(`UPDATE, ${form}, WHERE`, whole, stored);
       const where = cells.map((c) => `${c.name} = ${c.literal}`).join(' AND ');
-      let values = kinds.map((kind) => make(`UPDATE, ${form}`, kind));
+      let values = kinds.map((kind) => make(`UPDATE, ${form}`, kind, stored));
       const filled = text.replaceAll('*', () => values.shift()?.literal ?? '');
       await this.must(`UPDATE ${this.table} ${filled} WHERE ${where}`);
       if (!form.startsWith('set')) continue;
@@ -360,7 +364,10 @@ class Writer {
     await this.must(
       `DELETE n_map[${entry.literal}], n_set[${element.literal}] FROM ${this.table} WHERE ${where}`,
     );
-    const [wanted, none] = [make('IF with an entry', 'text'), make('IF with a value', 'blob')];
+    const [wanted, none] = [
+      make('IF with an entry', 'text', false),
+      make('IF with a value', 'blob', false),
+    ];
     await this.must(
       `UPDATE ${this.table} SET v_big = 1 WHERE ${where} IF n_map[${wanted.literal}] = ${none.literal}`,
     );
