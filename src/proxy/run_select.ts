@@ -116,7 +116,8 @@ async function readPartitions(
   const paged = pageSize !== undefined && pageSize > 0;
   const ordered = plan.orderBy.length > 0;
   const isAggregate = plan.counts.length > 0;
-  if (ordered && paged && (isAggregate || bound.partitions?.length !== 0)) {
+  const isRefused = plan.hasPartitionIn && (isAggregate || bound.partitions?.length !== 0);
+  if (ordered && paged && isRefused) {
     throw new InvalidRequestError(
       'Cannot page queries with both ORDER BY and a IN restriction on the partition key; you must either remove the ORDER BY or the IN and sort client side, or disable paging for this query',
     );
