@@ -21,6 +21,7 @@ import {
 import { startCassandra } from '../support/cassandra.ts';
 import type { TestCassandra } from '../support/cassandra.ts';
 import { memoryStore } from '../support/memory_cluster.ts';
+import { contents, dying, errorOf, untilReadable } from '../support/backup_steps.ts';
 import { startProxy } from '../support/proxy.ts';
 import type { TestProxy } from '../support/proxy.ts';
 import { connectClient } from '../support/proxy_client.ts';
@@ -107,54 +108,6 @@ function named(name: string, kms: EmbeddedKms): KmsProvider {
   };
 }
 
-/** A table's rows, as a client gets them. A time to live may have moved on by seconds, so it is compared apart. */
-async function contents(name: string, columns: string): Promise<string[]> {
-  const rows = await client.rows(`SELECT ${columns} FROM ${name}`);
-  return rows.map((row) => JSON.stringify(row)).sort();
-}
-
-async function untilReadable(name: string): Promise<void> {
-  const giveUpAt = Date.now() + 15_000;
-  for (;;) {
-    const refusal = await client.refusal(`SELECT * FROM ${name} LIMIT 1`);
-    if (refusal === undefined) return;
-    if (Date.now() > giveUpAt) throw new Error(refusal);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-async function errorOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work;
-  } catch (error) {
-    return `${(error as { code?: string }).code ?? ''}: ${(error as Error).message}`;
-  }
-  throw new Error('it was expected to be refused');
-}
-
-/** A service whose process dies at a step: the step never ends, so claims are not given back either. */
-async function dying(
-  at: string,
-  times: number,
-  run: (options: BackupOptions) => Promise<unknown>,
-): Promise<void> {
-  let left = times;
-  await new Promise<void>((resolve, reject) => {
-    run({
-      claimMs: 1500,
-      chunkBytes: 4096,
-      step: (name) => {
-        if (name !== at) return undefined;
-        left -= 1;
-        if (left > 0) return undefined;
-        resolve();
-        return new Promise(() => undefined);
-      },
-    }).then(() => reject(new Error(`it ended before step ${at}`)), reject);
-  });
-  await new Promise((resolve) => setTimeout(resolve, 1600));
-}
-
 async function fill(name: string, rows: number): Promise<void> {
   await client.rows(
     `CREATE TABLE ${name} (pk int, ck int, v text, PRIMARY KEY (pk, ck)) WITH comment = 'it''s; ) WITH' AND default_time_to_live = 86400`,
@@ -224,77 +177,6 @@ async function changeKey(name: string, keyArn: string): Promise<void> {
   });
 }
 
-/** A table with columns of several cells, whose elements differ in write times and times to live; some rows have few. */
-async function makeParts(name: string): Promise<void> {
-  if (name === 'ks.parts') {
-    await client.rows('CREATE TYPE ks.address (street text, zip int, note varint)');
-  }
-  await client.rows(
-    `CREATE TABLE ${name} (pk int, ck int, l list<text>, s set<int>, m map<text, varint>, u address, v text, ls list<int> STATIC, ss set<text> STATIC, ms map<int, text> STATIC, us address STATIC, PRIMARY KEY (pk, ck)) WITH default_time_to_live = 86400`,
-  );
-  const at = 'WHERE pk = 1 AND ck = 1';
-  for (const [using, set, where] of [
-    ['TIMESTAMP 30 AND TTL 0', "l = ['b', 'c'], s = {1}, m = {'x': 1, 'y': 2}", at],
-    ['TIMESTAMP 10 AND TTL 5000', "l = l + ['a']", 'WHERE pk = 2 AND ck = 1'],
-    ['TIMESTAMP 40 AND TTL 0', "s = s + {1}, m['x'] = -5, u = {street: 'here', zip: 1}", at],
-    ['TIMESTAMP 50 AND TTL 6000', "s = s + {-5}, m['z'] = 12345678901234567890123, u.note = 3", at],
-    ['TIMESTAMP 60 AND TTL 7000', "u.zip = 2, v = 'with the field'", at],
-    ['TIMESTAMP 70 AND TTL 6', "s = s + {99}, m['gone'] = 1", at],
-    ['TIMESTAMP 71 AND TTL 6', "s = {1, 2}, l = ['short']", 'WHERE pk = 3 AND ck = 1'],
-    ['TIMESTAMP 80', "s = {7}, m = {'default': 8}", 'WHERE pk = 4 AND ck = 1'],
-    ['TIMESTAMP 81 AND TTL 0', 'u.street = null, u.zip = 5', 'WHERE pk = 5 AND ck = 1'],
-    ['TIMESTAMP 90 AND TTL 0', "ls = [3, 1, 2], ss = {'a'}, ms = {1: 'one'}", 'WHERE pk = 1'],
-    ['TIMESTAMP 91 AND TTL 8000', "ls = ls + [1], ss = ss + {'b'}, ms[2] = 'two'", 'WHERE pk = 1'],
-    ['TIMESTAMP 92 AND TTL 0', "us = {street: 'static', zip: null, note: 1}", 'WHERE pk = 1'],
-    ['TIMESTAMP 93 AND TTL 9000', 'us.zip = 4, ls = [9, 9]', 'WHERE pk = 6'],
-  ] as const) {
-    await client.rows(`UPDATE ${name} USING ${using} SET ${set} ${where}`);
-  }
-  // Elements that are older than those before them.
-  await client.rows(`UPDATE ${name} USING TIMESTAMP 10 AND TTL 5000 SET l = l + ['a'] ${at}`);
-  await client.rows(`UPDATE ${name} USING TIMESTAMP 20 AND TTL 0 SET l = l + ['b'] ${at}`);
-}
-
-/** Rows, write times and times to live of two tables of {@link makeParts} are the same. */
-async function samePartsIn(source: string, restored: string): Promise<void> {
-  const columns = ['l', 's', 'm', 'v', 'ls', 'ss', 'ms'];
-  const times = columns.map((column) => `writetime(${column}) AS w_${column}`);
-  const ttls = columns.map((column) => `ttl(${column}) AS t_${column}`);
-  const all = `pk, ck, ${columns.join(', ')}, u, us, ${times.join(', ')}`;
-  const rows = await contents(restored, all);
-  expect(rows).toEqual(await contents(source, all));
-  expect(rows).toHaveLength(5);
-  const fields = ['u', 'us'].flatMap((column) =>
-    ['street', 'zip', 'note'].map((field) => `${column}.${field}`),
-  );
-  const stored = async (name: string) => {
-    const selected = fields.flatMap((field, i) => [
-      `${field} AS f${i}`,
-      `writetime(${field}) AS fw${i}`,
-      `ttl(${field}) AS t_f${i}`,
-    ]);
-    const result = await environment.connection.execute(
-      `SELECT pk, ck, ${columns.join(', ')}, ${selected.join(', ')}, ${times.join(', ')}, ${ttls.join(', ')} FROM ${name}`,
-    );
-    return result.rows.map((row) => Object.entries(row));
-  };
-  // Stored bytes are the same; seconds that are left may be counted at another time.
-  const [before, after] = [await stored(source), await stored(restored)];
-  const exact = (of: typeof before) =>
-    of.map((row) => row.filter(([name]) => !name.startsWith('t_')));
-  const left = (of: typeof before) =>
-    of.flatMap((row) => row.filter(([name]) => name.startsWith('t_')).flatMap(([, ttl]) => ttl));
-  expect(exact(after)).toEqual(exact(before));
-  const [leftBefore, leftAfter] = [left(before), left(after)];
-  expect(leftAfter).toHaveLength(leftBefore.length);
-  expect(leftBefore.filter((ttl) => typeof ttl === 'number').length).toBeGreaterThan(10);
-  for (const [index, ttl] of leftBefore.entries()) {
-    const other = leftAfter[index];
-    if (typeof ttl !== 'number' || typeof other !== 'number') expect(other).toEqual(ttl);
-    else expect(Math.abs(other - ttl)).toBeLessThanOrEqual(2);
-  }
-}
-
 describe('backup and restore', () => {
   it('gives back every type, statics, write times and times of expiry', async () => {
     const columns = Object.keys(SCALARS);
@@ -337,9 +219,11 @@ describe('backup and restore', () => {
       from: { keyspace: 'ks', name: 'scalars' },
       to: { keyspace: 'ks', name: 'scalars_back' },
     });
-    await untilReadable('ks.scalars_back');
-    expect(await contents('ks.scalars_back', all)).toEqual(await contents('ks.scalars', all));
-    const keysOf = await contents('ks.scalars_back', 'pk1, ck1');
+    await untilReadable(client, 'ks.scalars_back');
+    expect(await contents(client, 'ks.scalars_back', all)).toEqual(
+      await contents(client, 'ks.scalars', all),
+    );
+    const keysOf = await contents(client, 'ks.scalars_back', 'pk1, ck1');
     expect(keysOf).toHaveLength(5);
     expect(keysOf.some((row) => row.includes(Buffer.from('short').toString('hex')))).toBe(false);
     const ttls = async (name: string): Promise<number[]> =>
@@ -371,122 +255,6 @@ describe('backup and restore', () => {
       const bytes = await readFile(join(home, 'backups', backupId, file));
       expect(bytes.includes('unmistakable marker')).toBe(false);
     }
-  });
-
-  it('gives back collections and user types, each element with its write time and time of expiry', async () => {
-    await makeParts('ks.parts');
-    const service = await environment.service({ sampleEvery: 1 });
-    const backupId = await service.backupTable({ keyspace: 'ks', name: 'parts' });
-    const { verified } = await service.get(backupId);
-    expect(verified).toMatchObject({ mode: 'decrypted', rows: 5 });
-    expect(verified?.decrypted).toBe(verified?.cells);
-    expect(verified?.cells).toBeGreaterThan(30);
-
-    await new Promise((resolve) => setTimeout(resolve, 6500));
-    await client.rows(
-      "CREATE KEYSPACE elsewhere WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
-    );
-    const to = { keyspace: 'elsewhere', name: 'parts_back' };
-    const restore = async () => (await environment.service()).restore({ from: { backupId }, to });
-    expect(await errorOf(restore())).toMatch(/^SCHEMA_RESTORE_TYPE.*CREATE TYPE elsewhere.address/);
-    await client.rows('CREATE TYPE elsewhere.address (street text, zip int, note varint)');
-    await restore();
-    await untilReadable('elsewhere.parts_back');
-    await samePartsIn('ks.parts', 'elsewhere.parts_back');
-    const stored = await environment.connection.execute(
-      'SELECT l, writetime(l) AS w, ttl(l) AS t FROM elsewhere.parts_back',
-    );
-    const list = stored.rows.find((one) => (one['l'] as unknown[] | null)?.length === 4);
-    expect(list?.['w']).toEqual([30n, 30n, 10n, 20n]);
-    expect((list?.['t'] as unknown[]).map((ttl) => ttl !== null)).toEqual([
-      false,
-      false,
-      true,
-      false,
-    ]);
-
-    // Elements are found by what they are.
-    for (const cql of [
-      "UPDATE elsewhere.parts_back SET l = l - ['b'], s = s - {1}, m['x'] = 7, u.zip = 9 WHERE pk = 1 AND ck = 1",
-      "UPDATE elsewhere.parts_back SET s = s + {2}, m = m - {'y'}, l[0] = 'new' WHERE pk = 1 AND ck = 1",
-    ]) {
-      await client.rows(cql);
-    }
-    const text = (value: string): string => Buffer.from(value).toString('hex');
-    const [row] = await client.rows(
-      'SELECT l, s, m, u FROM elsewhere.parts_back WHERE pk = 1 AND ck = 1',
-    );
-    expect(row).toEqual([
-      `0000000300000003${text('new')}00000001${text('c')}00000001${text('a')}`,
-      `0000000200000004fffffffb0000000400000002`,
-      expect.any(String),
-      expect.any(String),
-    ]);
-  });
-
-  it('goes on with lists after it was killed, and doubles none', async () => {
-    await makeParts('ks.more_parts');
-    for (let i = 0; i < 60; i += 1) {
-      await client.rows(
-        `BEGIN BATCH UPDATE ks.more_parts USING TIMESTAMP 10 SET l = l + ['${'x'.repeat(90)}', 'b'], ls = ls + [${i}] WHERE pk = ${i + 100} AND ck = 1; UPDATE ks.more_parts USING TIMESTAMP 5 AND TTL 7000 SET l = l + ['c'], s = s + {${i}} WHERE pk = ${i + 100} AND ck = 1; APPLY BATCH`,
-      );
-    }
-    const table = { keyspace: 'ks', name: 'more_parts' };
-    await dying('backup.chunk', 2, async (options) =>
-      (await environment.service(options)).backupTable(table),
-    );
-    const service = await environment.service({ claimMs: 1500, chunkBytes: 4096 });
-    const backupId = await service.backupTable(table);
-    expect((await service.get(backupId)).verified).toMatchObject({ mode: 'decrypted' });
-    const to = { keyspace: 'ks', name: 'more_back' };
-    const restore = async (options: BackupOptions) =>
-      (await environment.service(options)).restore({ from: { backupId }, to });
-    await dying('restore.written', 2, restore);
-    await dying('restore.written', 1, restore);
-    await service.restore({ from: { backupId }, to });
-    await untilReadable('ks.more_back');
-    expect(await contents('ks.more_back', 'pk, ck, l, s, m, u, v, ls, ss, ms, us')).toEqual(
-      await contents('ks.more_parts', 'pk, ck, l, s, m, u, v, ls, ss, ms, us'),
-    );
-    expect(await contents('ks.more_back', 'pk, ck, writetime(s), writetime(m)')).toEqual(
-      await contents('ks.more_parts', 'pk, ck, writetime(s), writetime(m)'),
-    );
-    // What was written twice has its lists a little later; what was written once has them as they were.
-    const { rows } = await environment.connection.execute(
-      'SELECT writetime(l) AS w FROM ks.more_back',
-    );
-    const times = rows.flatMap((row) => (row['w'] ?? []) as bigint[]);
-    expect(times.filter((time) => time === 5n).length).toBeGreaterThan(10);
-    expect(times.filter((time) => time > 30n).length).toBeGreaterThan(10);
-    expect(times.every((time) => time <= 30n + 2000n)).toBe(true);
-  }, 300_000);
-
-  it('compares collections with the table while the key is lost', async () => {
-    await makeParts('ks.keyless_source');
-    const arn = await environment.kms.createCustomerKey('parts');
-    const service = await environment.service();
-    const sourceId = await service.backupTable({ keyspace: 'ks', name: 'keyless_source' });
-    await service.restore({
-      from: { backupId: sourceId },
-      to: { keyspace: 'ks', name: 'keyless' },
-      encryption: { kind: 'customer', keyIdentifier: arn },
-    });
-    await untilReadable('ks.keyless');
-    await environment.kms.setKeyEnabled(arn, false);
-    const backupId = await service.backupTable({ keyspace: 'ks', name: 'keyless' });
-    expect((await service.get(backupId)).verified).toMatchObject({ mode: 'compared' });
-    // An element that goes, behind the backup, is noticed.
-    const stored = await environment.connection.execute('SELECT pk, ck, l, s FROM ks.keyless');
-    const row = stored.rows.find((one) => (one['l'] as unknown[] | null)?.length === 4);
-    await environment.connection.execute(
-      'UPDATE ks.keyless SET s = s - ? WHERE pk = ? AND ck = ?',
-      [(row?.['s'] as unknown[]).slice(0, 1), row?.['pk'], row?.['ck']],
-    );
-    expect(await errorOf(service.verify(backupId))).toMatch(/^BACKUP_COMPARE/);
-    await environment.kms.setKeyEnabled(arn, true);
-    await service.restore({ from: { backupId }, to: { keyspace: 'ks', name: 'keyless_back' } });
-    await untilReadable('ks.keyless_back');
-    await samePartsIn('ks.keyless_source', 'ks.keyless_back');
   });
 
   it('goes on after it was killed, and gives the same', async () => {
@@ -533,9 +301,11 @@ describe('backup and restore', () => {
       ),
     ).toMatch(/there is a table ks.killed/);
     await service.restore({ from: { backupId }, to });
-    await untilReadable('ks.killed_back');
+    await untilReadable(client, 'ks.killed_back');
     const all = 'pk, ck, v, writetime(v), ttl(v)';
-    expect(await contents('ks.killed_back', all)).toEqual(await contents('ks.killed', all));
+    expect(await contents(client, 'ks.killed_back', all)).toEqual(
+      await contents(client, 'ks.killed', all),
+    );
     const described = await client.rows(
       "SELECT comment, default_time_to_live FROM system_schema.tables WHERE keyspace_name = 'ks' AND table_name = 'killed_back'",
     );
@@ -560,9 +330,9 @@ describe('backup and restore', () => {
     expect(await service.needsKey(first)).toBe(false);
     await environment.kms.setKeyEnabled(first, false);
     await service.restore({ from: { backupId }, to: { keyspace: 'ks', name: 'changed_back' } });
-    await untilReadable('ks.changed_back');
-    expect(await contents('ks.changed_back', 'pk, ck, v')).toEqual(
-      await contents('ks.changed', 'pk, ck, v'),
+    await untilReadable(client, 'ks.changed_back');
+    expect(await contents(client, 'ks.changed_back', 'pk, ck, v')).toEqual(
+      await contents(client, 'ks.changed', 'pk, ck, v'),
     );
     expect((await tableRecord('changed_back')).keys).toMatchObject({
       keyArn: second,
@@ -610,9 +380,11 @@ describe('backup and restore', () => {
     await environment.connection.execute('DROP TABLE ks.lost', [], { prepare: false });
     await environment.kms.setKeyEnabled(arn, true);
     await service.restore({ from: { backupId }, to });
-    await untilReadable('ks.lost_back');
+    await untilReadable(client, 'ks.lost_back');
     const all = 'pk, ck, v, writetime(v), ttl(v)';
-    expect(await contents('ks.lost_back', all)).toEqual(await contents('ks.source', all));
+    expect(await contents(client, 'ks.lost_back', all)).toEqual(
+      await contents(client, 'ks.source', all),
+    );
   });
 
   it('is restored by another cluster that reaches its KMS key', async () => {
