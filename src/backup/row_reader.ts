@@ -23,7 +23,7 @@ export class RowReader {
   readonly #regulars: readonly Selected[];
   #last: readonly Uint8Array[] | undefined;
 
-  /** @param ranges whether the query is for a range of tokens */
+  /** @param lastPartition of the row before: its static cells were read with it */
   constructor(
     table: CellTable & { readonly ranges: readonly string[] },
     lastPartition: readonly Uint8Array[] | undefined,
