@@ -1,9 +1,14 @@
 import { BackupError, InternalError } from '../errors/index.ts';
 
-/** A stored cell of a row. */
+/** A stored cell of a row. Columns of several cells have one for each element or field, one after the other. */
 export interface BackupCell {
   /** Index among the cell columns of the manifest. */
   readonly column: number;
+  /**
+   * Which cell of a column of several: the stored element of a set (which has an empty value) or key of a map, the place of
+   * a list element or of a field. `undefined` for a column of one cell.
+   */
+  readonly path?: Uint8Array | undefined;
   /** Microseconds since the epoch. */
   readonly writeTime: bigint;
   /** Seconds since the epoch when it expires; 0 for never. */
@@ -33,6 +38,7 @@ export interface ScanPosition {
 export interface ChunkCounts {
   /** Rows, static ones apart. */
   readonly rows: number;
+  /** Cells; elements and fields count one each. */
   readonly cells: number;
 }
 
@@ -41,6 +47,7 @@ const PARTITION = 1;
 const STATICS = 2;
 const ROW = 3;
 const SIMPLE_CELL = 0;
+const PARTS = 1;
 const MAX_CELLS = 0xffff;
 
 /** Collects rows of one chunk. Spec: backup format 4 */
@@ -70,10 +77,11 @@ export class ChunkWriter {
       this.#key(row.clustering);
       this.#rows += 1;
     }
-    if (row.cells.length > MAX_CELLS) throw new InternalError('a row with too many cells');
+    const columns = byColumn(row.cells);
+    if (columns.length > MAX_CELLS) throw new InternalError('a row with too many cells');
     this.#reserve(2);
-    this.#length = this.#bytes.writeUInt16BE(row.cells.length, this.#length);
-    for (const cell of row.cells) this.#cell(cell);
+    this.#length = this.#bytes.writeUInt16BE(columns.length, this.#length);
+    for (const cells of columns) this.#column(cells);
     this.#cells += row.cells.length;
   }
 
@@ -99,16 +107,31 @@ export class ChunkWriter {
     return { plaintext, counts };
   }
 
-  #cell(cell: BackupCell): void {
-    this.#reserve(19 + cell.value.length);
-    const bytes = this.#bytes;
-    let at = bytes.writeUInt16BE(cell.column, this.#length);
-    at = bytes.writeUInt8(SIMPLE_CELL, at);
-    at = bytes.writeBigInt64BE(cell.writeTime, at);
-    at = bytes.writeUInt32BE(cell.expiresAt, at);
-    at = bytes.writeUInt32BE(cell.value.length, at);
-    bytes.set(cell.value, at);
-    this.#length = at + cell.value.length;
+  #column(cells: readonly BackupCell[]): void {
+    const [first] = cells;
+    if (first === undefined) return;
+    this.#reserve(7);
+    let at = this.#bytes.writeUInt16BE(first.column, this.#length);
+    if (first.path === undefined) {
+      this.#length = this.#bytes.writeUInt8(SIMPLE_CELL, at);
+    } else {
+      at = this.#bytes.writeUInt8(PARTS, at);
+      this.#length = this.#bytes.writeUInt32BE(cells.length, at);
+    }
+    for (const cell of cells) {
+      if (cell.path !== undefined) this.#sized(cell.path);
+      this.#reserve(12);
+      at = this.#bytes.writeBigInt64BE(cell.writeTime, this.#length);
+      this.#length = this.#bytes.writeUInt32BE(cell.expiresAt, at);
+      this.#sized(cell.value);
+    }
+  }
+
+  #sized(value: Uint8Array): void {
+    this.#reserve(4 + value.length);
+    const at = this.#bytes.writeUInt32BE(value.length, this.#length);
+    this.#bytes.set(value, at);
+    this.#length = at + value.length;
   }
 
   #key(parts: readonly Uint8Array[]): void {
@@ -132,6 +155,19 @@ export class ChunkWriter {
     this.#bytes.copy(grown, 0, 0, this.#length);
     this.#bytes = grown;
   }
+}
+
+/** Cells of one column each: single ones, and the elements or fields that follow each other. */
+function byColumn(cells: readonly BackupCell[]): readonly (readonly BackupCell[])[] {
+  const columns: BackupCell[][] = [];
+  let last: BackupCell | undefined;
+  for (const cell of cells) {
+    const isNext = last?.path !== undefined && cell.path !== undefined;
+    if (isNext && last?.column === cell.column) columns.at(-1)?.push(cell);
+    else columns.push([cell]);
+    last = cell;
+  }
+  return columns;
 }
 
 /** A chunk that was opened. */
@@ -214,16 +250,27 @@ class Reader {
   cells(): readonly BackupCell[] {
     const cells: BackupCell[] = [];
     for (let left = this.bytes(2).readUInt16BE(); left > 0; left -= 1) {
-      const head = this.bytes(19);
-      if (head[2] !== SIMPLE_CELL) throw unknownFormat();
-      cells.push({
-        column: head.readUInt16BE(0),
-        writeTime: head.readBigInt64BE(3),
-        expiresAt: head.readUInt32BE(11),
-        value: this.bytes(head.readUInt32BE(15)),
-      });
+      const column = this.bytes(2).readUInt16BE();
+      const kind = this.u8();
+      if (kind === SIMPLE_CELL) cells.push(this.#cell(column));
+      else if (kind === PARTS) {
+        for (let parts = this.u32(); parts > 0; parts -= 1) {
+          const path = this.bytes(this.u32());
+          cells.push({ ...this.#cell(column), path });
+        }
+      } else throw unknownFormat();
     }
     return cells;
+  }
+
+  #cell(column: number): BackupCell {
+    const head = this.bytes(16);
+    return {
+      column,
+      writeTime: head.readBigInt64BE(0),
+      expiresAt: head.readUInt32BE(8),
+      value: this.bytes(head.readUInt32BE(12)),
+    };
   }
 
   bytes(length: number): Buffer {

@@ -5,6 +5,8 @@ import { tagOf } from './backup_key.ts';
 import type { Claim } from './backup_records.ts';
 import { ChunkWriter, readChunk } from './chunk.ts';
 import type { BackupRow, ChunkContent, ChunkCounts, ScanPosition } from './chunk.ts';
+import { cellColumnsOf, isUnderCellDek } from './cell_columns.ts';
+import type { CellTable } from './cell_columns.ts';
 import type { BackupContext } from './context.ts';
 import { requireObject } from './load_backup.ts';
 import type { ManifestChunk } from './manifest.ts';
@@ -23,6 +25,8 @@ export class ChunkStore {
   readonly #writer = new ChunkWriter();
   readonly #chunks: ManifestChunk[] = [];
   readonly #epochs = new Set<number>();
+  /** For each column whether its cells name an epoch of the cell DEK. */
+  readonly #haveEpochs: readonly boolean[];
   /** A chunk that is cut and not stored: only the next one tells whether it is the last. */
   #held: { readonly plaintext: Buffer; readonly counts: ChunkCounts } | undefined;
   #put: Promise<void> | undefined;
@@ -33,10 +37,11 @@ export class ChunkStore {
   #isComplete = false;
   #lastPartition: readonly Uint8Array[] | undefined;
 
-  private constructor(context: BackupContext, backupId: string, key: BackupKey) {
+  private constructor(context: BackupContext, backupId: string, key: BackupKey, table: CellTable) {
     this.#context = context;
     this.#backupId = backupId;
     this.#key = key;
+    this.#haveEpochs = cellColumnsOf(table).map(isUnderCellDek);
   }
 
   /** Reads the stored chunks. @throws BackupError BACKUP_INTEGRITY when one is missing or altered */
@@ -44,9 +49,10 @@ export class ChunkStore {
     context: BackupContext,
     backupId: string,
     key: BackupKey,
+    table: CellTable,
     claim: Claim<BackupRecord>,
   ): Promise<ChunkStore> {
-    const store = new ChunkStore(context, backupId, key);
+    const store = new ChunkStore(context, backupId, key, table);
     const names = await context.target.list(objectNames.chunks(backupId));
     let good: Progress = { chunks: 0, rows: 0, cells: 0, bytes: 0, lastPartition: undefined };
     for (let number = 0; number < names.length; number += 1) {
@@ -172,7 +178,8 @@ export class ChunkStore {
   #noteRow(row: BackupRow): void {
     if (row.clustering !== undefined) this.#rows += 1;
     this.#lastPartition = row.partition;
-    for (const { value } of row.cells) {
+    for (const { column, value } of row.cells) {
+      if (this.#haveEpochs[column] !== true) continue;
       this.#epochs.add(((value[2] as number) << 8) | (value[3] as number));
     }
   }

@@ -2,12 +2,16 @@ import { BackupError } from '../errors/index.ts';
 import type { BackupRecord } from '../schema/index.ts';
 import type { BackupKey } from './backup_key.ts';
 import type { Claim } from './backup_records.ts';
+import { cellColumnsOf } from './cell_columns.ts';
 import { isSamePartition } from './chunk.ts';
 import type { BackupCell, BackupRow } from './chunk.ts';
 import type { BackupContext } from './context.ts';
 import { loadChunk } from './load_backup.ts';
 import type { Manifest } from './manifest.ts';
 import { scanTable } from './table_scan.ts';
+
+/** Indexes of the columns that are lists. */
+type Lists = ReadonlySet<number>;
 
 /** A time of expiry is counted in whole seconds from two clocks. */
 const EXPIRY_TOLERANCE_S = 2;
@@ -24,6 +28,11 @@ export async function compareWithTable(
   claim: Claim<BackupRecord>,
 ): Promise<void> {
   const expected = backupRows(context, key, manifest);
+  const lists: Lists = new Set(
+    cellColumnsOf({ ...manifest, ...manifest.form })
+      .filter(({ scheme }) => scheme === 'list')
+      .map(({ index }) => index),
+  );
   for await (const actual of tableRows(context, manifest, claim)) {
     for (;;) {
       const next = await expected.next();
@@ -31,7 +40,7 @@ export async function compareWithTable(
       const row = next.value;
       const nowS = Math.ceil(context.clock.nowMs() / 1000) + EXPIRY_TOLERANCE_S;
       if (isSameKey(row, actual)) {
-        if (!isSameRow(row, actual, nowS)) throw differs(manifest);
+        if (!isSameRow(row, actual, nowS, lists)) throw differs(manifest);
         break;
       }
       if (!mayBeGone(row, nowS)) throw differs(manifest);
@@ -82,14 +91,46 @@ function isSameKey(a: BackupRow, b: BackupRow): boolean {
   );
 }
 
-function isSameRow(expected: BackupRow, actual: BackupRow, nowS: number): boolean {
-  const left = new Map(actual.cells.map((cell) => [cell.column, cell]));
+function isSameRow(expected: BackupRow, actual: BackupRow, nowS: number, lists: Lists): boolean {
+  const isElement = ({ column }: BackupCell): boolean => lists.has(column);
+  const left = new Map(
+    actual.cells.filter((cell) => !isElement(cell)).map((cell) => [nameOf(cell), cell]),
+  );
   for (const cell of expected.cells) {
-    const other = left.get(cell.column);
-    left.delete(cell.column);
+    if (isElement(cell)) continue;
+    const name = nameOf(cell);
+    const other = left.get(name);
+    left.delete(name);
     if (other === undefined ? !hasExpired(cell, nowS) : !isSameCell(cell, other)) return false;
   }
-  return left.size === 0;
+  return (
+    left.size === 0 &&
+    isSameSequence(expected.cells.filter(isElement), actual.cells.filter(isElement), nowS)
+  );
+}
+
+/** Elements of lists have no name but their order; where some have expired, the others have moved up. */
+function isSameSequence(
+  expected: readonly BackupCell[],
+  actual: readonly BackupCell[],
+  nowS: number,
+): boolean {
+  let at = 0;
+  for (const cell of expected) {
+    const other = actual[at];
+    if (other?.column === cell.column && isSameCell(cell, other)) at += 1;
+    else if (!hasExpired(cell, nowS)) return false;
+  }
+  return at === actual.length;
+}
+
+/** The column of a cell, with the element or field it is. */
+function nameOf({ column, path }: BackupCell): string {
+  return path === undefined ? String(column) : `${String(column)} ${hexOf(path)}`;
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 }
 
 function isSameCell(a: BackupCell, b: BackupCell): boolean {
@@ -109,7 +150,8 @@ function mayBeGone(row: BackupRow, nowS: number): boolean {
   return row.cells.length > 0 && row.cells.every((cell) => hasExpired(cell, nowS));
 }
 
-function differs(manifest: Manifest): BackupError {
+/** The table and its backup are not the same. */
+export function differs(manifest: Manifest): BackupError {
   return new BackupError(
     'BACKUP_COMPARE',
     `backup ${manifest.backupId} differs from table ${manifest.keyspace}.${manifest.name}: the table was written after it, or the backup is wrong; make a new one`,

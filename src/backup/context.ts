@@ -5,7 +5,10 @@ import type { Clock } from '../util/index.ts';
 import type { BackupTarget } from './target.ts';
 
 /** How rows are read and written. */
-export type RowConnection = Pick<ControlConnection, 'execute' | 'page' | 'writePartition'>;
+export type RowConnection = Pick<
+  ControlConnection,
+  'execute' | 'executeUnlogged' | 'page' | 'writePartition'
+>;
 
 /** How far a backup, a verification or a restore has come. */
 export interface BackupProgress {

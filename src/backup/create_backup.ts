@@ -7,13 +7,14 @@ import type { BackupRecord, VerifiedRecords } from '../schema/index.ts';
 import { BackupKey, newBackupDek, unwrapUnderCatalog, wrapUnderCatalog } from './backup_key.ts';
 import { backupRecord, backupsIn, Claim, sourceTable } from './backup_records.ts';
 import type { SourceTable } from './backup_records.ts';
+import { cellColumnsOf } from './cell_columns.ts';
 import { ChunkStore } from './chunk_store.ts';
 import type { BackupContext, BackupProgress } from './context.ts';
 import { deleteBackup } from './delete_backup.ts';
 import { keyArnsOf, objectHash, sealEnvelope } from './envelope.ts';
 import type { Envelope } from './envelope.ts';
 import { loadBackup } from './load_backup.ts';
-import { parsePlan, serialiseManifest } from './manifest.ts';
+import { isOfForm, parsePlan, serialiseManifest } from './manifest.ts';
 import type { BackupPlan, Manifest } from './manifest.ts';
 import { objectNames } from './target.ts';
 import { pause, rangeCount, scanTable, tokenRanges } from './table_scan.ts';
@@ -46,10 +47,11 @@ export async function createBackup(
   const owner = randomUUID();
   const view = await context.catalog.readRecords();
   const source = sourceTable(context, view, table);
-  requireWholeCells(source.record);
   const plan = await newPlan(context, source);
+  // Refuses columns that this version does not know before anything is stored.
+  cellColumnsOf({ ...plan, ...plan.form });
   const started =
-    (await resume(context, view, source, plan, owner)) ??
+    (await resume(context, view, source, owner)) ??
     (await begin(context, view, source, plan, owner));
   const { record, key } = started;
   const claim = claimOf(context, record.backupId, owner);
@@ -66,21 +68,6 @@ export async function createBackup(
   } finally {
     key.dispose();
   }
-}
-
-/**
- * A collection or user type that is not frozen has a write time for each element, which a backup does not keep yet.
- * @throws BackupError BACKUP_COLUMN
- */
-function requireWholeCells({ keyspace, name, columns }: SourceTable['record']): void {
-  const column = columns.find(
-    ({ kind, scheme }) => (kind === 'static' || kind === 'regular') && scheme !== 'cell',
-  );
-  if (column === undefined) return;
-  throw new BackupError(
-    'BACKUP_COLUMN',
-    `table ${keyspace}.${name} has the column ${column.name} of type ${column.type}, which is not frozen; tables with such columns cannot be backed up by this version`,
-  );
 }
 
 function claimOf(context: BackupContext, backupId: string, owner: string): Claim<BackupRecord> {
@@ -193,7 +180,6 @@ async function resume(
   context: BackupContext,
   view: VerifiedRecords,
   source: SourceTable,
-  wanted: BackupPlan,
   owner: string,
 ): Promise<Started | undefined> {
   const unfinished = backupsIn(view).find(
@@ -212,7 +198,7 @@ async function resume(
   }
   const { key } = await loadBackup(context, view, record);
   const plan = parsePlan(key.open({ kind: 'plan', number: 0, isLast: false }, object));
-  if (JSON.stringify(plan.form) !== JSON.stringify(wanted.form)) {
+  if (!isOfForm(plan, source)) {
     key.dispose();
     await deleteBackup(context, backupId, owner);
     return undefined;
@@ -229,7 +215,7 @@ async function writeChunks(
 ): Promise<ChunkStore> {
   const table = { ...plan, ...plan.form };
   const ranges = rangeCount(table);
-  const store = await ChunkStore.open(context, plan.backupId, key, claim);
+  const store = await ChunkStore.open(context, plan.backupId, key, table, claim);
   if (store.isComplete) return store;
   const startedMs = context.clock.monotonicMs();
   let read = 0;
@@ -271,11 +257,9 @@ async function finish(
 ): Promise<void> {
   const { plan, key, record } = started;
   const view = await context.catalog.readRecords();
-  const { record: table } = sourceTable(context, view, plan);
-  if (
-    table.tableId !== plan.tableId ||
-    JSON.stringify({ columns: table.columns, dropped: table.dropped }) !== JSON.stringify(plan.form)
-  ) {
+  const now = sourceTable(context, view, plan);
+  const { record: table } = now;
+  if (table.tableId !== plan.tableId || !isOfForm(plan, now)) {
     throw new BackupError(
       'BACKUP_CHANGED',
       `table ${plan.keyspace}.${plan.name} was altered while it was backed up; try again`,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { BackupError } from '../errors/index.ts';
 import type { TableForm, TableRecord, TypeRecord } from '../schema/index.ts';
+import { cellColumnsOf } from './cell_columns.ts';
 
 /** What a backup is of: fixed when it is begun. Bytes are hex. */
 export interface BackupPlan {
@@ -74,6 +75,18 @@ export function parsePlan(bytes: Uint8Array): BackupPlan {
 /** Parses an authenticated manifest. @throws BackupError BACKUP_FORMAT when a later version wrote it */
 export function parseManifest(bytes: Uint8Array): Manifest {
   return parse(bytes, manifestShape) as Manifest;
+}
+
+/** Whether the table has the columns of a plan still, and the user types that are not frozen have its fields. */
+export function isOfForm(
+  plan: BackupPlan,
+  { record, types }: { readonly record: TableForm; readonly types: readonly TypeRecord[] },
+): boolean {
+  const { columns, dropped } = record;
+  if (JSON.stringify({ columns, dropped }) !== JSON.stringify(plan.form)) return false;
+  const fields = (of: readonly TypeRecord[]): string =>
+    JSON.stringify(cellColumnsOf({ ...plan, ...plan.form, types: of }).map((cell) => cell.fields));
+  return fields(types) === fields(plan.types);
 }
 
 /** The table of a plan as a record, under the keys of an envelope. */

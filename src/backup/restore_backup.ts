@@ -337,17 +337,26 @@ async function writeRows(
   });
   const { restore } = await claim.take();
   // It gets on: an earlier failure is over.
-  const noted = (chunksDone: number) => (record: Restoring) => ({
-    ...record,
-    restore: { backupId: record.restore.backupId, chunksDone },
-  });
+  const noted = (chunksDone: number) => (record: Restoring) => {
+    const { backupId, begun } = record.restore;
+    return {
+      ...record,
+      restore: { backupId, chunksDone, ...(begun === undefined ? {} : { begun }) },
+    };
+  };
   const sink = new RowSink(context.connection, context.clock, {
     ...to,
     columns: manifest.form.columns,
+    types: manifest.types,
     cellColumns: manifest.cellColumns,
     emptyRowTime: BigInt(manifest.startedAtMs) * 1000n,
   });
   try {
+    // Only what the record says tells whether an earlier process wrote of the first chunk.
+    let mayBeThere = restore.begun === true;
+    if (sink.hasLists && !mayBeThere) {
+      await claim.update((record) => ({ ...record, restore: { ...record.restore, begun: true } }));
+    }
     let rows = 0;
     let bytes = 0;
     for (const [number, listed] of manifest.chunks.entries()) {
@@ -357,10 +366,13 @@ async function writeRows(
       signal?.throwIfAborted();
       await context.step('restore.chunk');
       const content = await loadChunk(context, loaded.key, manifest, number);
-      for (const row of content.rows()) await sink.add(row);
+      for (const row of content.rows()) await sink.add(row, mayBeThere);
       // Rows must be written before the chunk counts as done.
       await sink.flush();
-      await claim.keep(noted(number + 1));
+      await context.step('restore.written');
+      if (sink.hasLists) await claim.update(noted(number + 1));
+      else await claim.keep(noted(number + 1));
+      mayBeThere = false;
       const fraction = (number + 1) / manifest.chunks.length;
       onProgress?.({ phase: 'restore', rows, bytes, fraction });
     }

@@ -1,26 +1,20 @@
-import { quoteIdentifier } from '../cql/index.ts';
-import type { ColumnRecord } from '../schema/index.ts';
-import { UNSET } from '../upstream/index.ts';
+import { randomInt } from 'node:crypto';
 import type { ControlStatement } from '../upstream/index.ts';
 import type { Clock } from '../util/index.ts';
 import { isSamePartition } from './chunk.ts';
+import type { BackupRow } from './chunk.ts';
 import type { RowConnection } from './context.ts';
-import type { BackupCell, BackupRow } from './chunk.ts';
+import { RowStatements } from './row_statements.ts';
+import type { ListWrite, SinkTable } from './row_statements.ts';
 import { retrying } from './table_scan.ts';
-
-/** Where rows are restored to. */
-export interface SinkTable {
-  readonly keyspace: string;
-  readonly name: string;
-  readonly columns: readonly ColumnRecord[];
-  readonly cellColumns: readonly string[];
-  /** Write time, in microseconds, of rows that have no cell. */
-  readonly emptyRowTime: bigint;
-}
 
 const IN_FLIGHT = 96;
 const BATCH_BYTES = 128 * 1024;
 const BATCH_STATEMENTS = 50;
+/** A list is one write, in the order of its elements, unless it has more changes of write time than this. */
+const LIST_STATEMENTS = 4096;
+/** Bound, in microseconds, of what write times of a list that is written again are put later each time. */
+const LIST_SHIFT = 1000;
 
 /**
  * Writes the rows of a backup with their write times and the rest of their lives. At most {@link IN_FLIGHT} requests are under
@@ -42,17 +36,31 @@ export class RowSink {
     this.#statements = new RowStatements(table);
   }
 
-  /** Writes a row some time; waits while too much is under way. */
-  async add(row: BackupRow): Promise<void> {
+  /** Whether it matters that rows may be there already. */
+  get hasLists(): boolean {
+    return this.#statements.hasLists;
+  }
+
+  /**
+   * Writes a row some time; waits while too much is under way.
+   * @param mayBeThere whether an earlier process may have written it
+   */
+  async add(row: BackupRow, mayBeThere: boolean): Promise<void> {
     if (!isSamePartition(this.#partition, row.partition)) {
       await this.#send();
       this.#partition = row.partition;
     }
     const nowS = Math.floor(this.#clock.nowMs() / 1000);
-    this.#batch.push(...this.#statements.of(row, nowS));
-    for (const cell of row.cells) this.#batchBytes += cell.value.length;
-    if (this.#batch.length >= BATCH_STATEMENTS || this.#batchBytes >= BATCH_BYTES) {
-      await this.#send();
+    for (const statement of this.#statements.of(row, nowS)) {
+      this.#batch.push(statement);
+      this.#batchBytes += sizeOf(statement);
+      if (this.#batch.length >= BATCH_STATEMENTS || this.#batchBytes >= BATCH_BYTES) {
+        await this.#send();
+      }
+    }
+    if (!this.hasLists) return;
+    for (const list of this.#statements.lists(row, nowS)) {
+      await this.#begin(this.#writeList(list, mayBeThere));
     }
   }
 
@@ -69,7 +77,11 @@ export class RowSink {
     const statements = this.#batch;
     this.#batch = [];
     this.#batchBytes = 0;
-    const write = retrying(this.#clock, () => this.#connection.writePartition(statements))
+    await this.#begin(retrying(this.#clock, () => this.#connection.writePartition(statements)));
+  }
+
+  async #begin(work: Promise<void>): Promise<void> {
+    const write = work
       .catch((error: unknown) => {
         this.#failure ??= { error };
       })
@@ -79,125 +91,33 @@ export class RowSink {
     this.#inFlight.add(write);
     if (this.#inFlight.size >= IN_FLIGHT) await Promise.race(this.#inFlight);
   }
-}
 
-/** The statements that write a row. There are three texts in all: columns that a statement leaves out are unset. */
-class RowStatements {
-  readonly #table: SinkTable;
-  readonly #regulars: readonly number[];
-  readonly #statics: readonly number[];
-  readonly #insertRow: string;
-  readonly #updateRow: string;
-  readonly #updateStatic: string;
-
-  constructor(table: SinkTable) {
-    this.#table = table;
-    const kindOf = (name: string): string | undefined =>
-      table.columns.find((column) => column.name === name)?.kind;
-    const indexes = [...table.cellColumns.keys()];
-    this.#statics = indexes.filter((i) => kindOf(table.cellColumns[i] as string) === 'static');
-    this.#regulars = indexes.filter((i) => !this.#statics.includes(i));
-    const keys = (kind: ColumnRecord['kind']): string[] =>
-      table.columns
-        .filter((column) => column.kind === kind)
-        .sort((a, b) => a.position - b.position)
-        .map((column) => quoteIdentifier(column.name));
-    const target = `${quoteIdentifier(table.keyspace)}.${quoteIdentifier(table.name)}`;
-    const partition = keys('partition');
-    const row = [...partition, ...keys('clustering')];
-    const names = (of: readonly number[]): string[] =>
-      of.map((i) => quoteIdentifier(table.cellColumns[i] as string));
-    const all = [...row, ...names(this.#regulars)];
-    const using = 'USING TIMESTAMP ? AND TTL ?';
-    const equal = (of: readonly string[]): string[] => of.map((name) => `${name} = ?`);
-    this.#insertRow = `INSERT INTO ${target} (${all.join(', ')}) VALUES (${all.map(() => '?').join(', ')}) ${using}`;
-    this.#updateRow = `UPDATE ${target} ${using} SET ${equal(names(this.#regulars)).join(', ')} WHERE ${equal(row).join(' AND ')}`;
-    this.#updateStatic = `UPDATE ${target} ${using} SET ${equal(names(this.#statics)).join(', ')} WHERE ${equal(partition).join(' AND ')}`;
-  }
-
-  /** Cells that have expired are left out; a row whose cells have all expired is not restored. */
-  of(row: BackupRow, nowS: number): ControlStatement[] {
-    const alive = row.cells.filter((cell) => cell.expiresAt === 0 || cell.expiresAt > nowS);
-    if (row.clustering === undefined) {
-      return groups(alive).map((group) => ({
-        query: this.#updateStatic,
-        params: [
-          ...using(group, nowS),
-          ...values(this.#statics, group.cells),
-          ...bytes(row.partition),
-        ],
-      }));
-    }
-    if (alive.length === 0 && row.cells.length > 0) return [];
-    const key = [...bytes(row.partition), ...bytes(row.clustering)];
-    const marker = this.#marker(alive);
-    const statements: ControlStatement[] = [];
-    let cellsOfMarker: readonly BackupCell[] = [];
-    for (const group of groups(alive)) {
-      if (group.writeTime === marker.writeTime && group.expiresAt === marker.expiresAt) {
-        cellsOfMarker = group.cells;
-        continue;
+  /** Appending twice would double the list: after a first attempt, whatever came of it, the list is deleted with the next. */
+  async #writeList(list: ListWrite, mayBeThere: boolean): Promise<void> {
+    const more = (): bigint => BigInt(1 + randomInt(LIST_SHIFT));
+    let shift = mayBeThere ? more() : 0n;
+    await retrying(this.#clock, async () => {
+      const statements = list.statements(shift);
+      shift += more();
+      for (let from = 0; from < statements.length; from += LIST_STATEMENTS) {
+        const some = statements.slice(from, from + LIST_STATEMENTS);
+        await this.#connection.executeUnlogged(some, 'quorum');
       }
-      statements.push({
-        query: this.#updateRow,
-        params: [...using(group, nowS), ...values(this.#regulars, group.cells), ...key],
-      });
-    }
-    statements.push({
-      query: this.#insertRow,
-      params: [...key, ...values(this.#regulars, cellsOfMarker), ...using(marker, nowS)],
     });
-    return statements;
   }
+}
 
-  /** CQL does not show row markers: the lowest write time, and an expiry only when every cell has one. */
-  #marker(cells: readonly BackupCell[]): Omit<CellGroup, 'cells'> {
-    if (cells.length === 0) return { writeTime: this.#table.emptyRowTime, expiresAt: 0 };
-    let writeTime = (cells[0] as BackupCell).writeTime;
-    let expiresAt = 0;
-    for (const cell of cells) {
-      if (cell.writeTime < writeTime) writeTime = cell.writeTime;
-      if (cell.expiresAt > expiresAt) expiresAt = cell.expiresAt;
+/** About how many bytes its values are. */
+function sizeOf({ params }: ControlStatement): number {
+  let bytes = 0;
+  for (const param of params) {
+    if (param instanceof Uint8Array) bytes += param.length;
+    else if (Array.isArray(param)) for (const item of param as Uint8Array[]) bytes += item.length;
+    else if (param instanceof Map) {
+      for (const [key, value] of param as Map<Uint8Array, Uint8Array>) {
+        bytes += key.length + value.length;
+      }
     }
-    const isForEver = cells.some((cell) => cell.expiresAt === 0);
-    return { writeTime, expiresAt: isForEver ? 0 : expiresAt };
   }
-}
-
-interface CellGroup {
-  readonly writeTime: bigint;
-  readonly expiresAt: number;
-  readonly cells: BackupCell[];
-}
-
-/** Cells that one statement can write. */
-function groups(cells: readonly BackupCell[]): readonly CellGroup[] {
-  const found: CellGroup[] = [];
-  for (const cell of cells) {
-    const { writeTime, expiresAt } = cell;
-    const group = found.find((g) => g.writeTime === writeTime && g.expiresAt === expiresAt);
-    if (group === undefined) found.push({ writeTime, expiresAt, cells: [cell] });
-    else group.cells.push(cell);
-  }
-  return found;
-}
-
-/** A TTL of 0 keeps the table's default one away. */
-function using({ writeTime, expiresAt }: Omit<CellGroup, 'cells'>, nowS: number): unknown[] {
-  return [writeTime, expiresAt === 0 ? 0 : expiresAt - nowS];
-}
-
-function values(columns: readonly number[], cells: readonly BackupCell[]): unknown[] {
-  return columns.map((column) => {
-    const cell = cells.find((candidate) => candidate.column === column);
-    return cell === undefined ? UNSET : buffer(cell.value);
-  });
-}
-
-function bytes(parts: readonly Uint8Array[]): Buffer[] {
-  return parts.map(buffer);
-}
-
-function buffer(part: Uint8Array): Buffer {
-  return Buffer.from(part.buffer, part.byteOffset, part.byteLength);
+  return bytes;
 }

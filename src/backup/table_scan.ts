@@ -1,19 +1,13 @@
-import { quoteIdentifier } from '../cql/index.ts';
-import { CiphertextError, InternalError, UpstreamError } from '../errors/index.ts';
-import type { ColumnRecord } from '../schema/index.ts';
+import { UpstreamError } from '../errors/index.ts';
 import type { ControlPage } from '../upstream/index.ts';
 import type { Clock } from '../util/index.ts';
-import { isSamePartition } from './chunk.ts';
+import type { CellTable } from './cell_columns.ts';
+import type { BackupRow, ScanPosition } from './chunk.ts';
 import type { RowConnection } from './context.ts';
-import type { BackupCell, BackupRow, ScanPosition } from './chunk.ts';
+import { RowReader } from './row_reader.ts';
 
 /** What a scan reads. */
-export interface ScannedTable {
-  readonly keyspace: string;
-  readonly name: string;
-  readonly columns: readonly ColumnRecord[];
-  /** Static and regular columns in the order by which cells name them. */
-  readonly cellColumns: readonly string[];
+export interface ScannedTable extends CellTable {
   /** Bounds of the token ranges; empty for one scan of everything. */
   readonly ranges: readonly string[];
 }
@@ -26,16 +20,12 @@ export interface ScannedPage {
   readonly next: ScanPosition;
 }
 
-type Row = ControlPage['rows'][number];
-
 const RANGES = 16;
 const FIRST_FETCH = 100;
 const MAX_FETCH = 5000;
 const PAGE_BYTES = 1 << 20;
 const ATTEMPTS = 4;
 const RETRY_MS = 500;
-const VERSION_BYTE = 0xc1;
-const SUITES: ReadonlySet<number> = new Set([0x01, 0x81]);
 const MURMUR3 = 'org.apache.cassandra.dht.Murmur3Partitioner';
 
 /** Bounds of token ranges of equal width; empty where the partitioner's tokens are not 64-bit integers. */
@@ -99,119 +89,6 @@ export async function* scanTable(
     }
     yield { rows, bytes, next };
   }
-}
-
-/** Turns rows of Cassandra's answer into rows of a backup. */
-class RowReader {
-  readonly query: string;
-  readonly #table: ScannedTable;
-  readonly #partition: readonly string[];
-  readonly #clustering: readonly string[];
-  readonly #statics: readonly CellNames[];
-  readonly #regulars: readonly CellNames[];
-  #last: readonly Uint8Array[] | undefined;
-
-  constructor(table: ScannedTable, lastPartition: readonly Uint8Array[] | undefined) {
-    this.#table = table;
-    this.#last = lastPartition;
-    const of = (kind: ColumnRecord['kind']): ColumnRecord[] =>
-      table.columns
-        .filter((column) => column.kind === kind)
-        .sort((a, b) => a.position - b.position);
-    const partition = of('partition');
-    const clustering = of('clustering');
-    const cells = table.cellColumns.map((name, column) => ({
-      column,
-      name,
-      isStatic: table.columns.find((c) => c.name === name)?.kind === 'static',
-      value: `c${column}`,
-      writeTime: `w${column}`,
-      ttl: `t${column}`,
-    }));
-    this.#partition = partition.map((_, i) => `p${i}`);
-    this.#clustering = clustering.map((_, i) => `k${i}`);
-    this.#statics = cells.filter((cell) => cell.isStatic);
-    this.#regulars = cells.filter((cell) => !cell.isStatic);
-    const selectors = [
-      ...partition.map((column, i) => `${quoteIdentifier(column.name)} AS p${i}`),
-      ...clustering.map((column, i) => `${quoteIdentifier(column.name)} AS k${i}`),
-      ...cells.map(({ name, value, writeTime, ttl }) => {
-        const quoted = quoteIdentifier(name);
-        return `${quoted} AS ${value}, writetime(${quoted}) AS ${writeTime}, ttl(${quoted}) AS ${ttl}`;
-      }),
-    ];
-    const token = `token(${partition.map((column) => quoteIdentifier(column.name)).join(', ')})`;
-    const where = table.ranges.length === 0 ? '' : ` WHERE ${token} > ? AND ${token} <= ?`;
-    this.query = `SELECT ${selectors.join(', ')} FROM ${quoteIdentifier(table.keyspace)}.${quoteIdentifier(table.name)}${where}`;
-  }
-
-  rows(
-    answer: readonly Row[],
-    atS: number,
-  ): { readonly rows: readonly BackupRow[]; readonly bytes: number } {
-    const rows: BackupRow[] = [];
-    let bytes = 0;
-    for (const row of answer) {
-      const own = this.#partition.map((name) => this.#stored(row[name], name));
-      const isNew = !isSamePartition(this.#last, own);
-      const partition = isNew || this.#last === undefined ? own : this.#last;
-      this.#last = partition;
-      if (isNew && this.#statics.length > 0) {
-        const cells = this.#cells(row, this.#statics, atS);
-        if (cells.length > 0) rows.push({ partition, clustering: undefined, cells });
-        bytes += sizeOf(cells);
-      }
-      // Without a first clustering column it is a partition of static cells only.
-      if (this.#clustering.length > 0 && row[this.#clustering[0] as string] === null) continue;
-      const clustering = this.#clustering.map((name) => this.#stored(row[name], name));
-      const cells = this.#cells(row, this.#regulars, atS);
-      rows.push({ partition, clustering, cells });
-      bytes += sizeOf(cells) + 64;
-      for (const part of [...partition, ...clustering]) bytes += part.length;
-    }
-    return { rows, bytes };
-  }
-
-  #cells(row: Row, names: readonly CellNames[], atS: number): BackupCell[] {
-    const cells: BackupCell[] = [];
-    for (const { column, name, value, writeTime, ttl } of names) {
-      const stored = row[value];
-      if (stored === null || stored === undefined) continue;
-      const time = row[writeTime];
-      if (typeof time !== 'bigint') throw new InternalError('a cell without a write time');
-      const left = row[ttl];
-      cells.push({
-        column,
-        writeTime: time,
-        expiresAt: typeof left === 'number' ? atS + left : 0,
-        value: this.#stored(stored, name),
-      });
-    }
-    return cells;
-  }
-
-  /** Only what has the head of the format is taken: plain text never gets into a backup. */
-  #stored(value: unknown, column: string): Uint8Array {
-    if (value instanceof Uint8Array && value.length >= 4) {
-      if (value[0] === VERSION_BYTE && SUITES.has(value[1] as number)) return value;
-    }
-    const { keyspace, name } = this.#table;
-    throw new CiphertextError('CIPHERTEXT_VERSION', `${keyspace}.${name} (${column})`);
-  }
-}
-
-interface CellNames {
-  readonly column: number;
-  readonly name: string;
-  readonly value: string;
-  readonly writeTime: string;
-  readonly ttl: string;
-}
-
-function sizeOf(cells: readonly BackupCell[]): number {
-  let bytes = 0;
-  for (const cell of cells) bytes += 19 + cell.value.length;
-  return bytes;
 }
 
 /** Repeats what may be repeated while Cassandra does not answer. */

@@ -1,17 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { OpenBatch } from '../crypto/index.ts';
-import type { TableCipherKeys } from '../crypto/index.ts';
-import { columnContext } from '../encryption/index.ts';
+import type { PartitionHandle, RowHandle, TableCipherKeys } from '../crypto/index.ts';
+import { columnContext, columnParts } from '../encryption/index.ts';
 import { BackupError, KeyAccessError, KeyUnavailableError } from '../errors/index.ts';
 import { entryOfRecord } from '../schema/index.ts';
 import type { BackupRecord, BackupVerification, ColumnEntry, TableEntry } from '../schema/index.ts';
 import { backupRecord, Claim, sourceTable } from './backup_records.ts';
-import type { BackupRow } from './chunk.ts';
-import { compareWithTable } from './compare_table.ts';
+import { indexOfPath } from './cell_columns.ts';
+import type { BackupCell, BackupRow } from './chunk.ts';
+import { compareWithTable, differs } from './compare_table.ts';
 import type { BackupContext, BackupProgress } from './context.ts';
 import { checkTotals, loadBackup, loadChunk, loadManifest } from './load_backup.ts';
 import type { LoadedBackup } from './load_backup.ts';
-import { recordOfPlan } from './manifest.ts';
+import { isOfForm, recordOfPlan } from './manifest.ts';
 import type { Manifest } from './manifest.ts';
 import { rewrapEnvelope } from './rewrap.ts';
 import { removeOtherEnvelopes } from './write_envelope.ts';
@@ -86,8 +87,9 @@ async function readBack(
     }
     if (sampler === undefined) {
       const view = await context.catalog.readRecords();
-      const { record } = sourceTable(context, view, manifest);
-      if (record.tableId !== manifest.tableId) throw tableIsGone(manifest);
+      const source = sourceTable(context, view, manifest);
+      if (source.record.tableId !== manifest.tableId) throw tableIsGone(manifest);
+      if (!isOfForm(manifest, source)) throw differs(manifest);
       await compareWithTable(context, loaded.key, manifest, claim);
     }
     return {
@@ -163,11 +165,37 @@ class Sampler {
     for (const [index, cell] of row.cells.entries()) {
       if ((first + index) % every !== 0) continue;
       const column = this.#cellColumns[cell.column];
-      if (column === undefined) {
-        throw new BackupError('BACKUP_INTEGRITY', 'a backup has a cell of no column');
-      }
-      this.#batch.openCell(owner, columnContext(table, column), cell.value);
+      if (column === undefined) throw noColumn();
+      this.#queue(owner, column, cell);
       this.decrypted += 1;
+    }
+  }
+
+  #queue(owner: RowHandle | PartitionHandle, column: ColumnEntry, cell: BackupCell): void {
+    const batch = this.#batch;
+    const { path, value } = cell;
+    const parts = columnParts(this.#table, column);
+    if (parts === undefined && path === undefined) {
+      batch.openCell(owner, columnContext(this.#table, column), value);
+      return;
+    }
+    if (parts === undefined || path === undefined) throw noColumn();
+    switch (parts.kind) {
+      case 'list':
+        batch.openElement(owner, parts.element, value);
+        return;
+      case 'set':
+        batch.openElement(owner, parts.element, path);
+        return;
+      case 'map':
+        batch.openElement(owner, parts.key, path);
+        batch.openMapValue(owner, parts.value, path, value);
+        return;
+      case 'fields': {
+        const field = parts.fields[indexOfPath(path)];
+        if (field === undefined) throw noColumn();
+        batch.openCell(owner, field, value);
+      }
     }
   }
 
@@ -176,6 +204,10 @@ class Sampler {
     this.#batch.run();
     this.#batch = new OpenBatch();
   }
+}
+
+function noColumn(): BackupError {
+  return new BackupError('BACKUP_INTEGRITY', 'a backup has a cell of no column');
 }
 
 function tableIsGone(manifest: Manifest): BackupError {

@@ -140,6 +140,8 @@ export interface RestoreProgress {
   readonly backupId: string;
   /** Chunks whose rows are all written. */
   readonly chunksDone: number;
+  /** True once rows may have been written, for tables where that matters: those with lists that are not frozen. */
+  readonly begun?: boolean;
   /** Why it cannot go on as its backup is; absent while it can. */
   readonly failure?: { readonly code: string; readonly atMs: number };
 }

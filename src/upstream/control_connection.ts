@@ -2,6 +2,9 @@ import type { ConnectionOptions } from 'node:tls';
 import cassandra from 'cassandra-driver';
 import { InvalidRequestError, UpstreamError } from '../errors/index.ts';
 import type { CqlErrorCode } from '../errors/index.ts';
+import { readNullElements } from './null_elements.ts';
+
+readNullElements();
 
 /** Where the connection says what happens; never gets values. */
 export interface ControlConnectionLogger {

@@ -68,6 +68,18 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
       difference.proxy.first.message.includes('can be added again as'),
   },
   {
+    name: 'a paging state of its own that Cassandra refuses',
+    section: 'Paging',
+    // Groups of a table without clustering columns, from the second page on.
+    applies: (step, difference) =>
+      difference.what === 'code' &&
+      step.cql.includes('GROUP BY') &&
+      difference.direct?.first.kind === 'error' &&
+      difference.direct.first.code === 0x000a &&
+      difference.direct.first.message === 'Invalid value for the paging state' &&
+      difference.proxy?.first.kind === 'rows',
+  },
+  {
     name: 'type of a dropped column of a user type',
     section: 'Dropped columns',
     // Cassandra shows the user type as the tuple of its fields.

@@ -21,6 +21,7 @@ import {
 import { startCassandra } from '../support/cassandra.ts';
 import type { TestCassandra } from '../support/cassandra.ts';
 import { memoryStore } from '../support/memory_cluster.ts';
+import { contents, dying, errorOf, untilReadable } from '../support/backup_steps.ts';
 import { startProxy } from '../support/proxy.ts';
 import type { TestProxy } from '../support/proxy.ts';
 import { connectClient } from '../support/proxy_client.ts';
@@ -105,54 +106,6 @@ function named(name: string, kms: EmbeddedKms): KmsProvider {
     createGrant: (...args) => kms.createGrant(...args),
     retireGrant: (...args) => kms.retireGrant(...args),
   };
-}
-
-/** A table's rows, as a client gets them. A time to live may have moved on by seconds, so it is compared apart. */
-async function contents(name: string, columns: string): Promise<string[]> {
-  const rows = await client.rows(`SELECT ${columns} FROM ${name}`);
-  return rows.map((row) => JSON.stringify(row)).sort();
-}
-
-async function untilReadable(name: string): Promise<void> {
-  const giveUpAt = Date.now() + 15_000;
-  for (;;) {
-    const refusal = await client.refusal(`SELECT * FROM ${name} LIMIT 1`);
-    if (refusal === undefined) return;
-    if (Date.now() > giveUpAt) throw new Error(refusal);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-async function errorOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work;
-  } catch (error) {
-    return `${(error as { code?: string }).code ?? ''}: ${(error as Error).message}`;
-  }
-  throw new Error('it was expected to be refused');
-}
-
-/** A service whose process dies at a step: the step never ends, so claims are not given back either. */
-async function dying(
-  at: string,
-  times: number,
-  run: (options: BackupOptions) => Promise<unknown>,
-): Promise<void> {
-  let left = times;
-  await new Promise<void>((resolve, reject) => {
-    run({
-      claimMs: 1500,
-      chunkBytes: 4096,
-      step: (name) => {
-        if (name !== at) return undefined;
-        left -= 1;
-        if (left > 0) return undefined;
-        resolve();
-        return new Promise(() => undefined);
-      },
-    }).then(() => reject(new Error(`it ended before step ${at}`)), reject);
-  });
-  await new Promise((resolve) => setTimeout(resolve, 1600));
 }
 
 async function fill(name: string, rows: number): Promise<void> {
@@ -266,9 +219,11 @@ describe('backup and restore', () => {
       from: { keyspace: 'ks', name: 'scalars' },
       to: { keyspace: 'ks', name: 'scalars_back' },
     });
-    await untilReadable('ks.scalars_back');
-    expect(await contents('ks.scalars_back', all)).toEqual(await contents('ks.scalars', all));
-    const keysOf = await contents('ks.scalars_back', 'pk1, ck1');
+    await untilReadable(client, 'ks.scalars_back');
+    expect(await contents(client, 'ks.scalars_back', all)).toEqual(
+      await contents(client, 'ks.scalars', all),
+    );
+    const keysOf = await contents(client, 'ks.scalars_back', 'pk1, ck1');
     expect(keysOf).toHaveLength(5);
     expect(keysOf.some((row) => row.includes(Buffer.from('short').toString('hex')))).toBe(false);
     const ttls = async (name: string): Promise<number[]> =>
@@ -346,9 +301,11 @@ describe('backup and restore', () => {
       ),
     ).toMatch(/there is a table ks.killed/);
     await service.restore({ from: { backupId }, to });
-    await untilReadable('ks.killed_back');
+    await untilReadable(client, 'ks.killed_back');
     const all = 'pk, ck, v, writetime(v), ttl(v)';
-    expect(await contents('ks.killed_back', all)).toEqual(await contents('ks.killed', all));
+    expect(await contents(client, 'ks.killed_back', all)).toEqual(
+      await contents(client, 'ks.killed', all),
+    );
     const described = await client.rows(
       "SELECT comment, default_time_to_live FROM system_schema.tables WHERE keyspace_name = 'ks' AND table_name = 'killed_back'",
     );
@@ -373,9 +330,9 @@ describe('backup and restore', () => {
     expect(await service.needsKey(first)).toBe(false);
     await environment.kms.setKeyEnabled(first, false);
     await service.restore({ from: { backupId }, to: { keyspace: 'ks', name: 'changed_back' } });
-    await untilReadable('ks.changed_back');
-    expect(await contents('ks.changed_back', 'pk, ck, v')).toEqual(
-      await contents('ks.changed', 'pk, ck, v'),
+    await untilReadable(client, 'ks.changed_back');
+    expect(await contents(client, 'ks.changed_back', 'pk, ck, v')).toEqual(
+      await contents(client, 'ks.changed', 'pk, ck, v'),
     );
     expect((await tableRecord('changed_back')).keys).toMatchObject({
       keyArn: second,
@@ -423,9 +380,11 @@ describe('backup and restore', () => {
     await environment.connection.execute('DROP TABLE ks.lost', [], { prepare: false });
     await environment.kms.setKeyEnabled(arn, true);
     await service.restore({ from: { backupId }, to });
-    await untilReadable('ks.lost_back');
+    await untilReadable(client, 'ks.lost_back');
     const all = 'pk, ck, v, writetime(v), ttl(v)';
-    expect(await contents('ks.lost_back', all)).toEqual(await contents('ks.source', all));
+    expect(await contents(client, 'ks.lost_back', all)).toEqual(
+      await contents(client, 'ks.source', all),
+    );
   });
 
   it('is restored by another cluster that reaches its KMS key', async () => {

@@ -74,5 +74,8 @@ export function fakeConnection(
     writePartition: async (statements) => {
       written.push(...statements);
     },
+    executeUnlogged: async (statements) => {
+      written.push(...statements);
+    },
   };
 }
