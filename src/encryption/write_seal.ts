@@ -142,9 +142,20 @@ export function sealWrite(batch: SealBatch, keys: TableCipherKeys, bound: BoundW
 export function rowsOf(values: ClusteringValues): ClusteringValues[] {
   let rows: (readonly (readonly Uint8Array[])[])[][] = [[]];
   for (const tuples of values) {
-    rows = rows.flatMap((row) => tuples.map((tuple) => [...row, [tuple]]));
+    // A row that IN names twice is written once: lists would be appended to twice.
+    const named = distinctTuples(tuples);
+    rows = rows.flatMap((row) => named.map((tuple) => [...row, [tuple]]));
   }
   return rows;
+}
+
+/** Tuples without those that are there already; the values are canonical. */
+function distinctTuples(tuples: readonly (readonly Uint8Array[])[]): typeof tuples {
+  if (tuples.length < 2) return tuples;
+  const byBytes = new Map(
+    tuples.map((tuple) => [tuple.map((v) => Buffer.from(v).toString('hex')).join(), tuple]),
+  );
+  return [...byBytes.values()];
 }
 
 /** What single values of the clustering restrictions are, in the order of the clustering columns. */
