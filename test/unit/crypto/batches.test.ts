@@ -14,7 +14,6 @@ const regular = column('regular', 14);
 const regular2 = column('regular', 15);
 const padded = column('regular', 16, { padded: true });
 const fixed = column('static', 17);
-
 const text = (value: string): Buffer => Buffer.from(value, 'utf8');
 const codeOf = (action: () => unknown): string => {
   try {

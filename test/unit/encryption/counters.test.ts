@@ -19,7 +19,7 @@ function column(name: string, kind: ColumnEntry['kind'], type: 'int' | 'counter'
     clusteringOrder: 'asc',
     scheme: 'cell',
     storedType: 'blob',
-  } as ColumnEntry;
+  };
 }
 
 const [PK, CK, S, C, D] = [
