@@ -255,6 +255,11 @@ function checkStorageAttached(
   target: IndexTarget,
   options: Readonly<Record<string, string>>,
 ): void {
+  if (!/^\w+$/.test(column.name)) {
+    throw new InvalidRequestError(
+      `Column '${column.name}' contains non-alphanumeric-underscore characters`,
+    );
+  }
   const unknown = Object.keys(options).filter(
     (option) => !(option in ANALYSIS) && !VECTOR_OPTIONS.has(option),
   );
