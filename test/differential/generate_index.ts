@@ -27,10 +27,12 @@ export function randomIndexChange(rng: Prng, t: GenTable): Step {
     column.type.kind === 'list' || column.type.kind === 'set' || column.type.kind === 'map';
   const target = full && rng.chance(0.8) ? `full(${column.text})` : column.text;
   const name = `${t.name}_i${String(rng.int(6))}`;
+  // A key column takes one index, of either class (docs/compatibility.md).
+  const isKey = t.pk.includes(column) || t.ck.includes(column);
   const cql =
     !isIndexed(column) || rng.chance(0.3)
       ? `DROP INDEX ${rng.chance(0.5) ? 'IF EXISTS ' : ''}${KS}.${name}`
-      : `CREATE INDEX ${rng.chance(0.3) ? 'IF NOT EXISTS ' : ''}${name} ON ${tableText(rng, t)} (${target})${rng.chance(0.3) ? " USING 'sai'" : ''}`;
+      : `CREATE INDEX ${rng.chance(0.3) ? 'IF NOT EXISTS ' : ''}${name} ON ${tableText(rng, t)} (${target})${rng.chance(0.3) && !isKey ? " USING 'sai'" : ''}`;
   return { kind: 'index', form: 'query', cql, compare: 'rows' };
 }
 
