@@ -143,7 +143,7 @@ describe('cqlock backup and restore', () => {
     });
     expect(await cqlock.json('backup', 'list')).toEqual([]);
     expect((await cqlock.run('backup', 'expire')).code).toBe(2);
-    expect(await cqlock.json('backup', 'expire', '--yes')).toEqual({ deleted: [] });
+    expect(await cqlock.json('backup', 'expire', '--yes')).toEqual({ deleted: [], left: [] });
     expect((await cqlock.run('backup', 'verify', backupId)).code).toBe(1);
   });
 });
