@@ -44,9 +44,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
       difference.direct?.first.kind !== 'error' &&
       difference.proxy?.first.kind === 'error' &&
       difference.proxy.first.code === 0x2200 &&
-      /^(Not enough bytes|Unexpected extraneous|Expected \d|A constant cannot be a value of type frozen<)/.test(
-        difference.proxy.first.message,
-      ),
+      /^(Not enough bytes|Unexpected extraneous|Expected \d)/.test(difference.proxy.first.message),
   },
   {
     name: 'a null or empty number in a bound list of a filter',
