@@ -222,7 +222,7 @@ export function extremeAggregate(which: 'min' | 'max', type: CqlType): Aggregate
           if (isCounter && bytes.length === 0) return;
           if (extreme === null || compareValues(order, bytes, extreme) * sign > 0) {
             // A view would keep the whole page of rows that it is of.
-            extreme = bytes.slice();
+            extreme = Uint8Array.from(bytes);
           }
         },
         result: () => extreme,

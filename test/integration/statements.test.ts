@@ -2,9 +2,8 @@
  * Every form of statement, on a table made through the proxy and on a plain one on Cassandra directly: rows, metadata,
  * warnings, codes and texts of errors are the same, or the statement is refused by name and nothing of it is executed.
  */
-import { afterAll, beforeAll, describe } from 'vitest';
-import { startPair } from './support/pair.ts';
-import type { Pair } from './support/pair.ts';
+import { describe } from 'vitest';
+import { pairOfFile } from './support/pair.ts';
 import { describeConditions } from './statements/conditions.ts';
 import { describeCounters } from './statements/counters.ts';
 import { describeErrors } from './statements/errors.ts';
@@ -18,20 +17,7 @@ import { describeRefusals } from './statements/refusals.ts';
 import { describeSizes } from './statements/sizes.ts';
 import { describeWrites } from './statements/writes.ts';
 
-let pair: Pair | undefined;
-
-function both(): Pair {
-  if (pair === undefined) throw new Error('nothing is started');
-  return pair;
-}
-
-beforeAll(async () => {
-  pair = await startPair();
-});
-
-afterAll(async () => {
-  await pair?.stop();
-});
+const both = pairOfFile();
 
 describe('writes', () => describeWrites(both));
 describe('functions in values', () => describeFunctionsInValues(both));

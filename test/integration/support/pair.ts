@@ -2,6 +2,7 @@
  * A Cassandra and a proxy in front of it, to compare what both answer. CQLOCK_TEST_DIRECT and CQLOCK_TEST_PROXY
  * (host:port) name ones that run already: then nothing is started.
  */
+import { afterAll, beforeAll } from 'vitest';
 import { startCassandra } from '../../support/cassandra.ts';
 import type { TestCassandraOptions } from '../../support/cassandra.ts';
 import { parseEndpoint } from '../../support/endpoint.ts';
@@ -54,6 +55,21 @@ export async function startPair(
     await cassandra.stop();
     throw error;
   }
+}
+
+/** Starts a pair before the tests of a file and stops it after them; gives it while they run. */
+export function pairOfFile(): () => Pair {
+  let pair: Pair | undefined;
+  beforeAll(async () => {
+    pair = await startPair();
+  });
+  afterAll(async () => {
+    await pair?.stop();
+  });
+  return () => {
+    if (pair === undefined) throw new Error('nothing is started');
+    return pair;
+  };
 }
 
 /** Runs a statement that has to succeed. @throws Error with the server's words. */
