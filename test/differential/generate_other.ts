@@ -34,7 +34,9 @@ export function randomDdl(rng: Prng, t: GenTable): Step {
   switch (rng.int(9)) {
     case 0:
     case 1: {
-      const back = t.dropped.length > 0 && rng.chance(0.5) ? rng.pick(t.dropped) : null;
+      // Cassandra refuses some user types that were dropped, the proxy takes them back (docs/compatibility.md).
+      const backs = t.dropped.filter(({ type }) => type.kind !== 'udt');
+      const back = backs.length > 0 && rng.chance(0.5) ? rng.pick(backs) : null;
       const column: GenColumn = back ?? {
         text: `v${t.nextColumn++}`,
         type: t.counters === true ? scalar('counter') : randomColumnType(rng, t.udts),
