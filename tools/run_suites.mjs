@@ -2,11 +2,14 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { ROOT } from './setup.mjs';
 
 const SKIPPED = 77;
 const NOTHING = { passed: 0, failed: 0, skipped: 0 };
+/** What one failure is told with at the end, where a long log is read first. */
+const FAILURE_CHARS = 400;
 
 /** Runs all, also after a failure; prints a table and the closing line; gives the exit code. */
 export async function runSuites(suites) {
@@ -29,7 +32,7 @@ async function runSuite(suite) {
         ? ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
         : [];
     const { code, tail } = await show([...suite.command, ...reporters]);
-    return countOf(suite, code, tail, report);
+    return { ...countOf(suite, code, tail, report), failures: failuresOf(suite, report) };
   } finally {
     rmSync(reports, { recursive: true, force: true });
   }
@@ -63,6 +66,22 @@ function fromVitest(report) {
     failed: json.numFailedTests + failedFiles,
     skipped: json.numPendingTests + json.numTodoTests,
   };
+}
+
+/** The failed tests of a suite of vitest, with the beginning of their messages. */
+function failuresOf(suite, report) {
+  if (suite.counts !== 'vitest' || !existsSync(report)) return [];
+  const { testResults } = JSON.parse(readFileSync(report, 'utf8'));
+  return testResults.flatMap(({ name, message, status, assertionResults }) => {
+    const file = relative(ROOT, name);
+    const failed = assertionResults.filter((test) => test.status === 'failed');
+    if (failed.length === 0 && status === 'failed') return [`${file}: ${short(message)}`];
+    return failed.map((test) => `${file}: ${test.fullName}: ${short(test.failureMessages[0])}`);
+  });
+}
+
+function short(message) {
+  return stripVTControlCharacters(message ?? '').slice(0, FAILURE_CHARS);
 }
 
 function fromText(tail) {
@@ -100,6 +119,9 @@ function summarise(results) {
     }),
     NOTHING,
   );
+  for (const { name, failures } of results) {
+    for (const failure of failures) console.log(`\nfailed in ${name}: ${failure}`);
+  }
   console.log('\nsuite                             passed  failed  skipped  seconds');
   for (const r of results) {
     const numbers = [r.passed, r.failed, r.skipped].map((n) => String(n).padStart(8)).join('');
