@@ -32,6 +32,9 @@ export interface IndexStatements {
   create(storedColumn: string): Promise<unknown>;
 }
 
+/** More than Cassandra's `write_request_timeout` (2 s): what was begun before it is applied or given up then. */
+const WRITES_END_MS = 2_500;
+
 /**
  * CREATE INDEX. The index is written by every proxy before Cassandra has it, and Cassandra drops all prepared statements
  * of the table twice: when the hidden column is added, and, once all nodes have that column, when its own index is made. So
@@ -117,7 +120,10 @@ export async function dropIndex(
   await context.catalog.refresh();
 }
 
-/** Drops the hidden columns of indexes that are gone. */
+/**
+ * Drops the hidden columns of indexes that are gone, once writes of them have ended: a row that Cassandra (seen on 5.0.6) takes
+ * into a memtable while its column is being dropped makes all reads of that range fail until the memtable is gone.
+ */
 async function dropAbandoned(
   context: ChangeContext,
   record: TableRecord,
@@ -126,6 +132,7 @@ async function dropAbandoned(
   const { records } = await context.catalog.readRecords();
   const present = records.get(record.tableId)?.record;
   if (present?.kind !== 'table' || abandonedColumns(present).length === 0) return;
+  await context.catalog.sleep(WRITES_END_MS);
   let names: string[] = [];
   await claimFor(context, record.tableId, (current) => {
     names = abandonedColumns(current);
