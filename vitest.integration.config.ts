@@ -1,10 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
-// One file at a time: each starts a Cassandra of its own, and two at once are too much for a small machine.
+// Two files at a time: each starts a Cassandra of its own and waits for it much of the time; more are too much for two cores.
 export default defineConfig({
   test: {
     include: ['test/integration/**/*.test.ts'],
-    fileParallelism: false,
+    maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 900_000,
   },

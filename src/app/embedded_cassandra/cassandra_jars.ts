@@ -1,10 +1,9 @@
 import { spawn } from 'node:child_process';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigError } from '../../errors/index.ts';
+import { takeFileLock } from './file_lock.ts';
 import type { JavaRuntime } from './java_runtime.ts';
-import { isSameProcess, processIdentity } from './process_identity.ts';
 
 /** The Cassandra that is started from jars. */
 export const CASSANDRA_VERSION = '5.0.6';
@@ -35,7 +34,6 @@ const POM = `<?xml version="1.0" encoding="UTF-8"?>
 `;
 
 const DOWNLOAD_TIMEOUT_MS = 20 * 60_000;
-const LOCK_WAIT_MS = 25 * 60_000;
 const EXPECTED_JARS = 100;
 
 /**
@@ -53,7 +51,9 @@ export async function ensureCassandraJars(
   const jarDir = join(home, 'jars');
   if (await exists(jarDir)) return jarDir;
   await mkdir(home, { recursive: true });
-  const release = await takeLock(join(home, 'download.lock'), log);
+  const release = await takeFileLock(join(home, 'download.lock'), () => {
+    log('waiting for another process that downloads Cassandra');
+  });
   try {
     if (await exists(jarDir)) return jarDir;
     await download(home, jarDir, java, log, signal);
@@ -68,42 +68,6 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-/** A lock file names its holder, so that one left by a process that died is taken over. */
-async function takeLock(file: string, log: (line: string) => void): Promise<() => Promise<void>> {
-  const deadline = performance.now() + LOCK_WAIT_MS;
-  let told = false;
-  for (;;) {
-    try {
-      await writeFile(file, JSON.stringify(processIdentity(process.pid)), { flag: 'wx' });
-      return () => rm(file, { force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
-    const holder = await readFile(file, 'utf8').catch(() => '');
-    if (holder !== '' && !isSameProcess(parseIdentity(holder))) {
-      await rm(file, { force: true });
-      continue;
-    }
-    if (performance.now() > deadline) {
-      throw new ConfigError(
-        'CONFIG_MAVEN',
-        `another process holds ${file} for too long; remove it`,
-      );
-    }
-    if (!told) log('waiting for another process that downloads Cassandra');
-    told = true;
-    await delay(500);
-  }
-}
-
-function parseIdentity(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }
 
 async function download(

@@ -8,6 +8,7 @@ export { startDockerCassandra } from './docker_cassandra.ts';
 export type { DockerCassandraOptions } from './docker_cassandra.ts';
 export { startEmbeddedCassandra } from './start_embedded_cassandra.ts';
 export { defaultCacheDirectory, ensureCassandraJars } from './cassandra_jars.ts';
+export { takeFileLock } from './file_lock.ts';
 export { findFreePort, isPortFree } from './ports.ts';
 export { findJava } from './java_runtime.ts';
 export { javaModuleOptions } from './jvm_options.ts';

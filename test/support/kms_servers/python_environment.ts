@@ -6,7 +6,7 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { defaultCacheDirectory } from '../../../src/app/embedded_cassandra/index.ts';
+import { defaultCacheDirectory, takeFileLock } from '../../../src/app/embedded_cassandra/index.ts';
 import type { MissingServer } from './test_server.ts';
 
 const run = promisify(execFile);
@@ -37,11 +37,30 @@ export async function pythonEnvironment(
   const bin = join(directory, 'bin');
   const marker = join(directory, 'complete');
   if (existsSync(marker)) return { missing: undefined, bin };
+  await mkdir(join(directory, '..'), { recursive: true });
+  // Several test files may need it at once.
+  const release = await takeFileLock(`${directory}.lock`, () => undefined);
+  try {
+    if (existsSync(marker)) return { missing: undefined, bin };
+    return await makeEnvironment(name, python.command, directory, packages);
+  } finally {
+    await release();
+  }
+}
+
+async function makeEnvironment(
+  name: string,
+  python: string,
+  directory: string,
+  packages: readonly string[],
+): Promise<{ readonly missing: undefined; readonly bin: string } | MissingServer> {
+  const bin = join(directory, 'bin');
+  const marker = join(directory, 'complete');
   // An environment cannot be moved, so it is made in place; the marker comes last.
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
   try {
-    await run(python.command, ['-m', 'venv', directory], { timeout: INSTALL_TIMEOUT_MS });
+    await run(python, ['-m', 'venv', directory], { timeout: INSTALL_TIMEOUT_MS });
     await run(
       join(bin, 'python'),
       ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages],
