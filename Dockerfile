@@ -12,6 +12,7 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY src src
 RUN npx tsc -p tsconfig.build.json --declaration false --sourceMap false \
  && npm prune --omit=dev --ignore-scripts
+RUN find node_modules -type d -empty -delete
 
 FROM ${NODE_IMAGE}
 LABEL org.opencontainers.image.title="cqlock" org.opencontainers.image.licenses="Apache-2.0"

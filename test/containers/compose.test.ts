@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MarkerMaker } from '../at_rest/markers.ts';
 import { searchMarkers } from '../at_rest/search.ts';
-import { connectByTls, ensureCqlsh, testImages } from './support.ts';
+import { connect, ensureCqlsh, testImages } from './support.ts';
 import { run, tryRun } from './shell.ts';
 import type { Ended } from './shell.ts';
 
@@ -33,7 +33,7 @@ async function portOf(service: string, inside: number): Promise<number> {
 }
 
 function cql(statement: string, password = 'app-password'): Promise<Ended> {
-  const login = ['--ssl', '-u', 'app', '-p', password, '--no-color', '--request-timeout=30'];
+  const login = ['--ssl', '-u', 'app', '-p', password, '--no-color', '--request-timeout=60'];
   return tryRun(cqlsh, [...login, '-e', statement, '127.0.0.1', String(port)], {
     cwd: scratch,
     env: { SSL_CERTFILE: join(scratch, 'ca.pem') },
@@ -98,7 +98,7 @@ describe('docker compose up', () => {
 
   it('lets a driver in', async () => {
     const ca = await readFile(join(scratch, 'ca.pem'), 'utf8');
-    const client = await connectByTls(port, ca, 'app', 'app-password');
+    const client = await connect(port, ['app', 'app-password'], ca);
     try {
       const { rows } = await client.execute('SELECT note FROM shop.notes WHERE id = 1');
       expect(rows[0]?.['note']).toBe(note.bytes.toString());

@@ -65,20 +65,26 @@ export async function hostDirectory(shellImage: string): Promise<HostDirectory> 
   };
 }
 
-/** A driver of an application, by TLS, through the proxy at a port of this machine. */
-export async function connectByTls(
+/** A driver of an application, at a port of this machine: by TLS through the proxy, or without `ca` in plain. */
+export async function connect(
   port: number,
-  ca: string,
-  user: string,
-  password: string,
+  login: readonly [string, string],
+  ca?: string,
 ): Promise<Client> {
   const client = new Client({
     contactPoints: [`127.0.0.1:${port}`],
     localDataCenter: 'datacenter1',
-    authProvider: new auth.PlainTextAuthProvider(user, password),
-    sslOptions: { ca: [ca], rejectUnauthorized: true },
+    authProvider: new auth.PlainTextAuthProvider(...login),
+    // A schema change of a Cassandra that has just started, on a small machine.
+    socketOptions: { readTimeout: 60_000 },
+    ...(ca === undefined ? {} : { sslOptions: { ca: [ca], rejectUnauthorized: true } }),
   });
-  await client.connect();
+  try {
+    await client.connect();
+  } catch (error) {
+    await client.shutdown();
+    throw error;
+  }
   return client;
 }
 
