@@ -1,14 +1,20 @@
 # docker build -t cqlock .
-FROM node:24-bookworm-slim AS build
+# Other bases must have node, npm and the user `node` (1000) in the same places. The first has a compiler too.
+ARG BUILD_IMAGE=node:24-bookworm
+ARG NODE_IMAGE=node:24-bookworm-slim
+FROM ${BUILD_IMAGE} AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --include=dev
+# The one package that is compiled is for PKCS#11, and optional.
+RUN npm ci --include=dev --ignore-scripts \
+ && { npm rebuild pkcs11js || echo 'no compiler in BUILD_IMAGE: this image is without PKCS#11'; }
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
 RUN npx tsc -p tsconfig.build.json --declaration false --sourceMap false \
- && npm prune --omit=dev
+ && npm prune --omit=dev --ignore-scripts
+RUN find node_modules -type d -empty -delete
 
-FROM node:24-bookworm-slim
+FROM ${NODE_IMAGE}
 LABEL org.opencontainers.image.title="cqlock" org.opencontainers.image.licenses="Apache-2.0"
 # npm is not needed to run, and what is not there cannot be used against it.
 RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /opt/yarn* \

@@ -78,5 +78,6 @@ export const CONFORMANCE = {
 export const OUTSIDE = [
   CONFORMANCE,
   { name: 'at rest', command: program('test/at_rest/run.ts'), counts: 'summary' },
+  { name: 'containers', command: program('test/containers/run.ts'), counts: 'vitest' },
   { name: 'differential', command: program('test/differential/run.ts'), counts: 'summary' },
 ];

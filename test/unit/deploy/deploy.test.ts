@@ -33,6 +33,11 @@ describe('what deploys cqlock', () => {
   it('the image runs as nobody in particular, and says how it is', () => {
     const text = read('Dockerfile');
     expect(text).toMatch(/^USER node$/m);
+    // Bases can be replaced, and only there.
+    expect(text.match(/^FROM .*$/gm)).toEqual([
+      'FROM ${BUILD_IMAGE} AS build',
+      'FROM ${NODE_IMAGE}',
+    ]);
     expect(text).toMatch(/^HEALTHCHECK /m);
     expect(text).toMatch(/^STOPSIGNAL SIGTERM$/m);
   });

@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config';
+
+// By test/containers/run.ts, which finds an engine and prepares the images.
+export default defineConfig({
+  test: {
+    include: ['test/containers/**/*.test.ts'],
+    fileParallelism: false,
+    testTimeout: 120_000,
+    hookTimeout: 300_000,
+  },
+});
