@@ -81,6 +81,7 @@ export {
 export type {
   CellUsage,
   FinishedReencryption,
+  FinishedRewrite,
   HoldRecord,
   IndexBuildRecord,
   ReencryptionRecord,
