@@ -9,10 +9,15 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import cassandraDriver from 'cassandra-driver';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadRootKey } from '../../src/kms/index.ts';
+import { rotationStatus } from '../../src/rotation/index.ts';
 import type { TableRotationStatus } from '../../src/rotation/index.ts';
+import type { Catalog } from '../../src/schema/index.ts';
 import { builtProduct } from '../support/built_product.ts';
 import { startCassandra } from '../support/cassandra.ts';
 import type { TestCassandra } from '../support/cassandra.ts';
+import { connectKeys, openCatalog } from '../support/key_environment.ts';
+import type { KeyConnections } from '../support/key_environment.ts';
 import { runCqlock, startProxy } from '../support/proxy.ts';
 import type { TestProxy, TestProxyOptions } from '../support/proxy.ts';
 import { connectClient } from '../support/proxy_client.ts';
@@ -34,6 +39,8 @@ let clients: ProxyClient[] = [];
 let a: ProxyClient;
 let direct: cassandraDriver.Client;
 let dist: string;
+let keys: KeyConnections;
+let catalog: Catalog;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'cqlock-rewrite-'));
@@ -53,6 +60,12 @@ beforeAll(async () => {
     encoding: { useBigIntAsLong: true },
   });
   await direct.connect();
+  const paths = storePaths();
+  keys = await connectKeys('', cassandra.port, {
+    path: paths.keyStore,
+    rootKey: loadRootKey({ kind: 'file', path: paths.rootKey }),
+  });
+  ({ catalog } = await openCatalog(keys));
   await a.rows(`CREATE KEYSPACE ks WITH replication = ${REPLICATION}`);
   await a.rows('CREATE TYPE ks.pair (a int, b text)');
 });
@@ -60,10 +73,18 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const client of clients) client.close();
   await direct?.shutdown();
+  await keys?.connection.close();
   for (const proxy of proxies) await proxy.stop();
   await cassandra?.stop();
   await rm(directory, { recursive: true, force: true });
 });
+
+function storePaths(): { readonly keyStore: string; readonly rootKey: string } {
+  return {
+    keyStore: join(options.dataDir, 'state', 'keystore.cqlock'),
+    rootKey: join(`${options.dataDir}-config`, 'cqlock', 'root.key'),
+  };
+}
 
 /** Rewrites a table in a process of its own: how often it went through each step, or 'killed'. */
 async function inChild(
@@ -73,10 +94,7 @@ async function inChild(
   const child = {
     dist,
     port: cassandra.port,
-    store: {
-      keyStore: join(options.dataDir, 'state', 'keystore.cqlock'),
-      rootKey: join(`${options.dataDir}-config`, 'cqlock', 'root.key'),
-    },
+    store: storePaths(),
     keyspace: 'ks',
     name,
     at: more.at ?? 'never',
@@ -102,13 +120,7 @@ async function inChild(
 }
 
 async function status(table: string): Promise<TableRotationStatus> {
-  const { code, output } = await runCqlock('rotate status --json', {
-    ...options,
-    env: { ...options.env, CQLOCK_LOG_LEVEL: 'silent' },
-  });
-  if (code !== 0) throw new Error(output);
-  const { tables } = JSON.parse(output) as { tables: TableRotationStatus[] };
-  const one = tables.find((candidate) => candidate.table === table);
+  const one = rotationStatus(await catalog.readRecords()).find((each) => each.table === table);
   if (one === undefined) throw new Error(`no status of ${table}`);
   return one;
 }
