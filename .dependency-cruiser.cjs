@@ -27,6 +27,18 @@ const MAY_IMPORT = {
     'errors',
     'util',
   ],
+  rewrite: [
+    'backup',
+    'rotation',
+    'encryption',
+    'upstream',
+    'keys',
+    'schema',
+    'crypto',
+    'cql',
+    'errors',
+    'util',
+  ],
   indexing: ['rotation', 'encryption', 'upstream', 'keys', 'schema', 'crypto', 'errors', 'util'],
   proxy: [
     'functions',

@@ -249,13 +249,18 @@ const KEYS: readonly PanelSpec[] = [
     ],
   },
   {
-    title: 'Re-encryption',
-    description: 'How much of each table is done.',
+    title: 'Re-encryption and rewrites',
+    description:
+      'How much of each table is done. During a rewrite under a new key DEK the table is closed.',
     unit: 'percentunit',
     queries: [
       {
         expr: `max by (keyspace, table) (${M.reencryptionProgress.name}{${BY}})`,
         legend: '{{keyspace}}.{{table}}',
+      },
+      {
+        expr: `max by (keyspace, table) (${M.rewriteProgress.name}{${BY}})`,
+        legend: '{{keyspace}}.{{table}} rewrite',
       },
     ],
   },

@@ -19,6 +19,7 @@ import {
 } from '../proxy/index.ts';
 import type { Connector, SharedServices } from '../proxy/index.ts';
 import { beginTruncation, CellCounter, RotationService } from '../rotation/index.ts';
+import { RewriteService } from '../rewrite/index.ts';
 import { Catalog, initCluster, SchemaChanges } from '../schema/index.ts';
 import { SystemTables } from '../system/index.ts';
 import type { EncryptionStatus } from '../system/index.ts';
@@ -41,6 +42,8 @@ import { createKeyLoss } from './key_loss.ts';
 import { startIndexBuilding } from './index_building.ts';
 import {
   reencryptionJobs,
+  rewriteJobs,
+  rewriteOptions,
   rotationOptions,
   startRotation,
   toRotationMetrics,
@@ -244,6 +247,22 @@ export const createProxy: ProxyFactory = async (context) => {
       },
       rotationOptions(config),
     );
+    const rewrites = new RewriteService(
+      {
+        catalog,
+        clock: systemClock,
+        deks: parts.cellDeks,
+        connection: rowConnection,
+        leases: () => keys.leases(),
+        logger,
+        owner: randomUUID(),
+        onProgress: rewriteJobs(jobs),
+        onFraction: (keyspace, table, fraction) => {
+          metrics.setRewrite(keyspace, table, fraction);
+        },
+      },
+      rewriteOptions(config),
+    );
     const upstreamTls = cassandraTlsOptions(config, contactPoints);
     const connector: Connector = (host, port) =>
       connectTo(
@@ -317,7 +336,13 @@ export const createProxy: ProxyFactory = async (context) => {
         logger.warn({ err: error }, 'the catalog could not be read again');
       },
     });
-    const stopRotation = startRotation(rotation, systemClock, config.catalogRefreshMs, (error) => {
+    const rounds = {
+      round: async (): Promise<void> => {
+        await rotation.round();
+        await rewrites.round();
+      },
+    };
+    const stopRotation = startRotation(rounds, systemClock, config.catalogRefreshMs, (error) => {
       logger.warn({ err: error }, 'a round of key rotation failed');
     });
     restores.start();
@@ -365,6 +390,7 @@ export const createProxy: ProxyFactory = async (context) => {
         await rotation.stop().catch((error: unknown) => {
           logger.warn({ err: error }, 'key rotation could not be stopped cleanly');
         });
+        await rewrites.stop();
         keys.close();
         await own.close();
         await keyLossStopped;

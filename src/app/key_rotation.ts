@@ -6,6 +6,7 @@ import type {
   RotationProgress,
   RotationService,
 } from '../rotation/index.ts';
+import type { RewriteOptions, RewriteProgress } from '../rewrite/index.ts';
 import type { Clock, TimerHandle } from '../util/index.ts';
 
 /** Bounds of rotation as configured. */
@@ -36,6 +37,26 @@ export function toRotationMetrics(metrics: Metrics): RotationMetrics {
       metrics.addRotationFailure();
     },
   };
+}
+
+/** Shows each rewrite as a job of the process: token ranges done, of all of two passes. */
+export function rewriteJobs(jobs: JobRegistry): (progress: RewriteProgress) => void {
+  const running = new Map<string, JobReporter>();
+  return ({ keyspace, table, done, total }) => {
+    const key = `${keyspace}.${table}`;
+    const job = running.get(key) ?? jobs.start('rewrite', { keyspace, name: table });
+    running.set(key, job);
+    job.progress(done, total);
+    if (done < total) return;
+    job.done();
+    running.delete(key);
+  };
+}
+
+/** Bounds of rewrites as configured. */
+export function rewriteOptions(config: Config): RewriteOptions {
+  const { rowsPerSecond } = config.rotation;
+  return { rowsPerSecond, catalogMaxAgeMs: config.catalogMaxAgeMs };
 }
 
 /** Shows each re-encryption as a job of the process: token ranges done, of all. */

@@ -63,7 +63,8 @@ export function sourceTable(
     );
   }
   const { keys } = record;
-  if (keys === null || record.restore !== undefined || record.next !== null) {
+  const isWhole = record.restore === undefined && record.rewrite === undefined;
+  if (keys === null || !isWhole || record.next !== null) {
     throw new BackupError(
       'BACKUP_STATE',
       `table ${keyspace}.${name} is ${record.state}; it can be backed up when that is done`,

@@ -91,7 +91,16 @@ function isSameKey(a: BackupRow, b: BackupRow): boolean {
   );
 }
 
-function isSameRow(expected: BackupRow, actual: BackupRow, nowS: number, lists: Lists): boolean {
+/**
+ * True for two rows of one key with the same cells and times; what has expired may be missing in `actual`.
+ * @param nowS seconds since the epoch, after both were read
+ */
+export function isSameRow(
+  expected: BackupRow,
+  actual: BackupRow,
+  nowS: number,
+  lists: Lists,
+): boolean {
   const isElement = ({ column }: BackupCell): boolean => lists.has(column);
   const left = new Map(
     actual.cells.filter((cell) => !isElement(cell)).map((cell) => [nameOf(cell), cell]),

@@ -160,7 +160,11 @@ async function begin(
       claim: claimOf(context, backupId, owner).record,
     };
     await context.step('backup.record');
-    await context.catalog.change(() => ({ put: [record] }));
+    await context.catalog.change((now) => {
+      // A rewrite that began meanwhile would move rows while they are read.
+      sourceTable(context, now, source.record);
+      return { put: [record] };
+    });
     await context.step('backup.envelope');
     await putEnvelope(context, key, envelope);
     await context.step('backup.plan');

@@ -15,7 +15,11 @@ const NO_VALUE = new Uint8Array(0);
 
 /** Turns rows of Cassandra's answer into rows of a backup. */
 export class RowReader {
+  /** Reads a token range, or everything. */
   readonly query: string;
+  /** Reads the row of a whole key; static cells by the partition key alone. */
+  readonly rowQuery: string;
+  readonly staticQuery: string;
   readonly #table: CellTable;
   readonly #partition: readonly string[];
   readonly #clustering: readonly string[];
@@ -50,8 +54,13 @@ export class RowReader {
       ),
     ];
     const token = `token(${partition.map((column) => quoteIdentifier(column.name)).join(', ')})`;
+    const equal = (columns: readonly ColumnRecord[]): string =>
+      columns.map((column) => `${quoteIdentifier(column.name)} = ?`).join(' AND ');
     const where = table.ranges.length === 0 ? '' : ` WHERE ${token} > ? AND ${token} <= ?`;
-    this.query = `SELECT ${selectors.join(', ')} FROM ${quoteIdentifier(table.keyspace)}.${quoteIdentifier(table.name)}${where}`;
+    const select = `SELECT ${selectors.join(', ')} FROM ${quoteIdentifier(table.keyspace)}.${quoteIdentifier(table.name)}`;
+    this.query = `${select}${where}`;
+    this.rowQuery = `${select} WHERE ${equal([...partition, ...clustering])}`;
+    this.staticQuery = `${select} WHERE ${equal(partition)} LIMIT 1`;
   }
 
   /** @param atS seconds since the epoch, before the rows were read */

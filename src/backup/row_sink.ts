@@ -44,8 +44,9 @@ export class RowSink {
   /**
    * Writes a row some time; waits while too much is under way.
    * @param mayBeThere whether an earlier process may have written it
+   * @param withLists false leaves its lists alone
    */
-  async add(row: BackupRow, mayBeThere: boolean): Promise<void> {
+  async add(row: BackupRow, mayBeThere: boolean, withLists = true): Promise<void> {
     if (!isSamePartition(this.#partition, row.partition)) {
       await this.#send();
       this.#partition = row.partition;
@@ -58,7 +59,7 @@ export class RowSink {
         await this.#send();
       }
     }
-    if (!this.hasLists) return;
+    if (!this.hasLists || !withLists) return;
     for (const list of this.#statements.lists(row, nowS)) {
       await this.#begin(this.#writeList(list, mayBeThere));
     }

@@ -5,7 +5,7 @@ import type { KmsRegistry } from '../kms/index.ts';
 import type { DekRecord, TableKeyRecord, TableRecord } from '../schema/index.ts';
 import { unwrapTableKey } from './unwrap_table_key.ts';
 
-/** Makes further cell DEKs of tables that have keys. */
+/** Makes further cell DEKs and key DEKs of tables that have keys. */
 export class CellDekFactory {
   readonly #kms: KmsRegistry;
 
@@ -23,6 +23,26 @@ export class CellDekFactory {
     epoch: number,
     nowMs: number,
   ): Promise<DekRecord> {
+    return await this.#newDek('cell', record, clusterId, epoch, nowMs);
+  }
+
+  /** Makes a key DEK as {@link newCellDek} does, for a rewrite of the table. */
+  async newKeyDek(
+    record: TableRecord,
+    clusterId: Uint8Array,
+    epoch: number,
+    nowMs: number,
+  ): Promise<DekRecord> {
+    return await this.#newDek('key', record, clusterId, epoch, nowMs);
+  }
+
+  async #newDek(
+    structure: 'key' | 'cell',
+    record: TableRecord,
+    clusterId: Uint8Array,
+    epoch: number,
+    nowMs: number,
+  ): Promise<DekRecord> {
     const tableId = Buffer.from(record.tableId, 'hex');
     const newest = newestTableKey(record);
     const tableKey = await unwrapTableKey(this.#kms, { ...record, tableId }, newest);
@@ -31,16 +51,16 @@ export class CellDekFactory {
     try {
       const wrapped = wrapDek(
         tableKey,
-        { clusterId, tableId, structure: 'cell', epoch, dekId, tableKeyVersion: newest.version },
+        { clusterId, tableId, structure, epoch, dekId, tableKeyVersion: newest.version },
         dek,
       );
       return {
-        structure: 'cell',
+        structure,
         epoch,
         dekId: dekId.toString('hex'),
         tableKeyVersion: newest.version,
         wrapped: wrapped.toString('hex'),
-        state: 'pending',
+        state: structure === 'cell' ? 'pending' : 'active',
         createdAtMs: nowMs,
       };
     } finally {

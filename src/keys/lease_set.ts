@@ -1,6 +1,6 @@
 import type { TableCipherKeys } from '../crypto/index.ts';
 import { KeyUnavailableError } from '../errors/index.ts';
-import { accessState } from '../schema/index.ts';
+import { accessState, keyEpoch } from '../schema/index.ts';
 import type { TableEntry } from '../schema/index.ts';
 import type { Clock } from '../util/index.ts';
 import type { KeyMaterial } from './key_material.ts';
@@ -137,7 +137,7 @@ export class LeaseSet implements ConnectionLeases {
     if (lease === undefined || table.kind !== 'encrypted') return undefined;
     if (table.record !== undefined && accessState(table.record) !== 'ACTIVE') return undefined;
     if (table.recordVersion < lease.recordVersion) return lease;
-    if (lease.material.token !== this.#ports.token(table)) return this.#older(lease);
+    if (lease.material.token !== this.#ports.token(table)) return this.#older(lease, table);
     this.#byEntry.delete(lease.table);
     lease.table = table;
     lease.recordVersion = table.recordVersion;
@@ -146,7 +146,8 @@ export class LeaseSet implements ConnectionLeases {
   }
 
   /** A lease on the keys before a change, while the KMS was asked for the newer ones and did not answer. */
-  #older(lease: Lease): Lease | undefined {
+  #older(lease: Lease, table: TableEntry): Lease | undefined {
+    if (!isUnderSameKey(lease, table)) return undefined;
     return this.#ports.clock.monotonicMs() < lease.newerAfterMs ? lease : undefined;
   }
 
@@ -157,6 +158,7 @@ export class LeaseSet implements ConnectionLeases {
     } catch (error) {
       const older = this.#byTable.get(hexOf(table.tableId));
       if (!(error instanceof KeyUnavailableError) || older === undefined) throw error;
+      if (!isUnderSameKey(older, table)) throw error;
       const now = this.#ports.clock.monotonicMs();
       if (!this.#isLive(older, now) || older.recordVersion >= table.recordVersion) throw error;
       older.newerAfterMs = now + NEWER_RETRY_MS;
@@ -210,6 +212,11 @@ export class LeaseSet implements ConnectionLeases {
     lease.material.release();
     this.#ports.counted(this, -1);
   }
+}
+
+/** False after a rewrite of the table: under the older key DEK its rows are not there, and what is written is not found. */
+function isUnderSameKey(lease: Lease, table: TableEntry): boolean {
+  return keyEpoch(lease.table.record) === keyEpoch(table.record);
 }
 
 function hexOf(bytes: Uint8Array): string {

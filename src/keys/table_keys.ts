@@ -276,7 +276,8 @@ function openDeks(
     );
     try {
       if (dek.structure === 'key') {
-        opened.key?.dispose();
+        // Rows are under one key DEK. Only who moves them to another one has both, by a set of keys for each.
+        if (opened.key !== undefined) throw twoKeyDeks(table);
         opened.key = KeyDek.derive(bytes, dekId, dek.epoch);
       } else if (dek.structure === 'index') {
         opened.indexes.set(dek.dekId, IndexDek.derive(bytes, dekId, dek.epoch));
@@ -289,6 +290,13 @@ function openDeks(
       zero(bytes);
     }
   }
+}
+
+function twoKeyDeks(table: TableEntry): MetadataIntegrityError {
+  return new MetadataIntegrityError(
+    'METADATA_TABLE_KEYS',
+    `the record of table ${table.keyspace}.${table.name} has two key DEKs`,
+  );
 }
 
 function cipherKeys(table: TableEntry, opened: Opened): OpenedTableKeys {

@@ -53,6 +53,10 @@ export const METRIC_NAMES = {
     name: 'cqlock_reencryption_progress',
     help: 'Part of the re-encryption of a table that is done, 0 to 1; only while one is under way',
   },
+  rewriteProgress: {
+    name: 'cqlock_rewrite_progress',
+    help: 'Part of the rewrite of a table under a new key DEK that is done, 0 to 1; only while one is under way',
+  },
   rotationFailures: {
     name: 'cqlock_rotation_failures_total',
     help: 'Steps of rotation or re-encryption that failed and are tried again',

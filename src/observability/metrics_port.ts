@@ -43,6 +43,8 @@ export interface Metrics {
   addReencrypted(rows: number, cells: number): void;
   /** How much of a table's re-encryption is done, 0 to 1; `undefined` when none is under way. */
   setReencryption(keyspace: string, table: string, fraction: number | undefined): void;
+  /** How much of the rewrite of a table under a new key DEK is done, 0 to 1; `undefined` when none is under way. */
+  setRewrite(keyspace: string, table: string, fraction: number | undefined): void;
   /** A step of rotation failed. */
   addRotationFailure(): void;
   /** Where the state of tables' access is read when metrics are asked for; before it is set, nothing is shown. */

@@ -16,6 +16,7 @@ export const noopMetrics: Metrics = {
   setCellKey: nothing,
   addReencrypted: nothing,
   setReencryption: nothing,
+  setRewrite: nothing,
   addRotationFailure: nothing,
   setTableAccess: nothing,
   countNotice: nothing,

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { pagingOpen, pagingSeal } from '../crypto/index.ts';
 import type { SivKey } from '../crypto/index.ts';
+import { keyEpoch } from '../schema/index.ts';
+import type { TableEntry } from '../schema/index.ts';
 import { CqlErrorCode, InvalidRequestError } from '../errors/index.ts';
 
 /** Where a paged read goes on. */
@@ -21,21 +23,25 @@ const FORMAT = 1;
 /** Positions of reads that the proxy evaluates. */
 export const EVALUATED_FORMAT = 2;
 
-/** What a paging state is bound to: another statement, table or protocol version cannot use it. */
+/**
+ * What a paging state is bound to: another statement, table or protocol version cannot use it, nor the same table after its rows
+ * were moved under another key.
+ */
 export function pagingBinding(
   version: number,
-  keyspace: string,
+  table: Pick<TableEntry, 'keyspace' | 'tableId' | 'record'>,
   text: string,
-  tableId: Uint8Array,
   format = FORMAT,
 ): Uint8Array[] {
   const statement = createHash('sha256');
-  for (const part of [keyspace, text]) {
+  for (const part of [table.keyspace, text]) {
     const length = Buffer.alloc(4);
     length.writeUInt32BE(Buffer.byteLength(part));
     statement.update(length).update(part);
   }
-  return [Buffer.from([format, version]), statement.digest(), Buffer.from(tableId)];
+  const epoch = Buffer.alloc(2);
+  epoch.writeUInt16BE(keyEpoch(table.record));
+  return [Buffer.from([format, version]), statement.digest(), Buffer.from(table.tableId), epoch];
 }
 
 /** Encrypts a position; clients cannot read or change it. */

@@ -10,15 +10,9 @@ import type { BoundSelect, OpenedRows, Row, SelectPlan, StoredRead } from '../en
 import type { StoredCells } from '../crypto/index.ts';
 import type { ResponsePrefix } from '../wire/index.ts';
 import { openStored } from './open_stored.ts';
-import {
-  StalePlanError,
-  executeStored,
-  readCells,
-  storedOptions,
-  storedRows,
-  tableKeys,
-} from './run_stored.ts';
+import { executeStored, readCells, storedOptions, storedRows, tableKeys } from './run_stored.ts';
 import type { RequestContext, Session } from './session.ts';
+import { StalePlanError } from './stale_plan.ts';
 
 /** What stands before an answer. */
 export type Prefix = Omit<ResponsePrefix, 'body'>;

@@ -48,13 +48,7 @@ export async function runEvaluated(
     );
   }
   const binding = (): Uint8Array[] =>
-    pagingBinding(
-      session.version,
-      plan.table.keyspace,
-      statementText,
-      plan.table.tableId,
-      EVALUATED_FORMAT,
-    );
+    pagingBinding(session.version, plan.table, statementText, EVALUATED_FORMAT);
   const start =
     pagingState === undefined
       ? undefined

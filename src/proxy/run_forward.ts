@@ -2,7 +2,7 @@ import { Opcode } from '../wire/index.ts';
 import type { Compiled } from './compile.ts';
 import { forwarded } from './reply.ts';
 import type { Reply } from './reply.ts';
-import { StalePlanError } from './run_stored.ts';
+import { StalePlanError } from './stale_plan.ts';
 import type { RequestContext, Session } from './session.ts';
 import { execute } from './stored_statements.ts';
 import type { StoredPrepared } from './stored_statements.ts';

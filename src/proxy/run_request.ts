@@ -28,13 +28,13 @@ import type { Reply } from './reply.ts';
 import { runEvaluated } from './run_evaluated.ts';
 import { runSelect } from './run_select.ts';
 import { runStatement } from './run_statement.ts';
-import { StalePlanError } from './run_stored.ts';
 import { checkBoundCount, runBatch, runWrite } from './run_write.ts';
 import type { BatchPart } from './run_write.ts';
 import { forwardQuery, preparedForward } from './run_forward.ts';
 import { named, positional, termContext } from './term_values.ts';
 import type { RequestValues } from './term_values.ts';
 import type { RequestContext, Session } from './session.ts';
+import { StalePlanError } from './stale_plan.ts';
 import { idKey, isCurrent } from './statement_cache.ts';
 import type { PreparedEntry } from './statement_cache.ts';
 

@@ -51,8 +51,7 @@ export async function runSelect(
   const binding =
     request.options.pageSize === undefined && request.options.pagingState === undefined
       ? undefined
-      : (): Uint8Array[] =>
-          pagingBinding(session.version, plan.table.keyspace, statementText, plan.table.tableId);
+      : (): Uint8Array[] => pagingBinding(session.version, plan.table, statementText);
   const start =
     request.options.pagingState === undefined || binding === undefined
       ? undefined

@@ -17,13 +17,12 @@ import {
   decodeResult,
   fromCassandra,
 } from './cassandra_answer.ts';
+import { usableTable } from './fresh_catalog.ts';
 import { CassandraError } from './reply.ts';
 import type { RequestContext, Session } from './session.ts';
+import { StalePlanError } from './stale_plan.ts';
 import { execute, isUnprepared } from './stored_statements.ts';
 import type { StoredPrepared } from './stored_statements.ts';
-
-/** The table changed since the statement was planned: plan again, nothing was executed. */
-export class StalePlanError extends Error {}
 
 /** Options of an EXECUTE that the proxy makes for a client's request. */
 export function storedOptions(
@@ -91,6 +90,8 @@ export async function executeStored(
   const started = performance.now();
   try {
     for (let attempt = 0; ; attempt++) {
+      const old = usableTable(session, table);
+      if (old !== undefined) await old;
       const known = preparedFor(session, table, text);
       const prepared = known instanceof Promise ? await known : known;
       const answer = await execute(session.node, session.version, prepared, options, flags);
@@ -120,6 +121,8 @@ export async function sendBatch(
     for (let attempt = 0; ; attempt++) {
       const prepared: StoredPrepared[] = [];
       for (const { table, text } of statements) {
+        const old = usableTable(session, table);
+        if (old !== undefined) await old;
         const known = preparedFor(session, table, text);
         prepared.push(known instanceof Promise ? await known : known);
       }

@@ -17,14 +17,9 @@ import { CassandraError, forwarded, result } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { runConditional } from './run_conditional.ts';
 import { runCounters } from './run_counters.ts';
-import {
-  executeStored,
-  sendBatch,
-  StalePlanError,
-  storedOptions,
-  tableKeys,
-} from './run_stored.ts';
+import { executeStored, sendBatch, storedOptions, tableKeys } from './run_stored.ts';
 import type { RequestContext, Session } from './session.ts';
+import { StalePlanError } from './stale_plan.ts';
 
 /** Partitions of one statement that are written at once. */
 const CONCURRENT_PARTITIONS = 8;

@@ -30,7 +30,7 @@ export interface SharedServices {
   readonly counterTurns: TurnQueue;
   /** The proxy's own role, for steps that a client's request takes and its role may not. */
   readonly own: OwnConnections;
-  /** A catalog older than this is read again before a value is encrypted by it, milliseconds. */
+  /** A catalog older than this is read again before a statement is sent by it, milliseconds. */
   readonly catalogMaxAgeMs: number;
   /** Told how many cells of a table were encrypted. */
   readonly onCellsEncrypted: (table: TableEntry, count: number) => void;

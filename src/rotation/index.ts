@@ -10,7 +10,6 @@
  * rotation_service.ts, then epochs.ts and jobs.ts (what the catalog holds), then reencrypt_table.ts.
  */
 export { CellCounter } from './cell_counter.ts';
-export { REWRITE_REFUSED } from './rewrite.ts';
 export { RotationService } from './rotation_service.ts';
 export type {
   RotationLogger,
@@ -20,7 +19,7 @@ export type {
   RotationProgress,
 } from './ports.ts';
 export { rotationStatus } from './status.ts';
-export type { JobPhase, TableRotationStatus } from './status.ts';
+export type { JobPhase, RewritePhase, TableRotationStatus } from './status.ts';
 export { beginTruncation, liveHolds, PERMIT_MS } from './truncation.ts';
 export { rotationOf } from './records.ts';
 export { sameKey } from './reencrypt_rows.ts';

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { OverloadError, SchemaError } from '../errors/index.ts';
+import { isGone, rewritingError } from '../schema/index.ts';
 import type { RotationRecord, TableRecord, VerifiedRecords } from '../schema/index.ts';
 
 /** The live, encrypted table with an id (hex). @throws SchemaError when there is none. */
@@ -16,6 +17,11 @@ export function tableOf(view: VerifiedRecords, tableId: string): TableRecord {
 export function tableNamed(view: VerifiedRecords, keyspace: string, name: string): TableRecord {
   for (const record of liveTables(view)) {
     if (record.keyspace === keyspace && record.name === name) return record;
+  }
+  for (const { record } of view.records.values()) {
+    if (record.kind !== 'table' || record.keyspace !== keyspace || record.name !== name) continue;
+    const rewriting = isGone(record) ? undefined : rewritingError(record);
+    if (rewriting !== undefined) throw rewriting;
   }
   throw new SchemaError(
     'SCHEMA_ROTATION_TABLE',

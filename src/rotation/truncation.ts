@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { rewritingError } from '../schema/index.ts';
 import type { Catalog, HoldRecord, RotationRecord, TableRecord } from '../schema/index.ts';
 import type { Clock } from '../util/index.ts';
 import { epochsBelow } from './epochs.ts';
@@ -27,6 +28,9 @@ export async function beginTruncation(
   const outcome = { isHeld: false, isWorkedOn: false };
   await catalog.change((view) => {
     const record = view.records.get(tableId)?.record;
+    // Nothing waits for it: it was planned before the rewrite began.
+    const rewriting = record?.kind === 'table' ? rewritingError(record) : undefined;
+    if (rewriting !== undefined) throw rewriting;
     outcome.isHeld =
       record?.kind === 'table' &&
       record.keys !== null &&

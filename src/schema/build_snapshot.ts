@@ -99,7 +99,9 @@ export function buildSnapshot(
       defaultKeyArn: defaultKeys.get(stored.name),
     });
     agrees &&= resolved.broken.size + resolved.stored.size === 0;
-    agrees &&= [...entries.values()].every((e) => e.kind !== 'unknown' && e.kind !== 'broken');
+    agrees &&= [...entries.values()].every(
+      (e) => e.kind === 'encrypted' || e.kind === 'plain' || e.record?.rewrite !== undefined,
+    );
   }
   const snapshot = new SchemaSnapshot(
     (previous?.version ?? 0) + 1,

@@ -109,6 +109,7 @@ function encryptedEntry(input: TableInput, version: bigint, record: TableRecord)
       `table ${where} is being restored from a backup; its reads and writes are refused until that is complete`,
     );
   }
+  const rewriting = rewritingError(record);
   const form = [record, record.next].find(
     (candidate): candidate is TableForm =>
       candidate !== null && formMatches(candidate, input.columns),
@@ -120,7 +121,9 @@ function encryptedEntry(input: TableInput, version: bigint, record: TableRecord)
     );
   }
   const columns = form.columns.map((column) => columnEntry(column, row.keyspace, input.types));
-  return tableEntry(input, 'encrypted', undefined, columns, {
+  // While it is rewritten it is shown as it is, and refused to everybody.
+  const kind = rewriting === undefined ? 'encrypted' : 'broken';
+  return tableEntry(input, kind, rewriting, columns, {
     tableId: Buffer.from(record.tableId, 'hex'),
     recordVersion: version,
     record,
@@ -133,6 +136,16 @@ function encryptedEntry(input: TableInput, version: bigint, record: TableRecord)
     indexes: indexEntries(form, columns),
     hiddenColumns: new Set(hiddenColumns(form).map((column) => column.name)),
   });
+}
+
+/** What reads and writes of a table are answered with while its rows are moved under a new key DEK. */
+export function rewritingError(record: TableRecord): SchemaError | undefined {
+  if (record.rewrite === undefined) return undefined;
+  const since = new Date(record.rewrite.beganAtMs).toISOString();
+  return new SchemaError(
+    'SCHEMA_REWRITING',
+    `the rows of table ${record.keyspace}.${record.name} are being rewritten under a new key since ${since}; its reads, writes and changes are refused until that is complete (see: cqlock rotate status)`,
+  );
 }
 
 function indexEntries(form: TableForm, columns: readonly ColumnEntry[]): IndexEntry[] {

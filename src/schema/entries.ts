@@ -90,7 +90,7 @@ export interface TableEntry {
   readonly hiddenColumns: ReadonlySet<string>;
   /** Seconds; 0 for none. */
   readonly defaultTtl: number;
-  /** The verified record; present exactly for encrypted tables. */
+  /** The verified record; present exactly for encrypted tables, and for broken ones that are being rewritten. */
   readonly record: TableRecord | undefined;
   /** Changes whenever anything of the table changes; two entries with one token are the same object. */
   readonly version: string;

@@ -21,6 +21,8 @@ export { adoptTables, initCluster } from './init_cluster.ts';
 export type { InitOptions } from './init_cluster.ts';
 export { readRolledBack } from './verified_records.ts';
 export { entryOfRecord } from './entry_of_record.ts';
+export { rewritingError } from './build_table.ts';
+export { keyDeks, keyEpoch, withKeyDek, withOnlyKeyDek } from './key_deks.ts';
 export { SchemaChanges } from './changes/schema_changes.ts';
 export type { SchemaChangesOptions } from './changes/schema_changes.ts';
 export type { RestoreTableDefinition } from './changes/restore_table.ts';
@@ -79,9 +81,11 @@ export {
 export type {
   CellUsage,
   FinishedReencryption,
+  FinishedRewrite,
   HoldRecord,
   IndexBuildRecord,
   ReencryptionRecord,
+  RewriteRecord,
   RotationRecord,
 } from './rotation_record.ts';
 export type {

@@ -110,7 +110,14 @@ export interface TableRecord extends TableForm {
   readonly kind: 'table';
   /** ABANDONED: never came to be, or was dropped long ago; its KMS keys are being destroyed, then the record goes too. */
   readonly state:
-    'CREATING' | 'RESTORING' | 'ACTIVE' | 'ALTERING' | 'DROPPING' | 'DROPPED' | 'ABANDONED';
+    | 'CREATING'
+    | 'RESTORING'
+    | 'ACTIVE'
+    | 'ALTERING'
+    | 'REWRITING'
+    | 'DROPPING'
+    | 'DROPPED'
+    | 'ABANDONED';
   readonly keyspace: string;
   readonly name: string;
   /** Cassandra's table id, UUID text. */
@@ -132,6 +139,18 @@ export interface TableRecord extends TableForm {
   readonly access?: AccessRecord | null;
   /** What the table is restored from; absent once it is complete, and in tables that were not restored. */
   readonly restore?: RestoreProgress | undefined;
+  /**
+   * Its rows are being moved under a new key DEK; absent otherwise. As long as it is there `keys` has two key DEKs, and nobody
+   * reads or writes the table but who does that.
+   */
+  readonly rewrite?: RewriteMark | undefined;
+}
+
+/** A rewrite of a table under a new key DEK. */
+export interface RewriteMark {
+  /** Epoch of the key DEK that rows are moved to. */
+  readonly epoch: number;
+  readonly beganAtMs: number;
 }
 
 /** How far the restore of a table has come. */

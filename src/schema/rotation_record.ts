@@ -47,6 +47,38 @@ export interface IndexBuildRecord {
   readonly claim: ClaimRecord | null;
 }
 
+/** The moving of all rows of a table under a new key DEK, from its beginning to the end. */
+export interface RewriteRecord {
+  /** Epoch of the key DEK that rows are moved to. */
+  readonly epoch: number;
+  /** When the first pass began; `null` while proxies may still use the table by an older record. */
+  readonly scanStartedAtMs: number | null;
+  /** From 1. The one that finds no row under the old key is the last. */
+  readonly pass: number;
+  /** The token ring is cut into so many ranges of one width. */
+  readonly ranges: number;
+  /** How many of them are done in this pass, from the lowest token. */
+  readonly done: number;
+  /** Rows and cells moved in all passes. */
+  readonly rows: number;
+  readonly cells: number;
+  /** Partitions that were found under the old key in this pass. */
+  readonly moved: number;
+  /** Rows found in this pass that open under neither key; with one of them it does not end. */
+  readonly damaged: number;
+  /** Whether rows of the range after `done` may have been written already. */
+  readonly begun: boolean;
+  readonly claim: ClaimRecord | null;
+}
+
+/** The last rewrite that came to its end. */
+export interface FinishedRewrite {
+  readonly epoch: number;
+  readonly endedAtMs: number;
+  readonly rows: number;
+  readonly cells: number;
+}
+
 /** Keeps re-encryption away from a table for a while. */
 export interface HoldRecord {
   readonly holdId: string;
@@ -71,4 +103,7 @@ export interface RotationRecord {
   readonly holds: readonly HoldRecord[];
   /** Indexes that are being built; absent where none ever was. */
   readonly builds?: readonly IndexBuildRecord[];
+  /** The rewrite under way, and the last one; absent where none ever was. */
+  readonly rewrite?: RewriteRecord | null;
+  readonly lastRewrite?: FinishedRewrite;
 }

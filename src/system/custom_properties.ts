@@ -12,7 +12,7 @@ export const PROPERTIES_TYPE: CqlType = { kind: 'map', key: TEXT, value: SETTING
 /** Custom properties of a table; `undefined` for one that is not encrypted. */
 export function tableProperties(table: TableEntry): CustomProperties | undefined {
   const { record } = table;
-  if (table.kind !== 'encrypted' || record?.keys === null || record === undefined) return undefined;
+  if (record?.keys === null || record === undefined) return undefined;
   const { keyArn, serviceOwned } = record.keys;
   return {
     ...record.customProperties,

@@ -83,6 +83,7 @@ function statusOf(snapshot: Snapshot, keyspace: string, table: string): string |
   if (entry.kind === 'plain') return 'ACTIVE';
   if (entry.error?.code === 'SCHEMA_RESTORING') return 'RESTORING';
   if (entry.error?.code === 'SCHEMA_RESTORE_FAILED') return 'RESTORE_FAILED';
+  if (entry.record?.rewrite !== undefined) return 'UPDATING';
   if (entry.kind !== 'encrypted') return null;
   if (entry.record !== undefined && accessState(entry.record) !== 'ACTIVE') {
     return accessState(entry.record);

@@ -89,7 +89,7 @@ export function logicalSchemaRows(table: RawTable, snapshot: Snapshot): VirtualR
 function encryptedEntry(row: VirtualRow, cells: Cells, snapshot: Snapshot): TableEntry | undefined {
   const keyspace = cells.text(row, 'keyspace_name') ?? '';
   const entry = snapshot.table(keyspace, cells.text(row, 'table_name') ?? '');
-  return entry?.kind === 'encrypted' ? entry : undefined;
+  return entry?.record !== undefined ? entry : undefined;
 }
 
 function logicalColumn(row: VirtualRow, cells: Cells, snapshot: Snapshot): VirtualRow {

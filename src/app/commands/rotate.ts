@@ -5,18 +5,15 @@ import type { Config } from '../../config/index.ts';
 import { ConfigError, KeyUnavailableError, ProxyError, SchemaError } from '../../errors/index.ts';
 import { KeyService } from '../../keys/index.ts';
 import type { Logger } from '../../observability/index.ts';
-import {
-  CellCounter,
-  REWRITE_REFUSED,
-  RotationService,
-  rotationStatus,
-} from '../../rotation/index.ts';
+import { CellCounter, RotationService, rotationStatus } from '../../rotation/index.ts';
 import type { RotationMetrics, TableRotationStatus } from '../../rotation/index.ts';
 import type { Catalog } from '../../schema/index.ts';
 import { StoredRows } from '../../upstream/index.ts';
 import { systemClock } from '../../util/index.ts';
 import { rotationOptions } from '../key_rotation.ts';
 import { withCatalog } from './catalog_session.ts';
+import { rewriteTable, splitName } from './rotate_rewrite.ts';
+import type { RewriteCommandOptions } from './rotate_rewrite.ts';
 import { showRotation } from './rotation_progress.ts';
 import { nameOf, statusLines } from './rotation_table.ts';
 
@@ -49,17 +46,21 @@ export function addRotateCommands(program: Command, run: Run, say: (line: string
   const rotate = program
     .command('rotate')
     .description('rotate the cell keys of tables, and re-encrypt what older ones encrypted')
-    .option('--rewrite <keyspace.table>', 'a new key for keys and elements too (refused, see why)')
-    .action((options: { readonly rewrite?: string }) => {
-      if (options.rewrite === undefined) {
+    .enablePositionalOptions()
+    .option(
+      '--rewrite <keyspace.table>',
+      'a new key for keys and elements too: moves all rows, while the table is refused to everybody',
+    )
+    .option('--yes', 'with --rewrite: do not ask')
+    .option('--no-wait', 'with --rewrite: leave the rest to the proxies that run')
+    .option('--json', 'with --rewrite: print the outcome as JSON')
+    .action((options: RewriteCommandOptions & { readonly rewrite?: string }) => {
+      const { rewrite } = options;
+      if (rewrite === undefined) {
         rotate.help();
         return;
       }
-      return run(() =>
-        Promise.reject(
-          new SchemaError('SCHEMA_KEY_REWRITE', `${options.rewrite}: ${REWRITE_REFUSED}`),
-        ),
-      );
+      return run((context) => rewriteTable(context, splitName(rewrite), options, say));
     });
   rotate
     .command('cells')
@@ -232,12 +233,4 @@ async function withRotation(
       keys.close();
     }
   });
-}
-
-function splitName(name: string): [string, string] {
-  const [keyspace, table, ...rest] = name.split('.');
-  if (keyspace !== undefined && table !== undefined && table !== '' && rest.length === 0) {
-    return [keyspace, table];
-  }
-  throw new ConfigError('CONFIG_ARGUMENTS', `${name} is no keyspace.table`);
 }

@@ -24,7 +24,13 @@ function cellsOf(one: TableRotationStatus): string[] {
   ];
 }
 
-function reencryption({ reencryption: job, lastReencryption: last }: TableRotationStatus): string {
+function reencryption(one: TableRotationStatus): string {
+  const { reencryption: job, lastReencryption: last, rewrite } = one;
+  if (rewrite !== null) {
+    const { phase, pass, done, ranges, rows, damaged } = rewrite;
+    const unopened = damaged > 0 ? `, ${String(damaged)} rows do not open` : '';
+    return `rewrite: ${phase}, pass ${String(pass)}, ${String(done)} of ${String(ranges)} ranges, ${String(rows)} rows${unopened}`;
+  }
   if (job === null) {
     return last === null ? '-' : `done ${new Date(last.endedAtMs).toISOString().slice(0, 16)}Z`;
   }

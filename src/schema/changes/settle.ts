@@ -80,6 +80,8 @@ function settleTable(record: TableRecord, raw: RawSchema, nowMs: number): TableR
   if (!isThere) return droppedRecord(record, nowMs);
   // Only who restores it knows that it is complete; the claim was of a process that died.
   if (record.restore !== undefined) return { ...record, state: 'RESTORING', claim: null };
+  // Who rewrites it goes on; the claim was of a DROP that was not executed.
+  if (record.rewrite !== undefined) return { ...record, state: 'REWRITING', claim: null };
   if (record.next === null) return activeAs(record, record, raw);
   const columns = raw.columns.filter(
     (column) => column.keyspace === record.keyspace && column.table === record.name,

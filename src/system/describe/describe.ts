@@ -58,7 +58,7 @@ function logicalText(
   if (kind === 'table') {
     const table = snapshot.table(keyspace, name);
     if (table === undefined) throw unknown(kind, `${keyspace}.${name}`);
-    return table.kind === 'encrypted' ? logicalTableText(script, table) : script;
+    return table.record !== undefined ? logicalTableText(script, table) : script;
   }
   if (kind === 'index') {
     const found = indexNamed(snapshot, keyspace, name);

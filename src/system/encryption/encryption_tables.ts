@@ -237,7 +237,7 @@ function compareNames(a: string, b: string): number {
 /** The record's state while it holds; else what the table is to the proxy. */
 function stateOf(table: TableEntry): string {
   const { kind, record } = table;
-  if (kind !== 'encrypted' || record === undefined) return kind;
+  if (record === undefined) return kind;
   const access = accessState(record);
   return access === 'ACTIVE' ? record.state : access;
 }

@@ -21,10 +21,8 @@ async function refusal(...args: string[]): Promise<unknown> {
 }
 
 describe('cqlock rotate', () => {
-  it('refuses a new key DEK and names the way that there is', async () => {
-    const error = await refusal('--rewrite', 'ks.t');
-    expect(error).toMatchObject({ code: 'SCHEMA_KEY_REWRITE' });
-    expect((error as Error).message).toMatch(/^ks\.t: .*create a new table/);
+  it('takes a table to rewrite, keyspace and all', async () => {
+    expect(await refusal('--rewrite', 't')).toMatchObject({ code: 'CONFIG_ARGUMENTS' });
   });
 
   it.each([[[]], [['ks.t', '--all']]])('cells %j needs one table or --all', async (args) => {
@@ -41,6 +39,9 @@ describe('the status of rotation for people', () => {
     cells: 12,
     reencryption: null,
     lastReencryption: null,
+    keyEpoch: 1,
+    rewrite: null,
+    lastRewrite: null,
   };
 
   it('has a line a table, with what goes on', () => {
@@ -68,6 +69,23 @@ describe('the status of rotation for people', () => {
       'ks.quiet  1              2025-03-04  12     -             -',
       'ks.busy   3 (4 pending)  2025-07-01  12     2             blocked, 256 of 256 ranges, 7 cells, 2 damaged cells',
     ]);
+  });
+
+  it('shows a rewrite in the place of re-encryption', () => {
+    const rewrite = {
+      phase: 'moving',
+      beganAtMs: 0,
+      epoch: 2,
+      pass: 1,
+      ranges: 256,
+      done: 12,
+      rows: 34,
+      cells: 56,
+      damaged: 1,
+    } as const;
+    expect(statusLines([{ ...base, rewrite }])[1]).toMatch(
+      / rewrite: moving, pass 1, 12 of 256 ranges, 34 rows, 1 rows do not open$/,
+    );
   });
 
   it('says that there is nothing', () => {

@@ -9,14 +9,14 @@ type OpenedKeys = Awaited<ReturnType<KeyServicePorts['tableKeys']['open']>>;
 
 const MINUTE = 60_000;
 
-function table(name: string, keys = 'wrapped', recordVersion = 1n): TableEntry {
+function table(name: string, keys = 'wrapped', recordVersion = 1n, keyEpoch = 1): TableEntry {
   return {
     recordVersion,
     keyspace: 'ks',
     name,
     kind: 'encrypted',
     tableId: Buffer.alloc(16, name),
-    record: { keys },
+    record: { keys: { keyArn: keys, deks: [{ structure: 'key', epoch: keyEpoch }] } },
   } as unknown as TableEntry;
 }
 
@@ -355,7 +355,7 @@ describe('keys that are not used any more', () => {
 /** Refuses the keys of one wrapping, as a KMS key that was left and deleted. */
 function refusing(keys: string): (table: TableEntry) => Promise<void> {
   return (entry) =>
-    (entry.record?.keys as unknown) === keys
+    entry.record?.keys?.keyArn === keys
       ? Promise.reject(new KeyAccessError('KEY_NOT_FOUND', 'gone'))
       : Promise.resolve();
 }
@@ -448,6 +448,20 @@ describe('keys that another proxy changed', () => {
     await expect(env.service.leases().acquire(after)).rejects.toMatchObject({ code: 'KEY_KMS' });
     env.isUp();
     expect(await connection.acquire(after)).not.toBe(old);
+  });
+
+  it('of a rewritten table are never served by the old ones: its rows are not under them', async () => {
+    const env = environment();
+    const connection = env.service.leases();
+    const old = await connection.acquire(before);
+    const rewritten = table('t', 'after', 2n, 2);
+    env.isDown();
+    await expect(connection.acquire(rewritten)).rejects.toMatchObject({ code: 'KEY_KMS' });
+    // Nor after another change of keys was served by the old ones.
+    expect(await connection.acquire(after)).toBe(old);
+    await expect(connection.acquire(rewritten)).rejects.toMatchObject({ code: 'KEY_KMS' });
+    env.isUp();
+    expect(await connection.acquire(rewritten)).not.toBe(old);
   });
 
   it('are read from the catalog once a second for values of unknown epochs', async () => {

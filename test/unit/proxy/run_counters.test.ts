@@ -116,7 +116,7 @@ function sessionOf(node: FakeNode): Session {
       ticks: new CryptoTicks((callback) => {
         process.nextTick(callback);
       }),
-      catalog: { ageMs: () => 0 },
+      catalog: { ageMs: () => 0, snapshot: () => ({ table: () => TABLE }) },
       catalogMaxAgeMs: 1,
       stored: { known: () => ({ id: Buffer.of(1) }) },
       metrics: { addCellsEncrypted: () => undefined, addCellsDecrypted: () => undefined },
