@@ -54,6 +54,7 @@ export const KIND_CODE = {
   counter: 0x40,
   static_counter: 0x41,
   blind: 0x30,
+  blind_entry: 0x31,
 } as const;
 
 /** Codes of the parts of static columns; those of regular ones are one more. Spec: format 3 */

@@ -203,14 +203,17 @@ export class SealBatch {
    * @param r the row, or the partition for static columns
    * @param key its key: an element of this batch, or stored bytes
    * @param value serialised value, read when the batch runs; empty is a value
+   * @param nonce 8 bytes where the column has an index; random without
    */
   mapValue(
     r: RowHandle | PartitionHandle,
     context: ColumnContext,
     key: CellHandle | Uint8Array,
     value: Uint8Array,
+    nonce?: Uint8Array,
   ): CellHandle {
     requirePart(context, 'map_value');
+    if (nonce !== undefined) requireLength(nonce, NONCE_BYTES, 'nonce');
     const dek = this.#partitionOf(r, context).keys.cellDek;
     const ad = this.#ad;
     const isRow = r instanceof Row;
@@ -223,7 +226,7 @@ export class SealBatch {
       if (at === undefined || length === undefined) throw new InternalError('unknown cell handle');
       slot = ad.entrySlot(r.index, isRow, dek, this.#own, at, length);
     }
-    return this.#pushCell(dek, context, slot, value);
+    return this.#pushCell(dek, context, slot, value, nonce);
   }
 
   #partitionOf(r: RowHandle | PartitionHandle, context: ColumnContext): PartitionHandle {

@@ -2,13 +2,7 @@ import { BlockKey, ChainKey } from './aes_key.ts';
 import { ID_BYTES, zero } from './bytes.ts';
 import { requireLength, requireUint } from './check.ts';
 import { CmacKey, cmacMany } from './cmac.ts';
-import {
-  columnContextBytes,
-  FORMAT_VERSION,
-  prepareContext,
-  S1_BYTES,
-  SUITE_SIV,
-} from './column_context.ts';
+import { columnContextBytes, FORMAT_VERSION, prepareContext, SUITE_SIV } from './column_context.ts';
 import type { ColumnContext, PreparedContext } from './column_context.ts';
 import { hkdf } from './kdf.ts';
 import type { KeyLabel } from './kdf.ts';
@@ -194,18 +188,59 @@ export class IndexDek {
    * Spec: format 4
    */
   blindValues(columnId: Uint8Array, canonical: readonly Uint8Array[]): Buffer[] {
+    const tags = this.#tags(
+      'blind',
+      columnId,
+      canonical.map((value) => [value]),
+    );
+    return tags.map((tag) => Buffer.concat([this.#head(), tag]));
+  }
+
+  /**
+   * The blind values of entries of a map, 28 bytes each: equal for equal keys and values. They begin as those of the values
+   * alone, so that at equal write times Cassandra decides an entry, its value and both blind values alike.
+   * @param columnId logical id of the indexed column, 16 bytes
+   * @param canonical keys and values
+   * Spec: format 4
+   */
+  blindEntries(
+    columnId: Uint8Array,
+    canonical: readonly (readonly [Uint8Array, Uint8Array])[],
+  ): Buffer[] {
+    const values = this.#tags(
+      'blind',
+      columnId,
+      canonical.map(([, value]) => [value]),
+    );
+    const entries = this.#tags(
+      'blind_entry',
+      columnId,
+      canonical.map(([key, value]) => {
+        const length = Buffer.alloc(4);
+        length.writeUInt32BE(key.length);
+        return [length, key, value];
+      }),
+    );
+    return entries.map((tag, index) =>
+      Buffer.concat([this.#head(), (values[index] as Buffer).subarray(0, 8), tag]),
+    );
+  }
+
+  #head(): Buffer {
+    return Buffer.of(FORMAT_VERSION, SUITE_SIV, this.epoch >> 8, this.epoch & 0xff);
+  }
+
+  #tags(
+    kind: 'blind' | 'blind_entry',
+    columnId: Uint8Array,
+    inputs: readonly (readonly Uint8Array[])[],
+  ): Buffer[] {
     requireLength(columnId, ID_BYTES, 'column id');
-    const s1 = columnContextBytes({ columnId, kind: 'blind' }, SUITE_SIV, this.epoch, this.dekId);
-    const inputs = canonical.map((value) => {
-      const input = Buffer.allocUnsafe(S1_BYTES + value.length);
-      input.set(s1);
-      input.set(value, S1_BYTES);
-      return input;
-    });
-    const head = Buffer.of(FORMAT_VERSION, SUITE_SIV, this.epoch >> 8, this.epoch & 0xff);
-    const blind = this.mac.macMany(inputs).map((tag) => Buffer.concat([head, tag]));
-    for (const input of inputs) zero(input);
-    return blind;
+    const s1 = columnContextBytes({ columnId, kind }, SUITE_SIV, this.epoch, this.dekId);
+    const joined = inputs.map((parts) => Buffer.concat([s1, ...parts]));
+    const tags = this.mac.macMany(joined);
+    for (const input of joined) zero(input);
+    return tags;
   }
 
   /** Ends the cipher objects of the key. */

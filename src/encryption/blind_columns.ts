@@ -1,5 +1,5 @@
 import { nonceOfBlind } from '../crypto/index.ts';
-import type { TableCipherKeys } from '../crypto/index.ts';
+import type { IndexDek, TableCipherKeys } from '../crypto/index.ts';
 import { InternalError, InvalidRequestError } from '../errors/index.ts';
 import type { ColumnEntry, HiddenColumnRecord, IndexEntry, TableEntry } from '../schema/index.ts';
 import { canonicalValue } from '../values/index.ts';
@@ -29,7 +29,7 @@ export function blindIndexes(table: TableEntry, column: ColumnEntry): BlindIndex
   );
 }
 
-/** What a statement that writes these columns writes beside them. */
+/** What a statement that writes these columns, each of one cell, writes beside them. */
 export function blindAssignments(
   table: TableEntry,
   columns: readonly ColumnEntry[],
@@ -74,7 +74,7 @@ export function blindValues(
     const value = cells[cell];
     if (value === undefined || value === UNSET) return UNSET;
     if (value === null) return null;
-    checkSize(table, index, value);
+    checkIndexedSize(table, index, value.length);
     const blind = blindValue(index, value, keys);
     nonces.set(cell, nonceOfBlind(blind));
     return storedBlind(index, blind);
@@ -83,26 +83,30 @@ export function blindValues(
 }
 
 /** The blind value of one value of an index, 20 bytes. */
-export function blindValue(
-  { column, hidden }: BlindIndex,
-  value: Uint8Array,
-  keys: TableCipherKeys,
-): Buffer {
-  const dek = keys.indexDek(hidden.dekId);
-  if (dek === undefined) throw new InternalError('an index without its key');
+export function blindValue(index: BlindIndex, value: Uint8Array, keys: TableCipherKeys): Buffer {
+  const { column } = index;
+  const dek = blindingDek(index, keys);
   const [blind] = dek.blindValues(column.id, [canonicalValue(column.type, value)]);
   if (blind === undefined) throw new InternalError('no blind value was made');
   return blind;
 }
 
-/** A blind value as the hidden column holds it. */
-export function storedBlind({ hidden }: BlindIndex, blind: Buffer): Uint8Array {
-  return hidden.type === 'blob' ? blind : Buffer.from(blind.toString('hex'), 'latin1');
+/** The DEK of an index. */
+export function blindingDek({ hidden }: BlindIndex, keys: TableCipherKeys): IndexDek {
+  const dek = keys.indexDek(hidden.dekId);
+  if (dek === undefined) throw new InternalError('an index without its key');
+  return dek;
 }
 
-function checkSize(table: TableEntry, index: BlindIndex, value: Uint8Array): void {
-  if (index.className !== null || value.length < MAX_INDEXED_BYTES) return;
+/** A blind value as the hidden column holds it. */
+export function storedBlind({ hidden }: BlindIndex, blind: Buffer): Uint8Array {
+  return !hidden.type.includes('ascii') ? blind : Buffer.from(blind.toString('hex'), 'latin1');
+}
+
+/** @throws InvalidRequestError as Cassandra for what its own kind of index cannot hold */
+export function checkIndexedSize(table: TableEntry, index: BlindIndex, size: number): void {
+  if (index.className !== null || size < MAX_INDEXED_BYTES) return;
   throw new InvalidRequestError(
-    `Cannot index value of size ${String(value.length)} for index ${index.name} on ${tableName(table)}(${index.column.name}) (maximum allowed size=${String(MAX_INDEXED_BYTES)})`,
+    `Cannot index value of size ${String(size)} for index ${index.name} on ${tableName(table)}(${index.column.name}) (maximum allowed size=${String(MAX_INDEXED_BYTES)})`,
   );
 }

@@ -30,6 +30,8 @@ export { openRows, roleOf, storedRow } from './stored_result.ts';
 export type { KnownKeys, OpenedRows, Row, StoredRole } from './stored_result.ts';
 export { blindIndexes, blindValue, lacksIndexKeys, storedBlind } from './blind_columns.ts';
 export type { BlindIndex } from './blind_columns.ts';
+export { partBlinds } from './blind_parts.ts';
+export type { PartValue } from './blind_parts.ts';
 export { planWrite } from './plan_write.ts';
 export { counterValue } from './counter_plan.ts';
 export { comparedWith, counterPartitions, sealCounterRow } from './counter_rows.ts';

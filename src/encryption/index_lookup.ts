@@ -1,12 +1,17 @@
 import { quoteIdentifier } from '../cql/index.ts';
 import type { PartitionHandle, SealBatch, TableCipherKeys } from '../crypto/index.ts';
-import { CiphertextError, InvalidRequestError } from '../errors/index.ts';
-import type { ColumnEntry, IndexEntry, TableEntry } from '../schema/index.ts';
+import { CiphertextError, InternalError, InvalidRequestError } from '../errors/index.ts';
+import type { ColumnEntry, IndexEntry, IndexTarget, TableEntry } from '../schema/index.ts';
+import { isMultiCell } from '../values/index.ts';
+import { UNSET } from '../wire/index.ts';
 import { blindIndexes, blindValue, lacksIndexKeys, storedBlind } from './blind_columns.ts';
 import type { BlindIndex } from './blind_columns.ts';
+import { partBlinds } from './blind_parts.ts';
+import type { PartValue } from './blind_parts.ts';
+import { columnParts } from './column_parts.ts';
 import type { FilterRestriction, KeyRestriction, Restrictions } from './restrictions.ts';
 import { columnContext, tableName } from './table_columns.ts';
-import type { TermContext } from './terms.ts';
+import type { TermContext, TermSource } from './terms.ts';
 
 /** Longest value that Cassandra's own kind of index is asked for. */
 const MAX_SOUGHT_BYTES = 0xffff;
@@ -18,21 +23,57 @@ export interface IndexLookup {
   readonly blind: BlindIndex | undefined;
   /** What stands in the stored statement. */
   readonly column: string;
-  readonly restriction: KeyRestriction;
+  /** `CONTAINS` where that is a hidden column of several cells. */
+  readonly operator: '=' | 'CONTAINS';
+  readonly restriction: KeyRestriction | PartRestriction;
 }
 
+/** A restriction of an element, key or entry of a collection. */
+export type PartRestriction = Exclude<FilterRestriction, { readonly kind: 'compare' }>;
+
 /** The value that a read looks for, before it is blinded. */
-export interface BoundLookup {
+export interface BoundLookup extends PartValue {
   readonly lookup: IndexLookup;
-  readonly value: Uint8Array;
 }
 
 /** The name of a column in the statement that Cassandra judges: where it has an index, that is on the hidden column. */
 export function judgedName(table: TableEntry, column: ColumnEntry): string {
-  const indexes = table.indexes.length === 0 ? [] : blindIndexes(table, column);
+  const isIndexed = table.indexes.length > 0 && !isMultiCell(column.type);
+  const indexes = isIndexed ? blindIndexes(table, column) : [];
   // Of two indexes the storage-attached one answers more.
   const index = indexes.find(({ className }) => className !== null) ?? indexes[0];
   return quoteIdentifier(index?.hidden.name ?? column.name);
+}
+
+/** Which part of a collection an index must be on to serve a restriction. */
+function targetOf(kind: PartRestriction['kind']): IndexTarget {
+  switch (kind) {
+    case 'contains':
+      return 'values';
+    case 'contains_key':
+      return 'keys';
+    case 'entry':
+      return 'entries';
+  }
+}
+
+/**
+ * The restrictions of parts of one column, in the statement that Cassandra judges. Cassandra merges them into one, which an
+ * index serves that serves any of them; where two are of the same kind, only a storage-attached one.
+ * Spec: SimpleRestriction.needsFilteringOrIndexing, ContainsRestriction of Cassandra 5.0.6
+ */
+export function judgedParts(
+  table: TableEntry,
+  column: ColumnEntry,
+  kinds: readonly PartRestriction['kind'][],
+): string[] {
+  if (!isMultiCell(column.type)) return [`${quoteIdentifier(column.name)} = ?`];
+  const targets = kinds.map(targetOf);
+  const indexes = blindIndexes(table, column).filter(({ target }) => targets.includes(target));
+  const index = indexes.find(({ className }) => className !== null) ?? indexes[0];
+  const text = `${quoteIdentifier(index?.hidden.name ?? column.name)} CONTAINS ?`;
+  const isMultiple = new Set(kinds).size < kinds.length;
+  return index !== undefined && isMultiple ? [text, text] : [text];
 }
 
 /** Types of which a storage-attached index takes no slices. Spec: IndexTermType.isLiteral of Cassandra 5.0.6. */
@@ -75,18 +116,34 @@ export function indexLookup(
   isScan: boolean,
 ): IndexLookup | undefined {
   if (table.indexes.length === 0) return undefined;
-  const compared = filters.flatMap((filter: FilterRestriction) =>
+  const compared = filters.flatMap((filter) =>
     filter.kind === 'compare' ? [filter.restriction] : [],
   );
+  for (const filter of filters) {
+    const lookup = filter.kind === 'compare' ? undefined : partLookup(table, filter);
+    if (lookup !== undefined) return lookup;
+  }
   for (const restriction of isScan ? [...compared, ...partition] : compared) {
     const [column, ...others] = restriction.columns;
     if (column === undefined || others.length > 0 || restriction.operator !== '=') continue;
     const index = table.indexes.find((one) => one.column === column && one.isActive);
     if (index === undefined || column.kind === 'clustering') continue;
     const blind = blindIndexes(table, column).find((one) => one === index);
-    return { index, blind, column: blind?.hidden.name ?? column.name, restriction };
+    const stored = blind?.hidden.name ?? column.name;
+    return { index, blind, column: stored, operator: '=', restriction };
   }
   return undefined;
+}
+
+function partLookup(table: TableEntry, restriction: PartRestriction): IndexLookup | undefined {
+  const { column, kind } = restriction;
+  if (!isMultiCell(column.type)) return undefined;
+  const blind = blindIndexes(table, column).find(
+    ({ target, isActive }) => isActive && target === targetOf(kind),
+  );
+  if (blind === undefined) return undefined;
+  const stored = blind.hidden.name;
+  return { index: blind, blind, column: stored, operator: 'CONTAINS', restriction };
 }
 
 /** Evaluates what is sought. @throws InvalidRequestError as Cassandra. */
@@ -96,6 +153,7 @@ export function bindLookup(
 ): BoundLookup | undefined {
   if (lookup === undefined) return undefined;
   const { index, restriction } = lookup;
+  if ('kind' in restriction) return { lookup, ...partValue(restriction, context) };
   const value = restriction.values(context, true)[0]?.[0];
   if (!(value instanceof Uint8Array)) {
     throw new InvalidRequestError(`Unsupported null value for column ${index.column.name}`);
@@ -106,14 +164,36 @@ export function bindLookup(
   return { lookup, value };
 }
 
+function partValue(restriction: PartRestriction, context: TermContext): PartValue {
+  const { column } = restriction;
+  const required = (source: TermSource, what: string): Uint8Array => {
+    const value = source(context);
+    if (value instanceof Uint8Array) return value;
+    throw new InvalidRequestError(
+      `Unsupported ${value === UNSET ? 'unset' : 'null'} ${what} for column ${column.name}`,
+    );
+  };
+  if (restriction.kind !== 'entry') return { value: required(restriction.value, 'value') };
+  return {
+    key: required(restriction.key, 'map key'),
+    value: required(restriction.value, 'map value'),
+  };
+}
+
 /** What the stored column is compared with: bytes, or a component of a partition key that is encrypted when the batch runs. */
 export function soughtValue(
-  { lookup, value }: BoundLookup,
+  { lookup, key, value }: BoundLookup,
   table: TableEntry,
   batch: SealBatch,
   keys: TableCipherKeys,
 ): Uint8Array | PartitionHandle {
   const { blind, index } = lookup;
+  const parts = columnParts(table, index.column);
+  if (blind !== undefined && parts !== undefined) {
+    const [sought] = partBlinds(blind, parts, [{ key, value }], keys);
+    if (sought === undefined) throw new InternalError('no blind value was made');
+    return sought;
+  }
   if (blind !== undefined) return storedBlind(blind, blindValue(blind, value, keys));
   return batch.partition(keys, [{ context: columnContext(table, index.column), value }]);
 }
@@ -122,6 +202,14 @@ export function soughtValue(
 export function lacksLookupKey(lookup: IndexLookup | undefined, keys: TableCipherKeys): boolean {
   const blind = lookup?.blind;
   return blind !== undefined && lacksIndexKeys([{ index: blind, cell: 0 }], keys);
+}
+
+/**
+ * Whether a hit without the value that was sought is to be passed over: what was replaced or deleted in a list by its index
+ * stays in the hidden list (decision 19).
+ */
+export function mayBeStale({ index, operator }: IndexLookup): boolean {
+  return operator === 'CONTAINS' && index.column.type.kind === 'list';
 }
 
 /** The error for a row whose blind value is not that of its cell: it was moved or altered in Cassandra. */

@@ -1,7 +1,13 @@
 import { editText, quoteIdentifier } from '../cql/index.ts';
 import type { CreateIndexStatement, IndexTargetName } from '../cql/index.ts';
 import { CqlErrorCode, InvalidRequestError, UnsupportedStatementError } from '../errors/index.ts';
-import type { ColumnEntry, IndexTarget, NewIndex, TableEntry } from '../schema/index.ts';
+import type {
+  ColumnEntry,
+  HiddenType,
+  IndexTarget,
+  NewIndex,
+  TableEntry,
+} from '../schema/index.ts';
 import { isMultiCell, printType, referencesDuration } from '../values/index.ts';
 import type { CqlType } from '../values/index.ts';
 import { HIDDEN_PREFIX, requireColumn, tableName } from './table_columns.ts';
@@ -128,7 +134,7 @@ export function planCreateIndex(
       target,
       className,
       options,
-      hiddenType: isKey ? undefined : className === null ? 'blob' : 'ascii',
+      hiddenType: isKey ? undefined : hiddenType(column, className === null ? 'blob' : 'ascii'),
     },
     addText: (hidden, type, isStatic) =>
       `ALTER TABLE ${quoted} ADD ${hidden} ${type}${isStatic ? ' static' : ''}`,
@@ -136,8 +142,21 @@ export function planCreateIndex(
       `ALTER TABLE ${quoted} DROP ${columns.length === 1 ? columns.join() : `(${columns.join(', ')})`}`,
     // Storage-attached indexes take no blobs: on a stored key column Cassandra's own kind keeps the name.
     createText: (stored) =>
-      `CREATE ${className === null || isKey ? '' : 'CUSTOM '}INDEX ${quoteIdentifier(name)} ON ${quoted} (${quoteIdentifier(stored)}) USING '${className === null || isKey ? LEGACY : SAI_CLASS}'`,
+      `CREATE ${className === null || isKey ? '' : 'CUSTOM '}INDEX ${quoteIdentifier(name)} ON ${quoted} (${isMultiCell(column.type) ? `values(${quoteIdentifier(stored)})` : quoteIdentifier(stored)}) USING '${className === null || isKey ? LEGACY : SAI_CLASS}'`,
   };
+}
+
+/** A collection that is not frozen has a hidden one of its own kind: decision 19. */
+function hiddenType({ type }: ColumnEntry, blind: 'blob' | 'ascii'): HiddenType {
+  if (!isMultiCell(type)) return blind;
+  switch (type.kind) {
+    case 'list':
+      return `list<${blind}>`;
+    case 'set':
+      return `set<${blind}>`;
+    default:
+      return `map<blob, ${blind}>`;
+  }
 }
 
 function withTarget(
@@ -276,9 +295,27 @@ function checkStorageAttached(
       `Cannot create more than one storage-attached index on the same column: ${column.name}`,
     );
   }
-  const { type } = column;
-  const isTaken = type.kind === 'native' ? SAI_TYPES.has(type.name) : true;
-  if (!isTaken) throw new InvalidRequestError(`Unsupported type: ${printType(type)}`);
+  const refused = indexedTypes(column.type, target).find(
+    (type) => type.kind === 'native' && !SAI_TYPES.has(type.name),
+  );
+  if (refused !== undefined) {
+    throw new InvalidRequestError(`Unsupported type: ${printType(refused)}`);
+  }
+}
+
+/** The types of what an index is on. */
+function indexedTypes(type: CqlType, target: IndexTarget): readonly CqlType[] {
+  if (!isMultiCell(type)) return [type];
+  switch (type.kind) {
+    case 'list':
+    case 'set':
+      return [type.element];
+    case 'map':
+      if (target === 'keys') return [type.key];
+      return target === 'entries' ? [type.key, type.value] : [type.value];
+    default:
+      return [type];
+  }
 }
 
 function refuseUnsupported(
@@ -290,11 +327,6 @@ function refuseUnsupported(
   if (column.type.kind === 'vector') {
     throw new UnsupportedStatementError(
       `indexes ${where} are not supported by the proxy: vector search needs the plain values inside Cassandra (see docs/compatibility.md)`,
-    );
-  }
-  if (isMultiCell(column.type)) {
-    throw new UnsupportedStatementError(
-      `indexes on non-frozen collections (${where}) are not supported by the proxy (see docs/compatibility.md)`,
     );
   }
   for (const [option, value] of Object.entries(options)) {

@@ -20,12 +20,16 @@ export interface SealedParts {
 
 type Owner = RowHandle | PartitionHandle;
 
+/** Gives the nonces of values of a map that has an index; without one they are random. */
+export type NonceSource = (values: readonly Uint8Array[]) => readonly Uint8Array[];
+
 /** Queues a whole collection or user type: what a column is set to, or what is added to it or taken from it. */
 export function sealWhole(
   batch: SealBatch,
   owner: Owner,
   parts: ColumnParts,
   value: Uint8Array,
+  nonces?: NonceSource,
 ): SealedParts {
   switch (parts.kind) {
     case 'list': {
@@ -41,9 +45,11 @@ export function sealWhole(
         sealElement(batch, owner, parts, item),
       );
     case 'map': {
-      const entries = splitMap(value).map(([key, item]) => {
+      const split = splitMap(value);
+      const chosen = nonces?.(split.map(([, item]) => item));
+      const entries = split.map(([key, item], at) => {
         const handle = sealKey(batch, owner, parts, key);
-        return [handle, batch.mapValue(owner, parts.value, handle, item)] as const;
+        return [handle, batch.mapValue(owner, parts.value, handle, item, chosen?.[at])] as const;
       });
       return {
         count: 2 * entries.length,

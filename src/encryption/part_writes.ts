@@ -10,8 +10,9 @@ import type { BoundValue } from '../wire/index.ts';
 import { columnParts } from './column_parts.ts';
 import type { ColumnParts } from './column_parts.ts';
 import type { Receiver } from './markers.ts';
+import type { PartOperation } from './blind_parts.ts';
 import { sealedPart, sealElement, sealKey, sealKeys, sealWhole } from './part_seal.ts';
-import type { SealedParts } from './part_seal.ts';
+import type { NonceSource, SealedParts } from './part_seal.ts';
 import { columnContext } from './table_columns.ts';
 import { compileTerm } from './terms.ts';
 import type { TermScope, TermSource } from './terms.ts';
@@ -26,6 +27,7 @@ export interface PartWrite {
     batch: SealBatch,
     owner: RowHandle | PartitionHandle,
     value: Uint8Array,
+    nonces?: NonceSource,
   ) => SealedParts;
   /** Of an entry of a map: queues key and value; `value` is null where the entry is deleted. */
   readonly sealEntry?: (
@@ -33,6 +35,7 @@ export interface PartWrite {
     owner: RowHandle | PartitionHandle,
     key: Uint8Array,
     value: Uint8Array | null,
+    nonces?: NonceSource,
   ) => { readonly key: SealedParts; readonly value: SealedParts | null };
 }
 
@@ -43,6 +46,8 @@ export interface PlannedPart {
   /** Values that are not encrypted, before those of the cell: the index in a list. */
   readonly plain: readonly TermSource[];
   readonly cell: CellAssignment | undefined;
+  /** What it does to a collection; `undefined` where no index has anything of it. */
+  readonly operation?: PartOperation;
 }
 
 const INT = native('int');
@@ -51,7 +56,7 @@ const INT = native('int');
 export function wholeWrite(table: TableEntry, column: ColumnEntry): PartWrite | undefined {
   const parts = columnParts(table, column);
   if (parts === undefined) return undefined;
-  return { seal: (batch, owner, value) => sealWhole(batch, owner, parts, value) };
+  return { seal: (batch, owner, value, nonces) => sealWhole(batch, owner, parts, value, nonces) };
 }
 
 /**
@@ -85,7 +90,12 @@ export function planPartAssignment(
           );
         }
         const source = term(assignment.value, column.name, column.type);
-        return { text: `${name} = ? + ${name}`, plain: [], cell: cell(source, whole(parts)) };
+        return {
+          text: `${name} = ? + ${name}`,
+          plain: [],
+          cell: cell(source, whole(parts)),
+          operation: 'prepend',
+        };
       }
       const isKeys = parts.kind === 'map' && assignment.operator === '-';
       const type: CqlType = isKeys
@@ -99,6 +109,7 @@ export function planPartAssignment(
         text: `${name} = ${name} ${assignment.operator} ?`,
         plain: [],
         cell: cell(source, write),
+        operation: assignment.operator === '-' ? 'remove' : 'append',
       };
     }
     case 'set_element': {
@@ -109,6 +120,7 @@ export function planPartAssignment(
           text: `${name}[?] = ?`,
           plain: [index],
           cell: cell(source, elementWrite(parts)),
+          operation: 'put_at',
         };
       }
       if (parts?.kind !== 'map' || column.type.kind !== 'map') {
@@ -118,7 +130,12 @@ export function planPartAssignment(
       }
       const key = term(assignment.key, `key(${column.name})`, parts.keyType);
       const source = term(assignment.value, `value(${column.name})`, column.type.value);
-      return { text: `${name}[?] = ?`, plain: [], cell: cell(source, entryWrite(parts, key)) };
+      return {
+        text: `${name}[?] = ?`,
+        plain: [],
+        cell: cell(source, entryWrite(parts, key)),
+        operation: 'put',
+      };
     }
     case 'set_field': {
       if (column.type.kind !== 'udt') {
@@ -192,6 +209,7 @@ export function planPartDeletion(
     text: `${name}[?]`,
     plain: [],
     cell: { column, context: columnContext(table, column), source, parts: { seal } },
+    operation: 'delete',
   });
   switch (parts?.kind) {
     case 'list':
@@ -213,7 +231,7 @@ export function planPartDeletion(
 }
 
 function whole(parts: ColumnParts): PartWrite {
-  return { seal: (batch, owner, value) => sealWhole(batch, owner, parts, value) };
+  return { seal: (batch, owner, value, nonces) => sealWhole(batch, owner, parts, value, nonces) };
 }
 
 function elementWrite(parts: ColumnParts & { readonly kind: 'list' | 'set' }): PartWrite {
@@ -226,13 +244,12 @@ function entryWrite(parts: ColumnParts & { readonly kind: 'map' }, key: TermSour
   return {
     key,
     seal: (batch, owner, value) => sealedPart(sealKey(batch, owner, parts, value)),
-    sealEntry: (batch, owner, keyBytes, value) => {
+    sealEntry: (batch, owner, keyBytes, value, nonces) => {
       const handle = sealKey(batch, owner, parts, keyBytes);
-      return {
-        key: sealedPart(handle),
-        value:
-          value === null ? null : sealedPart(batch.mapValue(owner, parts.value, handle, value)),
-      };
+      if (value === null) return { key: sealedPart(handle), value: null };
+      const nonce = nonces?.([value])[0];
+      const sealed = batch.mapValue(owner, parts.value, handle, value, nonce);
+      return { key: sealedPart(handle), value: sealedPart(sealed) };
     },
   };
 }
@@ -256,6 +273,7 @@ export function sealPart(
   owner: RowHandle | PartitionHandle,
   write: PartWrite,
   { key, value }: BoundPart,
+  nonces?: NonceSource,
 ): SealedPart {
   if (write.sealEntry !== undefined) {
     // Cassandra refuses a key that is null or unset whatever the value is.
@@ -263,7 +281,7 @@ export function sealPart(
       return { key: key ?? null, value: null, count: 0 };
     }
     const isValue = value !== null && value !== UNSET;
-    const sealed = write.sealEntry(batch, owner, key, isValue ? value : null);
+    const sealed = write.sealEntry(batch, owner, key, isValue ? value : null, nonces);
     return {
       key: sealed.key,
       value: isValue ? sealed.value : value,
@@ -271,7 +289,7 @@ export function sealPart(
     };
   }
   if (value === null || value === UNSET) return { key: undefined, value, count: 0 };
-  const sealed = write.seal(batch, owner, value);
+  const sealed = write.seal(batch, owner, value, nonces);
   return { key: undefined, value: sealed, count: sealed.count };
 }
 

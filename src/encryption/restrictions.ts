@@ -6,13 +6,14 @@ import {
   type ProxyError,
 } from '../errors/index.ts';
 import type { ColumnEntry, TableEntry } from '../schema/index.ts';
-import { isMultiCell, native, splitList, splitTuple } from '../values/index.ts';
+import { native, splitList, splitTuple } from '../values/index.ts';
 import type { CqlType, TupleType } from '../values/index.ts';
 import { UNSET } from '../wire/index.ts';
 import type { Receiver } from './markers.ts';
 import { requireColumn, tableName } from './table_columns.ts';
 import { containsReceiver, elementReceivers, refuseRelation } from './collection_relations.ts';
-import { judgedName, servesSlices } from './index_lookup.ts';
+import { judgedName, judgedParts, servesSlices } from './index_lookup.ts';
+import type { PartRestriction } from './index_lookup.ts';
 import { compileTerm } from './terms.ts';
 import type { TermContext, TermScope, TermSource } from './terms.ts';
 
@@ -86,8 +87,8 @@ export function analyseWhere(
   const token: TokenRestriction[] = [];
   const filters: FilterRestriction[] = [];
   const texts: string[] = [];
-  /** Columns that were restricted by CONTAINS, CONTAINS KEY or an element. */
-  const byElement = new Set<ColumnEntry>();
+  /** Columns that were restricted by CONTAINS, CONTAINS KEY or an element, and how. */
+  const byElement = new Map<ColumnEntry, PartRestriction['kind'][]>();
   /** Columns whose slices a storage-attached index serves. */
   const sliced = new Set<ColumnEntry>();
   let unsupported: ProxyError | undefined;
@@ -100,10 +101,10 @@ export function analyseWhere(
     else unsupported ??= filteringRefusal(table);
   };
   // For Cassandra's eyes the restriction of an element is one of the whole column: only the proxy knows the type.
-  const elementText = (column: ColumnEntry): void => {
-    const operator = isMultiCell(column.type) ? 'CONTAINS' : '=';
-    if (!byElement.has(column)) texts.push(`${quoteIdentifier(column.name)} ${operator} ?`);
-    byElement.add(column);
+  const partRestriction = (restriction: PartRestriction): void => {
+    filters.push(restriction);
+    const { column, kind } = restriction;
+    byElement.set(column, [...(byElement.get(column) ?? []), kind]);
   };
   const valueText = (column: ColumnEntry, text: string): void => {
     if (byElement.has(column)) {
@@ -121,8 +122,7 @@ export function analyseWhere(
         refuseRelation(column, operator);
         if (operator === 'CONTAINS' || operator === 'CONTAINS KEY') {
           const isKey = operator === 'CONTAINS KEY';
-          elementText(column);
-          filters.push({
+          partRestriction({
             kind: isKey ? 'contains_key' : 'contains',
             column,
             value: compileTerm(relation.value, containsReceiver(table, column, isKey), scope),
@@ -207,8 +207,7 @@ export function analyseWhere(
       case 'element': {
         const column = requireColumn(table, relation.column);
         const receivers = elementReceivers(table, column, relation.operator);
-        elementText(column);
-        filters.push({
+        partRestriction({
           kind: 'entry',
           column,
           key: compileTerm(relation.key, receivers.key, scope),
@@ -218,6 +217,7 @@ export function analyseWhere(
       }
     }
   }
+  for (const [column, kinds] of byElement) texts.push(...judgedParts(table, column, kinds));
   return {
     partition,
     clustering,

@@ -340,7 +340,7 @@ function storedWhere(
 ): string {
   const keys = keyWhere(table, mode, restrictions);
   if (lookup === undefined) return keys;
-  const sought = `${quoteIdentifier(lookup.column)} = ?`;
+  const sought = `${quoteIdentifier(lookup.column)} ${lookup.operator} ?`;
   return keys === '' ? ` WHERE ${sought}` : `${keys} AND ${sought}`;
 }
 

@@ -12,6 +12,8 @@ import type { ColumnEntry, TableEntry } from '../schema/index.ts';
 import { native } from '../values/index.ts';
 import { blindAssignments } from './blind_columns.ts';
 import type { BlindAssignment } from './blind_columns.ts';
+import { mirrorsOf } from './blind_parts.ts';
+import type { BlindMirror, PartOperation } from './blind_parts.ts';
 import { compileConditions } from './conditions.ts';
 import type { ColumnCondition } from './conditions.ts';
 import { compileJson } from './insert_json.ts';
@@ -37,6 +39,8 @@ export type WriteMarker =
   | { readonly kind: 'cell_key'; readonly cell: number }
   /** A hidden column, by its place in `blinds`. */
   | { readonly kind: 'blind'; readonly blind: number }
+  /** A hidden column of several cells, by its place in `mirrors`: the key of an entry, and the value. */
+  | { readonly kind: 'mirror_key' | 'mirror'; readonly mirror: number }
   | { readonly kind: 'plain'; readonly source: TermSource }
   /** What a column of `conditionColumns` is compared with; always the last markers. */
   | { readonly kind: 'condition'; readonly column: ColumnEntry };
@@ -69,6 +73,8 @@ export interface WritePlan {
   readonly cells: readonly CellAssignment[];
   /** Hidden columns that are written beside cells. */
   readonly blinds: readonly BlindAssignment[];
+  /** The same for columns of several cells. */
+  readonly mirrors: readonly BlindMirror[];
   /** IF: the answer has rows. */
   readonly conditional: boolean;
   /** IF with conditions on columns; the proxy judges them, the stored statement compares with whole stored cells. */
@@ -121,7 +127,11 @@ function planInsert(statement: InsertStatement, planning: Planning): WritePlan {
   });
   const blinds = blindsOf(table, cells);
   storedMarkers.push(...blindMarkers(blinds));
-  const names = [...columns, ...hiddenOf(blinds)].map((column) => quoteIdentifier(column.name));
+  const mirrors = cells.flatMap(({ column }, cell) => mirrorsOf(table, column, 'set', cell));
+  storedMarkers.push(...mirrorMarkers(mirrors));
+  const names = [...columns, ...hiddenOf(blinds), ...hiddenOf(mirrors)].map((column) =>
+    quoteIdentifier(column.name),
+  );
   const using = compileUsing(statement.using, planning);
   const text = `INSERT INTO ${target} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})${statement.ifNotExists ? ' IF NOT EXISTS' : ''}${using.text}`;
   return {
@@ -136,6 +146,7 @@ function planInsert(statement: InsertStatement, planning: Planning): WritePlan {
     clustering,
     cells,
     blinds,
+    mirrors,
     conditional: statement.ifNotExists,
     conditions: [],
     conditionColumns: [],
@@ -165,6 +176,8 @@ function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {
   const using = compileUsing(statement.using, planning);
   const cells: CellAssignment[] = [];
   const assignments: string[] = [];
+  /** What is done to which column by which cell. */
+  const operations: [ColumnEntry, PartOperation, number][] = [];
   const storedMarkers: WriteMarker[] = [...using.markers];
   for (const assignment of statement.assignments) {
     const column = requireColumn(table, assignment.column);
@@ -175,9 +188,11 @@ function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {
       }
       const part = planPartAssignment(assignment, table, column, scope);
       assignments.push(part.text);
+      if (part.operation !== undefined) operations.push([column, part.operation, cells.length]);
       addPart(part, cells, storedMarkers);
       continue;
     }
+    operations.push([column, 'set', cells.length]);
     const source = compileTerm(assignment.value, receiver(table, column, false), scope);
     assignments.push(`${quoteIdentifier(column.name)} = ?`);
     storedMarkers.push({ kind: 'cell', cell: cells.length });
@@ -186,6 +201,11 @@ function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {
   const blinds = blindsOf(table, cells);
   assignments.push(...hiddenOf(blinds).map((column) => `${quoteIdentifier(column.name)} = ?`));
   storedMarkers.push(...blindMarkers(blinds));
+  const mirrors = operations.flatMap(([column, operation, cell]) =>
+    mirrorsOf(table, column, operation, cell),
+  );
+  assignments.push(...mirrors.map(({ text }) => text));
+  storedMarkers.push(...mirrorMarkers(mirrors));
   const where = analyseWhere(statement.where, table, scope);
   const refusal = where.refusal ?? tokenRefusal(where, table);
   const condition = planCondition(statement, planning);
@@ -211,6 +231,7 @@ function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {
     clustering: where.clustering,
     cells,
     blinds,
+    mirrors,
     conditional: statement.ifExists || condition.conditions.length > 0,
     conditions: condition.conditions,
     conditionColumns: condition.columns,
@@ -230,9 +251,13 @@ export function planDelete(statement: DeleteStatement, planning: Planning): Writ
   const cells: CellAssignment[] = [];
   const targetMarkers: WriteMarker[] = [];
   const whole: ColumnEntry[] = [];
+  const mirrors: BlindMirror[] = [];
   const targets = statement.targets.map((deleted) => {
     const column = requireColumn(table, deleted.column);
     const part = planPartDeletion(deleted, table, column, scope);
+    if (part.operation !== undefined) {
+      mirrors.push(...mirrorsOf(table, column, part.operation, cells.length));
+    }
     addPart(part, cells, targetMarkers);
     if (deleted.key === undefined && deleted.field === undefined) whole.push(column);
     return part.text;
@@ -240,6 +265,7 @@ export function planDelete(statement: DeleteStatement, planning: Planning): Writ
   const names = [
     ...targets,
     ...hiddenOf(blindAssignments(table, whole)).map(({ name }) => quoteIdentifier(name)),
+    ...mirrors.map(({ text }) => text),
   ];
   const using = compileUsing(statement.using, planning);
   const where = analyseWhere(statement.where, table, scope);
@@ -255,6 +281,7 @@ export function planDelete(statement: DeleteStatement, planning: Planning): Writ
     storedText: `${head} WHERE ${table.partitionKey.map((column) => `${quoteIdentifier(column.name)} = ?`).join(' AND ')}${clusteringText(where.clustering, quoteIdentifier)}${condition.storedText}`,
     markers: [
       ...targetMarkers,
+      ...mirrorMarkers(mirrors),
       ...using.markers,
       ...table.partitionKey.map((column) => ({
         kind: 'partition' as const,
@@ -267,6 +294,7 @@ export function planDelete(statement: DeleteStatement, planning: Planning): Writ
     clustering: where.clustering,
     cells,
     blinds: [],
+    mirrors,
     conditional: statement.ifExists || condition.conditions.length > 0,
     conditions: condition.conditions,
     conditionColumns: condition.columns,
@@ -288,11 +316,12 @@ function addPart(part: PlannedPart, cells: CellAssignment[], markers: WriteMarke
   cells.push(part.cell);
 }
 
+/** Columns of several cells have {@link WritePlan.mirrors} instead. */
 function blindsOf(table: TableEntry, cells: readonly CellAssignment[]): BlindAssignment[] {
   return blindAssignments(
     table,
     cells.map((cell) => cell.column),
-  );
+  ).filter(({ cell }) => cells[cell]?.parts === undefined);
 }
 
 function hiddenOf(blinds: readonly BlindAssignment[]): readonly { readonly name: string }[] {
@@ -301,6 +330,13 @@ function hiddenOf(blinds: readonly BlindAssignment[]): readonly { readonly name:
 
 function blindMarkers(blinds: readonly BlindAssignment[]): WriteMarker[] {
   return blinds.map((_, blind) => ({ kind: 'blind', blind }));
+}
+
+function mirrorMarkers(mirrors: readonly BlindMirror[]): WriteMarker[] {
+  return mirrors.flatMap(({ hasKey }, mirror): WriteMarker[] => [
+    ...(hasKey ? [{ kind: 'mirror_key' as const, mirror }] : []),
+    { kind: 'mirror', mirror },
+  ]);
 }
 
 /** The IF clause of an UPDATE or DELETE. */

@@ -16,10 +16,12 @@ import {
 import type { ClusteringValues, PartitionKey, SealedClustering } from './key_sealing.ts';
 import { blindValues } from './blind_columns.ts';
 import type { BlindValues } from './blind_columns.ts';
+import { mapNonces } from './blind_parts.ts';
+import type { SealedMirror } from './blind_parts.ts';
 import { impossibleValue } from './conditions.ts';
 import type { BoundCondition } from './conditions.ts';
 import { sealPart } from './part_writes.ts';
-import type { SealedPart } from './part_writes.ts';
+import type { BoundPart, SealedPart } from './part_writes.ts';
 import type { TermContext } from './terms.ts';
 import type { WritePlan } from './write_plan.ts';
 
@@ -81,6 +83,8 @@ interface SealedStatement {
   readonly clusteringValues: ClusteringValues;
   readonly clustering: SealedClustering;
   readonly cells: readonly (CellHandle | SealedPart | null | typeof UNSET)[];
+  /** In the order of {@link WritePlan.mirrors}. */
+  readonly mirrors: readonly SealedMirror[];
 }
 
 /** A write queued for sealing. */
@@ -115,10 +119,8 @@ export function sealWrite(batch: SealBatch, keys: TableCipherKeys, bound: BoundW
         if (cell.parts !== undefined) {
           const owner = cell.column.kind === 'static' ? partition : row;
           if (owner === undefined) throw new InternalError('an element without its row');
-          const part = sealPart(batch, owner, cell.parts, {
-            key: bound.cellKeys[index],
-            value: value ?? null,
-          });
+          const nonces = mapNonces(table, cell.column, keys);
+          const part = sealPart(batch, owner, cell.parts, boundPart(bound, index), nonces);
           cellCount += part.count;
           return part;
         }
@@ -132,10 +134,19 @@ export function sealWrite(batch: SealBatch, keys: TableCipherKeys, bound: BoundW
         if (row === undefined) throw new InternalError('a regular cell without its row');
         return batch.cell(row, cell.context, value, nonce);
       });
-      statements.push({ partition, key, clusteringValues: values, clustering, cells });
+      const mirrors = plan.mirrors.map((mirror) => {
+        const owner = mirror.index.hidden.kind === 'static' ? partition : row;
+        if (owner === undefined) throw new InternalError('an element without its row');
+        return mirror.seal(batch, owner, keys, boundPart(bound, mirror.cell));
+      });
+      statements.push({ partition, key, clusteringValues: values, clustering, cells, mirrors });
     }
   }
   return { bound, blinds, statements, cellCount };
+}
+
+function boundPart(bound: BoundWrite, cell: number): BoundPart {
+  return { key: bound.cellKeys[cell], value: bound.cells[cell] ?? null };
 }
 
 /** The rows that clustering restrictions by `=` and IN name: one tuple of each restriction. */
@@ -228,6 +239,13 @@ export function storedStatements(batch: SealBatch, write: SealedWrite): StoredSt
         case 'blind':
           values.push(write.blinds.values[marker.blind] ?? null);
           break;
+        case 'mirror_key':
+        case 'mirror': {
+          const mirror = statement.mirrors[marker.mirror] ?? missing();
+          const part = marker.kind === 'mirror' ? mirror.value : mirror.key;
+          values.push(storedPart(batch, part ?? null));
+          break;
+        }
         case 'condition':
           values.push(impossibleValue(marker.column));
           break;

@@ -1,17 +1,19 @@
 import { OpenBatch } from '../crypto/index.ts';
 import type { OpenHandle, TableCipherKeys } from '../crypto/index.ts';
-import { blindValue, columnContext, storedBlind } from '../encryption/index.ts';
+import { blindValue, columnContext, columnParts, storedBlind } from '../encryption/index.ts';
 import type { BlindIndex } from '../encryption/index.ts';
 import { CiphertextError } from '../errors/index.ts';
 import type { TableEntry } from '../schema/index.ts';
 import type { StoredCellWrite, StoredTable, StoredTableRow } from '../upstream/index.ts';
-
-/** Seconds by which a blind value ends before its cell: it must never outlive it. More than a page may take to be written. */
-const TTL_MARGIN_S = 3;
+import { missingPartBlinds } from './blind_part_rows.ts';
+import { placeOf, ttlOf } from './row_places.ts';
+import type { MissingBlinds } from './row_places.ts';
 
 /** The stored table as building sees it: its keys, the indexed column and the hidden one. */
 export function storedTableOf(table: TableEntry, index: BlindIndex): StoredTable {
-  const cells = [index.column.name, index.hidden.name];
+  const both = [index.column.name, index.hidden.name];
+  const isCollection = columnParts(table, index.column) !== undefined;
+  const cells = isCollection ? [] : both;
   const isStatic = index.hidden.kind === 'static';
   return {
     keyspace: table.keyspace,
@@ -20,14 +22,9 @@ export function storedTableOf(table: TableEntry, index: BlindIndex): StoredTable
     clustering: table.clustering.map(({ name }) => name),
     statics: isStatic ? cells : [],
     regulars: isStatic ? [] : cells,
+    staticCollections: isCollection && isStatic ? both : [],
+    regularCollections: isCollection && !isStatic ? both : [],
   };
-}
-
-/** What rows lack in an index. */
-export interface MissingBlinds {
-  readonly writes: readonly StoredCellWrite[];
-  /** Codes of cells that fail authentication. */
-  readonly damaged: readonly string[];
 }
 
 /**
@@ -40,15 +37,15 @@ export function missingBlinds(
   keys: TableCipherKeys,
   rows: readonly StoredTableRow[],
 ): MissingBlinds {
+  if (columnParts(table, index.column) !== undefined)
+    return missingPartBlinds(table, index, keys, rows);
   const damaged: string[] = [];
   const writes: StoredCellWrite[] = [];
   const isStatic = index.hidden.kind === 'static';
   for (const row of rows) {
-    // Rows of a partition all carry its static cells: writing them twice changes nothing.
     const [cell, blind] = isStatic ? row.statics : row.regulars;
-    if (!isStatic && row.clustering === null && table.clustering.length > 0) continue;
-    const clustering = isStatic ? null : (row.clustering ?? []);
-    const place = { partition: row.partition, clustering };
+    const place = placeOf(table, index, row);
+    if (place === undefined) continue;
     if (cell === null || cell === undefined) {
       if (blind === null || blind === undefined) continue;
       writes.push({ ...place, timestamp: blind.timestamp, ttl: 0, cells: [undefined, null] });
@@ -64,9 +61,8 @@ export function missingBlinds(
     }
     const present = blind === null || blind === undefined ? undefined : Buffer.from(blind.value);
     if (present?.equals(expected) === true && blind?.timestamp === cell.timestamp) continue;
-    const ttl = cell.ttl === null ? 0 : cell.ttl - TTL_MARGIN_S;
-    // It ends in a moment anyway.
-    if (ttl < 0 || (cell.ttl !== null && ttl === 0)) continue;
+    const ttl = ttlOf(cell);
+    if (ttl === undefined) continue;
     const later =
       blind !== null && blind !== undefined && blind.timestamp > cell.timestamp ? blind : cell;
     const bytes = Buffer.from(expected);

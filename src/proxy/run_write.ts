@@ -107,7 +107,7 @@ async function sealedStatement(
   if (stale !== undefined) await stale;
   const acquired = tableKeys(session, plan.table);
   const keys = acquired instanceof Promise ? await acquired : acquired;
-  if (lacksIndexKeys(plan.blinds, keys)) await replan(session);
+  if (lacksIndexKeys([...plan.blinds, ...plan.mirrors], keys)) await replan(session);
   const { batch, queued } = await session.services.ticks.seal((sealing) =>
     sealWrite(sealing, keys, bound),
   );
@@ -137,7 +137,7 @@ async function sealedBatch(
   }
   for (const { plan } of parts) {
     const held = keys.get(plan.table);
-    if (held === undefined || lacksIndexKeys(plan.blinds, held)) await replan(session);
+    if (held === undefined || lacksIndexKeys([...plan.blinds, ...plan.mirrors], held)) await replan(session);
   }
   const { batch, queued } = await session.services.ticks.seal((sealing) =>
     bound.map((write) => {

@@ -64,7 +64,7 @@ export type {
   TableKeyFactory,
 } from './ports.ts';
 export { indexDekOf, indexNames, liveIndexes } from './indexes.ts';
-export type { HiddenColumnRecord, IndexRecord, IndexTarget } from './indexes.ts';
+export type { HiddenColumnRecord, HiddenType, IndexRecord, IndexTarget } from './indexes.ts';
 export { activateIndex } from './changes/index_changes.ts';
 export type { IndexStatements, NewIndex } from './changes/index_changes.ts';
 export type { RawColumn, RawSchema, RawTable } from './raw_schema.ts';

@@ -4,11 +4,19 @@ import type { DekRecord, TableForm, TableKeys } from './record.ts';
 /** What of a column an index is on; `simple` is the value of a column that is one cell. */
 export type IndexTarget = 'simple' | 'values' | 'keys' | 'entries' | 'full';
 
+/**
+ * `ascii` for storage-attached indexes, which take no blobs: the blind value in hex. A collection that is not frozen has one of
+ * the same kind; in that of a map, stored keys have blind values.
+ */
+export type HiddenType =
+  BlindType | `list<${BlindType}>` | `set<${BlindType}>` | `map<blob, ${BlindType}>`;
+
+type BlindType = 'blob' | 'ascii';
+
 /** A column that mirrors an indexed one: beside each cell the blind value of it. Clients never see it. */
 export interface HiddenColumnRecord {
   readonly name: string;
-  /** `ascii` for storage-attached indexes, which take no blobs: the blind value in hex. */
-  readonly type: 'blob' | 'ascii';
+  readonly type: HiddenType;
   readonly kind: 'static' | 'regular';
   /** The index DEK, hex. Indexes of one column have one. */
   readonly dekId: string;

@@ -16,6 +16,7 @@ export type {
   StoredCell,
   StoredCellWrite,
   StoredColumn,
+  StoredElement,
   StoredRowPage,
   StoredTable,
   StoredTableRow,

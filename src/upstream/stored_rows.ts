@@ -18,6 +18,14 @@ export interface StoredTable {
   /** Maps that are not frozen: read and written by entry. */
   readonly staticMaps?: readonly string[];
   readonly regularMaps?: readonly string[];
+  /** Collections that are not frozen: read with the write time of every element. */
+  readonly staticCollections?: readonly string[];
+  readonly regularCollections?: readonly string[];
+}
+
+/** An element of a collection, as Cassandra holds it; of a map with its key. Of a set the value is the element. */
+export interface StoredElement extends StoredCell {
+  readonly key?: Buffer;
 }
 
 /** A cell as Cassandra holds it. */
@@ -40,6 +48,9 @@ export interface StoredTableRow {
   /** Keys and values of the maps, in the order of {@link StoredTable}. Write times come with {@link StoredRows.entries}. */
   readonly staticMaps?: readonly (readonly (readonly [Buffer, Buffer])[])[];
   readonly regularMaps?: readonly (readonly (readonly [Buffer, Buffer])[])[];
+  /** The elements of collections, in the order of {@link StoredTable}. */
+  readonly staticCollections?: readonly (readonly StoredElement[])[];
+  readonly regularCollections?: readonly (readonly StoredElement[])[];
 }
 
 /** A page of rows. */
@@ -60,7 +71,13 @@ export interface StoredCellWrite {
   /** In the order of {@link StoredTable}; `undefined` leaves a cell alone, null deletes it. Columns of text take text. */
   readonly cells: readonly (Buffer | string | null | undefined)[];
   /** New bytes of one entry of a map instead of cells. */
-  readonly entry?: { readonly map: string; readonly key: Buffer; readonly value: Buffer };
+  readonly entry?: { readonly map: string; readonly key: Buffer; readonly value: Buffer | string };
+  /** An element that is added to a list or set, or an element or entry that is deleted, instead of cells. */
+  readonly element?: {
+    readonly collection: string;
+    readonly change: 'add' | 'delete';
+    readonly value: Buffer | string;
+  };
 }
 
 /** Entries of a map that one statement asks for. */
@@ -174,32 +191,37 @@ export class StoredRows {
 /** One text for all writes of a table, so that Cassandra prepares few. */
 function updateStatement(table: StoredTable, write: StoredCellWrite): ControlStatement {
   const isStatic = write.clustering === null;
-  const { entry } = write;
+  const { entry, element } = write;
+  const names = isStatic ? table.partition : [...table.partition, ...table.clustering];
+  const keyValues = [...write.partition, ...(write.clustering ?? [])];
+  if (element !== undefined) {
+    const name = quoted(element.collection);
+    if (element.change === 'delete') {
+      return {
+        query: `DELETE ${name}[?] FROM ${tableName(table)} USING TIMESTAMP ? WHERE ${conditions(names)}`,
+        params: [element.value, write.timestamp, ...keyValues],
+      };
+    }
+    return {
+      query: `UPDATE ${tableName(table)} USING TIMESTAMP ? AND TTL ? SET ${name} = ${name} + ? WHERE ${conditions(names)}`,
+      params: [write.timestamp, write.ttl, [element.value], ...keyValues],
+    };
+  }
   if (entry !== undefined) {
-    const names = isStatic ? table.partition : [...table.partition, ...table.clustering];
     return {
       query: `UPDATE ${tableName(table)} USING TIMESTAMP ? AND TTL ? SET ${quoted(entry.map)}[?] = ? WHERE ${conditions(names)}`,
-      params: [
-        write.timestamp,
-        write.ttl,
-        entry.key,
-        entry.value,
-        ...write.partition,
-        ...(write.clustering ?? []),
-      ],
+      params: [write.timestamp, write.ttl, entry.key, entry.value, ...keyValues],
     };
   }
   const columns = isStatic ? table.statics : table.regulars;
-  const keys = isStatic ? table.partition : [...table.partition, ...table.clustering];
   const assignments = columns.map((column) => `${expression(column)} = ?`).join(', ');
   return {
-    query: `UPDATE ${tableName(table)} USING TIMESTAMP ? AND TTL ? SET ${assignments} WHERE ${conditions(keys)}`,
+    query: `UPDATE ${tableName(table)} USING TIMESTAMP ? AND TTL ? SET ${assignments} WHERE ${conditions(names)}`,
     params: [
       write.timestamp,
       write.ttl,
       ...write.cells.map((cell) => (cell === undefined ? cassandra.types.unset : cell)),
-      ...write.partition,
-      ...(write.clustering ?? []),
+      ...keyValues,
     ],
   };
 }
@@ -214,9 +236,16 @@ function selection(table: StoredTable): string {
     ...cells.map((name) => `writetime(${name})`),
     ...cells.map((name) => `ttl(${name})`),
     ...maps,
+    ...collectionsOf(table)
+      .map(quoted)
+      .flatMap((name) => [name, `writetime(${name})`, `ttl(${name})`]),
   ];
   const aliased = columns.map((column, index) => `${column} AS c${String(index)}`);
   return `SELECT ${aliased.join(', ')} FROM ${tableName(table)}`;
+}
+
+function collectionsOf({ staticCollections = [], regularCollections = [] }: StoredTable): string[] {
+  return [...staticCollections, ...regularCollections];
 }
 
 function rowsOf(table: StoredTable, result: ControlResult): StoredTableRow[] {
@@ -241,6 +270,12 @@ function rowsOf(table: StoredTable, result: ControlResult): StoredTableRow[] {
       const map = at(mapsAt + index) as ReadonlyMap<Buffer, Buffer> | null;
       return map === null ? [] : [...map];
     });
+    const collectionsAt = mapsAt + maps.length;
+    const staticCount = table.staticCollections?.length ?? 0;
+    const collections = collectionsOf(table).map((_, index) => {
+      const from = collectionsAt + 3 * index;
+      return elementsOf(at(from), at(from + 1), at(from + 2));
+    });
     return {
       partition: key.slice(0, partition.length) as Buffer[],
       clustering: stored.includes(null) ? null : (stored as Buffer[]),
@@ -252,6 +287,33 @@ function rowsOf(table: StoredTable, result: ControlResult): StoredTableRow[] {
             staticMaps: maps.slice(0, staticMaps.length),
             regularMaps: maps.slice(staticMaps.length),
           }),
+      ...(collections.length === 0
+        ? {}
+        : {
+            staticCollections: collections.slice(0, staticCount),
+            regularCollections: collections.slice(staticCount),
+          }),
+    };
+  });
+}
+
+/** The elements of a collection as the driver gives it, with its write times and times to live. */
+function elementsOf(collection: unknown, times: unknown, ttls: unknown): StoredElement[] {
+  if (collection === null) return [];
+  const entries =
+    collection instanceof Map
+      ? [...(collection as ReadonlyMap<Buffer, Buffer | string>)]
+      : (collection as readonly (Buffer | string)[]).map((value) => [undefined, value] as const);
+  return entries.map(([key, value], index) => {
+    const timestamp = (times as readonly (bigint | null)[] | null)?.[index];
+    if (timestamp === null || timestamp === undefined) {
+      throw new UpstreamError('UPSTREAM_RESPONSE', 'a collection came without its write times');
+    }
+    return {
+      ...(key === undefined ? {} : { key }),
+      value: typeof value === 'string' ? Buffer.from(value, 'latin1') : value,
+      timestamp,
+      ttl: (ttls as readonly (number | null)[] | null)?.[index] ?? null,
     };
   });
 }

@@ -3,6 +3,7 @@
  * columns, rows that were there before, and reads.
  */
 import { describe } from 'vitest';
+import { describeCollectionIndexes } from './indexes/collection_reads.ts';
 import { describeIndexReads } from './indexes/reads.ts';
 import { describeIndexSchema } from './indexes/schema.ts';
 import { describeIndexWrites } from './indexes/writes.ts';
@@ -13,3 +14,4 @@ const both = pairOfFile();
 describe('statements about indexes', () => describeIndexSchema(both));
 describe('writes of indexed columns', () => describeIndexWrites(both));
 describe('reads by indexes', () => describeIndexReads(both));
+describe('indexes on collections', () => describeCollectionIndexes(both));

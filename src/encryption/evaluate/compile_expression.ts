@@ -17,6 +17,7 @@ import { requireColumn, tableName } from '../table_columns.ts';
 import { compileTerm } from '../terms.ts';
 import type { TermScope } from '../terms.ts';
 import type { TableEntry } from '../../schema/index.ts';
+import { compileTimes, timesType } from './compile_times.ts';
 import { callOf } from './expression.ts';
 import type { CompiledExpression, ExpressionScope } from './expression.ts';
 import { isTerm, isTyped, literalText, sequenceOf, shownText, typeText } from './literals.ts';
@@ -49,9 +50,8 @@ function selectorType(
     case 'count_rows':
       return typedArgument(native('bigint'), text);
     case 'metadata': {
-      const planned = planSelector({ expression, alias: undefined, span: expression.span }, table);
-      const number = native(expression.function === 'ttl' ? 'int' : 'bigint');
-      return typedArgument(planned?.spec.type ?? number, text);
+      const of = argumentOf(expression.value, typing).known;
+      return typedArgument(timesType(expression.function, of), text);
     }
     case 'field': {
       const type = argumentOf(expression.value, typing).known;
@@ -92,7 +92,9 @@ export function compileExpression(
       return aggregateAt(at, native('bigint'), () => 'count');
     }
     case 'metadata':
-      return storedSelector(expression, scope);
+      return expression.value.kind === 'column'
+        ? storedSelector(expression, scope)
+        : compileTimes(expression, scope);
     case 'function':
       return compileCall(expression, scope);
     case 'arithmetic': {
@@ -177,7 +179,7 @@ function storedSelector(
   );
   if (selector === undefined) {
     throw new UnsupportedStatementError(
-      `${expression.kind === 'metadata' ? expression.function : expression.name}() of anything but ${expression.kind === 'metadata' ? 'a whole column' : 'the partition key'} is not supported by the proxy on the encrypted table ${tableName(scope.table)} (see docs/compatibility.md)`,
+      `${expression.kind === 'metadata' ? expression.function : expression.name}() of anything but the partition key is not supported by the proxy on the encrypted table ${tableName(scope.table)} (see docs/compatibility.md)`,
     );
   }
   const name =

@@ -5,7 +5,7 @@ import type { ColumnEntry, Snapshot, TableEntry } from '../../schema/index.ts';
 import { native } from '../../values/index.ts';
 import type { ColumnSpec } from '../../wire/index.ts';
 import type { MarkerRegistry } from '../markers.ts';
-import { foreignHit, hasKeySlices, indexLookup } from '../index_lookup.ts';
+import { foreignHit, hasKeySlices, indexLookup, mayBeStale } from '../index_lookup.ts';
 import type { IndexLookup } from '../index_lookup.ts';
 import { analyseWhere, compileLimit } from '../restrictions.ts';
 import type { KeyRestriction, Restrictions } from '../restrictions.ts';
@@ -224,8 +224,8 @@ function compileFilters(
       );
     }
     const test = columnFilter(filter, inputs);
-    const isSought = filter.kind === 'compare' && filter.restriction === lookup?.restriction;
-    if (!isSought) return [test];
+    const restriction = filter.kind === 'compare' ? filter.restriction : filter;
+    if (lookup?.restriction !== restriction) return [test];
     checked.push(checkedHit(table, lookup, test));
     return [];
   });
@@ -243,6 +243,7 @@ function compileFilters(
 
 /** Every row that an index gives must have the value that was sought. @throws CiphertextError by its test */
 function checkedHit(table: TableEntry, lookup: IndexLookup, filter: RowFilter): RowFilter {
+  if (mayBeStale(lookup)) return filter;
   return (context) => {
     const test = filter(context);
     return (row) => {

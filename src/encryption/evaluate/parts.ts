@@ -19,7 +19,12 @@ export function fieldOf(
   type: CqlType | undefined,
   field: string,
   shown: string,
-): { readonly type: CqlType; readonly extract: (bytes: Uint8Array) => Uint8Array | null } {
+): {
+  readonly type: CqlType;
+  /** Index among the fields. */
+  readonly position: number;
+  readonly extract: (bytes: Uint8Array) => Uint8Array | null;
+} {
   if (type?.kind !== 'udt') {
     throw new InvalidRequestError(
       `Invalid field selection: ${shown} of type ${type === undefined ? 'unknown' : printType(type)} is not a user type`,
@@ -30,7 +35,9 @@ export function fieldOf(
   if (found === undefined) {
     throw new InvalidRequestError(`${shown} of type ${printType(type)} has no field ${field}`);
   }
-  return { type: found.type, extract: (bytes) => splitTuple(type, bytes)[position] ?? null };
+  const extract = (bytes: Uint8Array): Uint8Array | null =>
+    splitTuple(type, bytes)[position] ?? null;
+  return { type: found.type, position, extract };
 }
 
 /** How the elements of a set or map are found. */
@@ -39,6 +46,8 @@ export interface Elements {
   readonly key: CqlType;
   /** Type of what an element selection gives. */
   readonly value: CqlType;
+  /** What elements are found by, in order. */
+  readonly keys: (bytes: Uint8Array) => readonly Uint8Array[];
   readonly find: (bytes: Uint8Array, key: Uint8Array) => Uint8Array | null;
   /** The part between two keys, both included; `undefined` has no end. */
   readonly between: (
@@ -65,6 +74,7 @@ export function elementOf(
       collection: type,
       key,
       value,
+      keys: (bytes) => splitMap(bytes).map(([own]) => own),
       find: (bytes, wanted) =>
         splitMap(bytes).find(([own]) => compareValues(key, own, wanted) === 0)?.[1] ?? null,
       between: (bytes, from, to) => {
@@ -79,6 +89,7 @@ export function elementOf(
       collection: type,
       key: element,
       value: element,
+      keys: (bytes) => splitList(bytes, 'set'),
       find: (bytes, wanted) =>
         splitList(bytes, 'set').find((own) => compareValues(element, own, wanted) === 0) ?? null,
       between: (bytes, from, to) => {

@@ -236,6 +236,11 @@ function changing(record: TableRecord): OverloadError {
   );
 }
 
+/** What the DEK of an index is for: values and entries of one map decide together which of two writes stays. */
+function dekUse(target: IndexTarget): string {
+  return target === 'entries' ? 'values' : target;
+}
+
 /** The DEK of a new index: that of the other index of the column, so that both agree about every write, or a new one. */
 async function newDek(
   context: ChangeContext,
@@ -246,7 +251,7 @@ async function newDek(
   if (index.hiddenType === undefined) return undefined;
   const other = table.indexes.find(
     ({ column, target, hidden }) =>
-      column === index.column && target === index.target && hidden !== null,
+      column === index.column && dekUse(target) === dekUse(index.target) && hidden !== null,
   );
   if (other !== undefined && other.hidden !== null)
     return { dekId: other.hidden.dekId, made: undefined };

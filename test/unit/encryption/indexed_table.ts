@@ -1,6 +1,7 @@
 import type {
   HiddenColumnRecord,
   IndexEntry,
+  IndexTarget,
   Snapshot,
   TableEntry,
 } from '../../../src/schema/index.ts';
@@ -16,6 +17,10 @@ const COLUMNS = [
   { name: 'd', type: 'duration', kind: 'regular', position: 0 },
   { name: 'l', type: 'frozen<list<int>>', kind: 'regular', position: 0 },
   { name: 'b', type: 'blob', kind: 'regular', position: 0 },
+  { name: 'se', type: 'set<int>', kind: 'regular', position: 0 },
+  { name: 'li', type: 'list<int>', kind: 'regular', position: 0 },
+  { name: 'ld', type: 'list<decimal>', kind: 'regular', position: 0 },
+  { name: 'ma', type: 'map<int, text>', kind: 'regular', position: 0 },
 ] as const;
 
 /** An index of the table that tests make. */
@@ -25,6 +30,7 @@ export interface TestIndex {
   readonly name?: string;
   readonly className?: string;
   readonly isActive?: boolean;
+  readonly target?: IndexTarget;
 }
 
 /** `ks.t` with indexes. */
@@ -37,14 +43,14 @@ export async function tableWith(
   const snapshot = proxy.catalog.snapshot();
   const plain = snapshot.table('ks', 't');
   if (plain === undefined) throw new TypeError('no table');
-  const entries = indexes.map(({ column, hidden, name, className, isActive }): IndexEntry => {
+  const entries = indexes.map(({ column, hidden, name, className, isActive, target }): IndexEntry => {
     const found = plain.columns.get(column);
     if (found === undefined) throw new TypeError('no column');
     const kind = found.kind === 'static' ? 'static' : 'regular';
     return {
       name: name ?? `by_${column}`,
       column: found,
-      target: 'simple',
+      target: target ?? 'simple',
       className: className ?? null,
       options: {},
       isActive: isActive ?? true,

@@ -3,14 +3,17 @@ import { parseStatement } from '../../../src/cql/index.ts';
 import type { CreateIndexStatement, ModificationStatement } from '../../../src/cql/index.ts';
 import { MarkerRegistry, planCreateIndex, planWrite } from '../../../src/encryption/index.ts';
 import { tableWith } from './indexed_table.ts';
+import type { TestIndex } from './indexed_table.ts';
 
-async function stored(cql: string): Promise<string> {
-  const { table, snapshot } = await tableWith([
-    { column: 'v', hidden: {} },
-    { column: 'v', hidden: { name: 'cqlock_i_sai', type: 'ascii' }, name: 'sai', className: 'sai' },
-    { column: 's', hidden: {} },
-    { column: 'ck', hidden: null },
-  ]);
+const SCALARS: readonly TestIndex[] = [
+  { column: 'v', hidden: {} },
+  { column: 'v', hidden: { name: 'cqlock_i_sai', type: 'ascii' }, name: 'sai', className: 'sai' },
+  { column: 's', hidden: {} },
+  { column: 'ck', hidden: null },
+];
+
+async function stored(cql: string, indexes = SCALARS): Promise<string> {
+  const { table, snapshot } = await tableWith(indexes);
   const { statement, bindMarkers } = parseStatement(cql);
   const plan = planWrite(
     statement as ModificationStatement,
@@ -19,6 +22,9 @@ async function stored(cql: string): Promise<string> {
     new MarkerRegistry(bindMarkers),
   );
   expect(plan.markers.filter(({ kind }) => kind === 'blind')).toHaveLength(plan.blinds.length);
+  expect(plan.markers.filter(({ kind }) => kind === 'mirror')).toHaveLength(plan.mirrors.length);
+  // One marker each, whose values come in their order.
+  expect(plan.markers).toHaveLength(plan.storedText.split('?').length - 1);
   return plan.storedText;
 }
 
@@ -43,6 +49,52 @@ describe('writes of indexed columns', () => {
     ['DELETE FROM ks.t WHERE pk = 1 AND ck = 1', 'DELETE FROM ks.t WHERE pk = ? AND ck = ?'],
   ])('%s', async (cql, expected) => {
     expect(await stored(cql.replace('v = 1', "v = 'x'"))).toBe(expected);
+  });
+});
+
+describe('writes of indexed collections', () => {
+  const INDEXES: readonly TestIndex[] = [
+    { column: 'se', hidden: { name: 'cqlock_i_se', type: 'set<blob>' }, target: 'values' },
+    { column: 'li', hidden: { name: 'cqlock_i_li', type: 'list<ascii>' }, target: 'values' },
+    { column: 'ld', hidden: { name: 'cqlock_i_ld', type: 'list<blob>' }, target: 'values' },
+    { column: 'ma', hidden: { name: 'cqlock_i_k', type: 'map<blob, blob>' }, target: 'keys' },
+    { column: 'ma', hidden: { name: 'cqlock_i_e', type: 'map<blob, blob>' }, target: 'entries' },
+  ];
+  const WHERE = 'WHERE pk = 1 AND ck = 1';
+
+  it.each([
+    ['se = {1}', 'se = ?, cqlock_i_se = ?'],
+    ['se = se + {1}', 'se = se + ?, cqlock_i_se = cqlock_i_se + ?'],
+    ['se = se - {1}', 'se = se - ?, cqlock_i_se = cqlock_i_se - ?'],
+    ['li = [1] + li', 'li = ? + li, cqlock_i_li = ? + cqlock_i_li'],
+    ['li[0] = 1', 'li[?] = ?, cqlock_i_li = cqlock_i_li + ?'],
+    ['li = li - [1]', 'li = li - ?, cqlock_i_li = cqlock_i_li - ?'],
+    // 1.0 and 1.00 have one blind value, and only one of them is removed.
+    ['ld = ld - [1.0]', 'ld = ld - ?'],
+    ['ma = null', 'ma = ?, cqlock_i_k = ?, cqlock_i_e = ?'],
+    ["ma[1] = 'x'", 'ma[?] = ?, cqlock_i_k[?] = ?, cqlock_i_e[?] = ?'],
+    ['ma = ma - {1}', 'ma = ma - ?, cqlock_i_k = cqlock_i_k - ?, cqlock_i_e = cqlock_i_e - ?'],
+    ["v = 'x', ma = {1: 'x'}", 'v = ?, ma = ?, cqlock_i_k = ?, cqlock_i_e = ?'],
+  ])('SET %s', async (set, expected) => {
+    const text = await stored(`UPDATE ks.t SET ${set} ${WHERE}`, INDEXES);
+    expect(text).toBe(`UPDATE ks.t SET ${expected} WHERE pk = ? AND ck = ?`);
+  });
+
+  it.each([
+    ['se[1]', 'se[?], cqlock_i_se[?]'],
+    ['se', 'se, cqlock_i_se'],
+    ['li[0]', 'li[?]'],
+    ['ma[1], se', 'ma[?], se, cqlock_i_se, cqlock_i_k[?], cqlock_i_e[?]'],
+  ])('DELETE %s', async (targets, expected) => {
+    const text = await stored(`DELETE ${targets} FROM ks.t ${WHERE}`, INDEXES);
+    expect(text).toBe(`DELETE ${expected} FROM ks.t WHERE pk = ? AND ck = ?`);
+  });
+
+  it('INSERT', async () => {
+    const text = await stored("INSERT INTO ks.t (pk, ck, ma, se) VALUES (1, 1, {1: 'x'}, {1})", INDEXES);
+    expect(text).toBe(
+      'INSERT INTO ks.t (pk, ck, ma, se, cqlock_i_k, cqlock_i_e, cqlock_i_se) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    );
   });
 });
 
