@@ -201,7 +201,7 @@ function compileCall(
   });
   if (called === undefined) {
     throw new InvalidRequestError(
-      `Unknown function '${keyspace === undefined ? '' : `${keyspace}.`}${expression.name}'`,
+      `Unknown function '${keyspace === undefined ? '' : `${keyspace}.`}${expression.name}' (functions written by users are not evaluated on encrypted tables, see docs/compatibility.md)`,
     );
   }
   const args = expression.args.map((item, index) =>
