@@ -532,6 +532,16 @@ export type Statement =
       readonly type: QualifiedName;
       readonly span: Span;
     }
+  /** CREATE [OR REPLACE] and DROP of FUNCTION and AGGREGATE: whole grammar checked. */
+  | {
+      readonly kind: 'user_function';
+      readonly change: 'create' | 'drop';
+      readonly what: 'function' | 'aggregate';
+      readonly name: QualifiedName;
+      /** Types it names: of arguments, of the result or the state. */
+      readonly types: readonly TypeName[];
+      readonly span: Span;
+    }
   /** DESCRIBE in all forms; `target` is the words after DESCRIBE, upper case, e.g. 'TABLE', 'FULL SCHEMA', 'KEYSPACES', or '' for a bare name. */
   | {
       readonly kind: 'describe';

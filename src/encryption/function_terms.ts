@@ -1,3 +1,4 @@
+import { printTypeName } from '../cql/index.ts';
 import type { Expression } from '../cql/index.ts';
 import { InvalidRequestError, UnsupportedStatementError } from '../errors/index.ts';
 import { argumentOf, arithmetic, assignType, negate, resolveFunction } from '../functions/index.ts';
@@ -65,6 +66,18 @@ function checkResult(call: Call, found: ScalarFunction, { name, type }: Receiver
   );
 }
 
+/** A function that is none of Cassandra's own, or token(), which is one of stored keys. */
+function unknownFunction(call: Call, { name: place }: Receiver): UnsupportedStatementError {
+  const name = call.kind === 'function' ? call.name : call.kind;
+  const why =
+    name === 'token'
+      ? 'tokens are those of encrypted keys'
+      : 'functions written by users are not evaluated on values that are encrypted';
+  return new UnsupportedStatementError(
+    `the function ${name}() in a value (for ${place}) is not supported by the proxy: ${why} (see docs/compatibility.md)`,
+  );
+}
+
 /**
  * Compiles a call of a function, arithmetic or a cast for its receiver; the types of the arguments and of the receiver choose
  * the function.
@@ -78,10 +91,7 @@ export function compileCall(
 ): TermSource {
   const found = resolve(call, receiver.type, scope);
   if (found === undefined) {
-    const name = call.kind === 'function' ? call.name : call.kind;
-    throw new UnsupportedStatementError(
-      `the function ${name}() in a value (for ${receiver.name}) is not supported by the proxy`,
-    );
+    throw unknownFunction(call, receiver);
   }
   if (found.kind === 'aggregate') {
     throw new InvalidRequestError('Aggregation function are not supported in the where clause');
@@ -114,7 +124,8 @@ export function checkHint(
 ): void {
   const hinted = scope.types(hint.type);
   if (argument(hint.value, scope).assign(hinted) === 'none') {
-    throw new InvalidRequestError(`Cannot cast value <term> to type ${printType(hinted)}`);
+    const inner = hint.value.kind === 'type_hint' ? `(${printTypeName(hint.value.type)})` : '';
+    throw new InvalidRequestError(`Cannot cast value ${inner}<term> to type ${printType(hinted)}`);
   }
   if (argument(hint, scope).assign(receiver.type) === 'none') {
     throw new InvalidRequestError(

@@ -5,7 +5,14 @@ import type { CqlType } from '../values/index.ts';
 import { assignType, commonType, isValueCompatible } from './compatibility.ts';
 import { constantArgument } from './constant_argument.ts';
 import type { NativeFunction } from './function.ts';
-import { arithmetic, cast, hasFactory, negate, resolveFunction } from './resolve.ts';
+import {
+  arithmetic,
+  cast,
+  hasFactory,
+  negate,
+  resolveFunction,
+  unknownFunction,
+} from './resolve.ts';
 
 /** How an argument fits a parameter: exactly, by a conversion that Cassandra makes on its own, or not. */
 export type Assignment = 'exact' | 'weak' | 'none';
@@ -129,7 +136,7 @@ function callArgument(
 ): ArgumentType {
   if (scope.isTerm !== true) {
     const type = resolve(undefined)?.result;
-    if (type === undefined) throw new InvalidRequestError(`Unknown function '${text}'`);
+    if (type === undefined) throw unknownFunction(text);
     return typedArgument(type, text);
   }
   const quietly = (receiver: CqlType | undefined): NativeFunction | undefined => {

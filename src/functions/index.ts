@@ -17,7 +17,7 @@ export { MarshalError } from './failures.ts';
 export type { Aggregate, AggregateFunction, NativeFunction, ScalarFunction } from './function.ts';
 export { foldKeys, fromJson, readJson } from './json_read.ts';
 export { jsonName, toJson } from './json_write.ts';
-export { arithmetic, cast, negate, resolveFunction } from './resolve.ts';
+export { arithmetic, cast, negate, resolveFunction, unknownFunction } from './resolve.ts';
 export type { FunctionCall } from './resolve.ts';
 export type { ArithmeticOperator } from './operations.ts';
 export { JsonSyntaxError, parseJson } from './json_parse.ts';

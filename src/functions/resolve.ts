@@ -59,6 +59,13 @@ export function resolveFunction(call: FunctionCall): NativeFunction | undefined 
   return only;
 }
 
+/** A call of a function that is none of Cassandra's own, where a selection of an encrypted table has it. */
+export function unknownFunction(name: string): InvalidRequestError {
+  return new InvalidRequestError(
+    `Unknown function '${name}' (functions written by users are not evaluated on encrypted tables, see docs/compatibility.md)`,
+  );
+}
+
 /** @throws InvalidRequestError with Cassandra's message when the operands fit no or several operations */
 export function arithmetic(
   operator: ArithmeticOperator,

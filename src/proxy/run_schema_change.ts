@@ -40,7 +40,8 @@ export type SchemaStatement = Extract<
       | 'drop_table'
       | 'create_type'
       | 'alter_type'
-      | 'drop_type';
+      | 'drop_type'
+      | 'user_function';
   }
 >;
 
@@ -118,6 +119,15 @@ export async function runSchemaChange(
       checkTypeUnused(keyspace, name, snapshot);
       if (snapshot.udt(keyspace, name) === undefined) await stored.run(drop);
       else await changes.dropType(keyspace, name, () => stored.run(drop));
+      return stored.reply();
+    }
+    case 'user_function': {
+      // Functions are Cassandra's, also to judge: they have no row in them.
+      const keyspace = statement.name.keyspace?.text;
+      if (keyspace === RECORD_KEYSPACE) {
+        throw new InvalidRequestError(`Keyspace '${keyspace}' doesn't exist`);
+      }
+      await changes.passThrough(() => stored.run(text));
       return stored.reply();
     }
   }

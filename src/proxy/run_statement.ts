@@ -64,6 +64,7 @@ export async function runStatement(
     case 'create_type':
     case 'alter_type':
     case 'drop_type':
+    case 'user_function':
       return runSchemaChange(session, request, statement, text);
     case 'restore_table':
       return runRestoreTable(session, request, statement);

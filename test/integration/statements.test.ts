@@ -15,6 +15,7 @@ import { describePrepared } from './statements/prepared.ts';
 import { describeReads } from './statements/reads.ts';
 import { describeRefusals } from './statements/refusals.ts';
 import { describeSizes } from './statements/sizes.ts';
+import { describeUserFunctions } from './statements/user_functions.ts';
 import { describeWrites } from './statements/writes.ts';
 
 const both = pairOfFile();
@@ -30,4 +31,5 @@ describe('paging', () => describePaging(both));
 describe('sizes', () => describeSizes(both));
 describe('errors', () => describeErrors(both));
 describe('refusals', () => describeRefusals(both));
+describe('functions written by users', () => describeUserFunctions(both));
 describe('tables that are not encrypted', () => describePlainTables(both));

@@ -2,6 +2,12 @@ import type { BindMarker, Constant, Statement } from '../ast.ts';
 import { statementShape, TokenKind } from '../lexer/index.ts';
 import { TokenCursor } from './cursor.ts';
 import { parseDescribe } from './describe.ts';
+import {
+  acceptUserFunction,
+  parseCreateAggregate,
+  parseCreateFunction,
+  parseDropUserFunction,
+} from './functions.ts';
 import { parseCreateIndex, parseDropIndex } from './indexes.ts';
 import { parseBatch, parseDelete, parseInsert, parseUpdate } from './modifications.ts';
 import {
@@ -126,6 +132,9 @@ function parseCreate(p: TokenCursor): Statement {
   if (p.acceptWord('user')) return parseUserDefinition(p, 'CREATE USER', start);
   if (p.acceptWord('index')) return parseCreateIndex(p, false, start);
   if (p.acceptWords('custom', 'index')) return parseCreateIndex(p, true, start);
+  const what = acceptUserFunction(p);
+  if (what === 'function') return parseCreateFunction(p, start);
+  if (what === 'aggregate') return parseCreateAggregate(p, start);
   throw p.noAlternative();
 }
 
@@ -154,21 +163,17 @@ function parseDrop(p: TokenCursor): Statement {
   if (p.acceptWord('user')) return parseDropRole(p, 'DROP USER', start);
   if (p.acceptWord('index')) return parseDropIndex(p, start);
   if (p.acceptWord('identity')) return parseDropRole(p, 'DROP IDENTITY', start);
+  if (p.acceptWord('function')) return parseDropUserFunction(p, 'function', start);
+  if (p.acceptWord('aggregate')) return parseDropUserFunction(p, 'aggregate', start);
   throw p.noAlternative();
 }
 
 /** First words of statements that are recognised only, and their names. */
 const UNSUPPORTED: readonly (readonly [words: readonly string[], name: string])[] = [
   [['create', 'materialized', 'view'], 'CREATE MATERIALIZED VIEW'],
-  [['create', 'function'], 'CREATE FUNCTION'],
-  [['create', 'or', 'replace', 'function'], 'CREATE FUNCTION'],
-  [['create', 'aggregate'], 'CREATE AGGREGATE'],
-  [['create', 'or', 'replace', 'aggregate'], 'CREATE AGGREGATE'],
   [['create', 'trigger'], 'CREATE TRIGGER'],
   [['alter', 'materialized', 'view'], 'ALTER MATERIALIZED VIEW'],
   [['drop', 'materialized', 'view'], 'DROP MATERIALIZED VIEW'],
-  [['drop', 'function'], 'DROP FUNCTION'],
-  [['drop', 'aggregate'], 'DROP AGGREGATE'],
   [['drop', 'trigger'], 'DROP TRIGGER'],
   [['copy', 'table'], 'COPY TABLE'],
 ];

@@ -7,6 +7,7 @@ import {
   negate,
   resolveFunction,
   typedArgument,
+  unknownFunction,
 } from '../../functions/index.ts';
 import type { ArgumentScope, ArgumentType } from '../../functions/index.ts';
 import { freezeType, native, printType } from '../../values/index.ts';
@@ -202,9 +203,7 @@ function compileCall(
     receiver: undefined,
   });
   if (called === undefined) {
-    throw new InvalidRequestError(
-      `Unknown function '${keyspace === undefined ? '' : `${keyspace}.`}${expression.name}'`,
-    );
+    throw unknownFunction(`${keyspace === undefined ? '' : `${keyspace}.`}${expression.name}`);
   }
   const args = expression.args.map((item, index) =>
     compileExpression(item, called.args[index], scope),

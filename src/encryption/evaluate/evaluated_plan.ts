@@ -79,6 +79,9 @@ export interface EvaluatedPlan {
   readonly warning: string | undefined;
 }
 
+const NEEDS_FILTERING =
+  'Cannot execute this query as it might involve data filtering and thus may have unpredictable performance. If you want to execute this query despite the performance unpredictability, use ALLOW FILTERING';
+
 /**
  * Plans a SELECT for the proxy to evaluate.
  * @throws InvalidRequestError as Cassandra; UnsupportedStatementError for what the proxy cannot evaluate either.
@@ -220,7 +223,9 @@ function compileFilters(
     const column = filter.kind === 'compare' ? undefined : filter.column;
     if (column?.kind === 'clustering' && !statement.allowFiltering) {
       throw new InvalidRequestError(
-        'Clustering columns can only be restricted with CONTAINS with a secondary index or filtering',
+        restrictions.clustering.some((r) => isIndexedEquality(table, r))
+          ? NEEDS_FILTERING
+          : 'Clustering columns can only be restricted with CONTAINS with a secondary index or filtering',
       );
     }
     const test = columnFilter(filter, inputs);
@@ -239,6 +244,11 @@ function compileFilters(
   const isFilter = needsFiltering(table, restrictions.clustering);
   const clustering = restrictions.clustering.map((r) => keyFilter(r, inputs, isFilter));
   return [...checked, ...partition, ...clustering, ...filters];
+}
+
+/** Whether Cassandra would take the index of a clustering column. */
+function isIndexedEquality(table: TableEntry, { columns, operator }: KeyRestriction): boolean {
+  return operator === '=' && table.indexes.some(({ column }) => columns.includes(column));
 }
 
 /** Every row that an index gives must have the value that was sought. @throws CiphertextError by its test */

@@ -59,11 +59,6 @@ export function describeRefusals(pair: () => Pair): void {
       'CREATE MATERIALIZED VIEW KS.mv AS SELECT * FROM KS.t WHERE pk IS NOT NULL AND ck IS NOT NULL PRIMARY KEY (ck, pk)',
       /VIEW/i,
     ],
-    [
-      "CREATE FUNCTION KS.f (a int) RETURNS NULL ON NULL INPUT RETURNS int LANGUAGE java AS 'return a;'",
-      /FUNCTION/i,
-    ],
-    ['CREATE AGGREGATE KS.a (int) SFUNC f STYPE int', /AGGREGATE/i],
     ["CREATE TRIGGER tr ON KS.t USING 'x'", /TRIGGER/i],
     ['INSERT INTO system_traces.sessions (session_id) VALUES (now())', /system_traces/],
     ["INSERT INTO system_auth.roles (role) VALUES ('x')", /system_auth/],

@@ -244,6 +244,16 @@ describe('definitions', () => {
   it.each<[string, Partial<Statement>]>([
     ["CREATE TRIGGER a ON t USING 'x'", { kind: 'unsupported', name: 'CREATE TRIGGER' }],
     [`SELECT a FROM t WHERE expr(i, 'x')`, { kind: 'unsupported' }],
+    [
+      `CREATE OR REPLACE FUNCTION IF NOT EXISTS ks.f (a int, b text) CALLED ON NULL INPUT RETURNS bigint LANGUAGE java AS $$ x $$`,
+      { kind: 'user_function', change: 'create', what: 'function' },
+    ],
+    [
+      `CREATE AGGREGATE a (int, text) SFUNC s STYPE bigint FINALFUNC f INITCOND 0`,
+      { kind: 'user_function', change: 'create', what: 'aggregate' },
+    ],
+    ['DROP FUNCTION IF EXISTS ks.f', { kind: 'user_function', change: 'drop', what: 'function' }],
+    ['DROP AGGREGATE f (int)', { kind: 'user_function', change: 'drop', what: 'aggregate' }],
     ['DESC FULL SCHEMA', { kind: 'describe', target: 'FULL SCHEMA', name: undefined }],
     ['GRANT a TO b', { kind: 'roles', name: 'GRANT ROLE', resource: undefined }],
   ])('recognises %s', (text, expected) => {
