@@ -63,6 +63,11 @@ export interface WritePlan {
   readonly refusal: ProxyError | undefined;
   /** The statement that is executed, for one row (INSERT, UPDATE, DELETE of elements) or one partition (DELETE). */
   readonly storedText: string;
+  /**
+   * Of INSERT JSON … DEFAULT UNSET: the statement without the columns whose markers are at these places, for protocol v3,
+   * which has no unset values.
+   */
+  readonly textWithout?: (unset: ReadonlySet<number>) => string;
   readonly markers: readonly WriteMarker[];
   readonly partition: readonly KeyRestriction[];
   readonly clustering: readonly KeyRestriction[];
@@ -123,7 +128,9 @@ function planInsert(statement: InsertStatement, planning: Planning): WritePlan {
   storedMarkers.push(...blindMarkers(blinds));
   const names = [...columns, ...hiddenOf(blinds)].map((column) => quoteIdentifier(column.name));
   const using = compileUsing(statement.using, planning);
-  const text = `INSERT INTO ${target} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})${statement.ifNotExists ? ' IF NOT EXISTS' : ''}${using.text}`;
+  const textOf = (written: readonly string[]): string =>
+    `INSERT INTO ${target} (${written.join(', ')}) VALUES (${written.map(() => '?').join(', ')})${statement.ifNotExists ? ' IF NOT EXISTS' : ''}${using.text}`;
+  const text = textOf(names);
   return {
     kind: 'write',
     statement: 'insert',
@@ -131,6 +138,9 @@ function planInsert(statement: InsertStatement, planning: Planning): WritePlan {
     validationText: text,
     refusal: undefined,
     storedText: text,
+    ...(statement.json?.defaultUnset === true
+      ? { textWithout: (unset) => textOf(names.filter((_, i) => !unset.has(i))) }
+      : {}),
     markers: [...storedMarkers, ...using.markers],
     partition,
     clustering,
