@@ -99,14 +99,15 @@ export function compileConditions(
         const part = target.bind(context);
         const value = source(context);
         if (value === UNSET) throw new InvalidRequestError("Invalid 'unset' value in condition");
-        if (value === null && isSlice) {
-          throw new InvalidRequestError(`Invalid comparison with null for operator "${operator}"`);
-        }
         const wanted = normalised(target, value);
         if (wanted === null && isSlice) {
-          throw new InvalidRequestError(
-            `Invalid comparison with an empty ${target.type.kind.toUpperCase()} for operator "${operator}"`,
-          );
+          const what = value === null ? 'null' : `an empty ${target.type.kind.toUpperCase()}`;
+          // As Cassandra, only when it is this condition's turn: one before it may not hold.
+          return () => {
+            throw new InvalidRequestError(
+              `Invalid comparison with ${what} for operator "${operator}"`,
+            );
+          };
         }
         return (cell) => isSatisfied(operator, target, part(cell), wanted);
       },

@@ -67,6 +67,11 @@ export interface WritePlan {
   readonly refusal: ProxyError | undefined;
   /** The statement that is executed, for one row (INSERT, UPDATE, DELETE of elements) or one partition (DELETE). */
   readonly storedText: string;
+  /**
+   * Of INSERT JSON … DEFAULT UNSET: the statement without the columns whose markers are at these places, for protocol v3,
+   * which has no unset values.
+   */
+  readonly textWithout?: (unset: ReadonlySet<number>) => string;
   readonly markers: readonly WriteMarker[];
   readonly partition: readonly KeyRestriction[];
   readonly clustering: readonly KeyRestriction[];
@@ -133,7 +138,9 @@ function planInsert(statement: InsertStatement, planning: Planning): WritePlan {
     quoteIdentifier(column.name),
   );
   const using = compileUsing(statement.using, planning);
-  const text = `INSERT INTO ${target} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})${statement.ifNotExists ? ' IF NOT EXISTS' : ''}${using.text}`;
+  const textOf = (written: readonly string[]): string =>
+    `INSERT INTO ${target} (${written.join(', ')}) VALUES (${written.map(() => '?').join(', ')})${statement.ifNotExists ? ' IF NOT EXISTS' : ''}${using.text}`;
+  const text = textOf(names);
   return {
     kind: 'write',
     statement: 'insert',
@@ -141,6 +148,9 @@ function planInsert(statement: InsertStatement, planning: Planning): WritePlan {
     validationText: text,
     refusal: undefined,
     storedText: text,
+    ...(statement.json?.defaultUnset === true
+      ? { textWithout: (unset) => textOf(names.filter((_, i) => !unset.has(i))) }
+      : {}),
     markers: [...storedMarkers, ...using.markers],
     partition,
     clustering,

@@ -200,8 +200,12 @@ export interface StoredStatement {
   };
 }
 
-/** Takes the stored statements out of the batch that ran. @throws InvalidRequestError for keys that are too long. */
-export function storedStatements(batch: SealBatch, write: SealedWrite): StoredStatement[] {
+/** Takes the stored statements out of the batch that ran, for a protocol version. @throws InvalidRequestError for keys that are too long. */
+export function storedStatements(
+  batch: SealBatch,
+  write: SealedWrite,
+  version: number,
+): StoredStatement[] {
   const { plan } = write.bound;
   return write.statements.map((statement) => {
     const partition = batch.partitionComponents(statement.partition);
@@ -258,8 +262,7 @@ export function storedStatements(batch: SealBatch, write: SealedWrite): StoredSt
     }
     return {
       table: plan.table,
-      text: plan.storedText,
-      values,
+      ...forVersion(plan, plan.storedText, values, version),
       partitionIndex: write.bound.partitions.indexOf(statement.key),
       known: {
         partition: { logical: statement.key, stored: partition },
@@ -267,6 +270,22 @@ export function storedStatements(batch: SealBatch, write: SealedWrite): StoredSt
       },
     };
   });
+}
+
+/**
+ * A stored statement as a protocol version takes it: v3 has no unset values, so their columns are left out.
+ * Only INSERT JSON has unset values there; USING comes after the columns and has none.
+ */
+function forVersion(
+  { textWithout }: WritePlan,
+  text: string,
+  values: readonly BoundValue[],
+  version: number,
+): { readonly text: string; readonly values: readonly BoundValue[] } {
+  if (version >= 4 || textWithout === undefined) return { text, values };
+  const unset = new Set(values.flatMap((value, i) => (value === UNSET ? [i] : [])));
+  if (unset.size === 0) return { text, values };
+  return { text: textWithout(unset), values: values.filter((value) => value !== UNSET) };
 }
 
 function storedPart(batch: SealBatch, part: SealedPart['value']): BoundValue {

@@ -192,7 +192,7 @@ class PartitionRun {
       services.metrics.addCellsEncrypted(cellCount);
       services.onCellsEncrypted(table, cellCount);
     }
-    return queued.flatMap((write) => storedStatements(batch, write));
+    return queued.flatMap((write) => storedStatements(batch, write, this.#session.version));
   }
 
   /** A role that may write and not read may increment counters, but Cassandra does not let it compare them. */

@@ -113,7 +113,7 @@ async function sealedStatement(
   );
   session.services.metrics.addCellsEncrypted(queued.cellCount);
   session.services.onCellsEncrypted(plan.table, queued.cellCount);
-  return storedStatements(batch, queued);
+  return storedStatements(batch, queued, session.version);
 }
 
 async function sealedBatch(
@@ -150,7 +150,7 @@ async function sealedBatch(
     session.services.metrics.addCellsEncrypted(write.cellCount);
     session.services.onCellsEncrypted(write.bound.plan.table, write.cellCount);
   }
-  return queued.map((write) => storedStatements(batch, write));
+  return queued.map((write) => storedStatements(batch, write, session.version));
 }
 
 /** An index was dropped, or its table's keys changed, since the statement was planned. */

@@ -25,6 +25,7 @@ const PREPARED_LIMIT = 10_000;
 /** In place of a fingerprint: clients were told different ones. */
 const CHANGED = 'changed';
 const LITERAL_LIMIT = 2_000;
+const LITERAL_KEYSPACES = 100;
 
 /**
  * The statements of all connections: prepared ones by id, literal ones by keyspace and shape, so that a plan is made once
@@ -35,7 +36,7 @@ export class StatementCache {
   /** Fingerprints of results by statement id, kept longer than the statements. */
   readonly #told = new RecentMap<string, string>(4 * PREPARED_LIMIT);
   /** By keyspace, then shape: joined keys would be hashed anew for each request. */
-  readonly #literal = new Map<string, RecentMap<string, Compiled>>();
+  readonly #literal = new RecentMap<string, RecentMap<string, Compiled>>(LITERAL_KEYSPACES);
 
   /** The id of a statement: the same on every proxy. */
   idOf(keyspace: string | undefined, text: string): Buffer {

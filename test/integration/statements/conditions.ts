@@ -14,7 +14,8 @@ export function describeConditions(pair: () => Pair): void {
   beforeAll(async () => {
     sides = await SideBySide.open(pair(), 'conditions');
     await sides.done(
-      'CREATE TABLE KS.t (pk int, ck int, s text STATIC, v text, n int, d decimal, l frozen<list<int>>, e duration, PRIMARY KEY (pk, ck))',
+      'CREATE TYPE KS.parts (a int, b text)',
+      'CREATE TABLE KS.t (pk int, ck int, s text STATIC, v text, n int, d decimal, l frozen<list<int>>, m frozen<map<int, int>>, u frozen<parts>, e duration, PRIMARY KEY (pk, ck))',
       'CREATE TABLE KS.k (pk int PRIMARY KEY, v int)',
     );
   });
@@ -23,7 +24,7 @@ export function describeConditions(pair: () => Pair): void {
     await sides.done(
       'TRUNCATE KS.t',
       'TRUNCATE KS.k',
-      "INSERT INTO KS.t (pk, ck, s, v, n, d, l) VALUES (1, 1, 'st', 'one', 7, 1.0, [1, 2])",
+      "INSERT INTO KS.t (pk, ck, s, v, n, d, l, m, u) VALUES (1, 1, 'st', 'one', 7, 1.0, [1, 2], {1: 2}, {a: 5, b: 'x'})",
       'INSERT INTO KS.t (pk, ck, n) VALUES (1, 2, null)',
       "INSERT INTO KS.t (pk, s) VALUES (2, 'only static')",
       'INSERT INTO KS.k (pk, v) VALUES (1, 1)',
@@ -50,6 +51,13 @@ export function describeConditions(pair: () => Pair): void {
     `UPDATE KS.t SET v = 'x' ${ROW} IF d >= 1.1`,
     `UPDATE KS.t SET v = 'x' ${ROW} IF l = [1, 2]`,
     `UPDATE KS.t SET v = 'x' ${ROW} IF l > [1]`,
+    `UPDATE KS.t SET v = 'x' ${ROW} IF l[1] = 2`,
+    `UPDATE KS.t SET v = 'x' ${ROW} IF l[0] > 2`,
+    `UPDATE KS.t SET v = 'x' ${ROW} IF u.a = 5`,
+    `UPDATE KS.t SET v = 'x' ${ROW} IF u.b IN ('x', 'y')`,
+    `UPDATE KS.t SET v = 'x' ${ROW} IF u.b = null AND m[1] = 2`,
+    `UPDATE KS.t SET v = 'x' ${ROW} IF m[1] != 2`,
+    `UPDATE KS.t SET v = 'x' ${ROW} IF v = 'two' AND n > null`,
     `UPDATE KS.t SET v = 'x' ${ROW} IF n IN (1, 7)`,
     `UPDATE KS.t SET v = 'x' ${ROW} IF n IN (1, 8)`,
     `UPDATE KS.t SET v = 'x' ${ROW} IF n IN (1, null)`,
@@ -134,29 +142,45 @@ export function describeConditions(pair: () => Pair): void {
     }
   });
 
-  it('16 clients count one row up by compare and set, and none is lost', async () => {
-    const ROUNDS = 25;
+  it('16 clients count one row up 100 times each by compare and set, and none is lost', async () => {
+    const ROUNDS = 100;
     const clients = await Promise.all(
       Array.from({ length: 16 }, () => RawClient.connect(pair().proxy)),
     );
     const table = sides.text('KS.k', 'proxy');
     await sides.done('UPDATE KS.k SET v = 0 WHERE pk = 1');
+    // A write timeout leaves open whether the increment happened; Cassandra under contention may give some.
+    let open = 0;
     const countUp = async (client: RawClient): Promise<void> => {
+      let value = 0;
       for (let done = 0; done < ROUNDS;) {
-        const read = await client.query(`SELECT v FROM ${table} WHERE pk = 1`, { consistency: 8 });
-        if (read.kind !== 'rows') throw new Error(JSON.stringify(read));
-        const value = read.rows[0]?.[0]?.readInt32BE(0) ?? -1;
         const answer = await client.query(
           `UPDATE ${table} SET v = ${String(value + 1)} WHERE pk = 1 IF v = ${String(value)}`,
         );
-        if (answer.kind === 'rows' && answer.rows[0]?.[0]?.[0] === 1) done++;
-        // A write timeout leaves open what happened; Cassandra under contention gives some.
-        else if (answer.kind === 'error') throw new Error(answer.message);
+        if (answer.kind === 'error' && answer.code === 0x1100) {
+          open++;
+          done++;
+        } else if (answer.kind === 'error' && answer.code === 0x1001) {
+          // Nothing was written: once more.
+        } else if (answer.kind !== 'rows') {
+          throw new Error(JSON.stringify(answer));
+        } else if (answer.rows[0]?.[0]?.[0] === 1) {
+          done++;
+          value++;
+        } else {
+          // The row that stands there comes with the refusal.
+          value = answer.rows[0]?.[1]?.readInt32BE(0) ?? -1;
+          // As applications do: not all come again at once, or each increment would cost 16 transactions.
+          await new Promise((resolve) => setTimeout(resolve, Math.random() * 40));
+        }
       }
     };
     await Promise.all(clients.map(countUp));
     const end = await clients[0]?.query(`SELECT v FROM ${table} WHERE pk = 1`, { consistency: 8 });
     for (const client of clients) client.close();
-    expect(end?.kind === 'rows' ? end.rows[0]?.[0]?.readInt32BE(0) : end).toBe(16 * ROUNDS);
-  });
+    const counted = end?.kind === 'rows' ? (end.rows[0]?.[0]?.readInt32BE(0) ?? -1) : -1;
+    expect(counted).toBeGreaterThanOrEqual(16 * ROUNDS - open);
+    expect(counted).toBeLessThanOrEqual(16 * ROUNDS);
+    expect(open).toBeLessThan(ROUNDS);
+  }, 300_000);
 }

@@ -120,6 +120,14 @@ describe('INSERT JSON', () => {
     expect(bound.cells).toEqual([bytes('x'), null, null]);
   });
 
+  it('leaves columns out where the protocol has no unset values', () => {
+    const { plan } = planned(`JSON '{"k": 1, "t": "x"}' DEFAULT UNSET IF NOT EXISTS USING TTL 5`);
+    expect(plan.textWithout?.(new Set([2, 3]))).toBe(
+      'INSERT INTO ks.t (k, t) VALUES (?, ?) IF NOT EXISTS USING TTL ?',
+    );
+    expect(planned(`JSON '{"k": 1}'`).plan.textWithout).toBeUndefined();
+  });
+
   it('refuses a row without its key', () => {
     const { plan, context } = planned(`JSON '{"t": "x"}'`);
     expect(() => bindWrite(plan, context)).toThrow('Invalid null value in condition for column k');

@@ -118,7 +118,7 @@ function stored(cql: string): ReturnType<typeof storedStatements> {
   const batch = new SealBatch();
   const sealed = sealWrite(batch, keys, bindWrite(planned.plan, planned.context));
   batch.run();
-  return storedStatements(batch, sealed);
+  return storedStatements(batch, sealed, 4);
 }
 
 const ROW = 'WHERE pk = 1 AND ck = 2';
