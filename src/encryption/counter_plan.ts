@@ -69,6 +69,7 @@ function planCounterUpdate(statement: UpdateStatement, planning: Planning): Writ
     clustering: where.clustering,
     cells,
     blinds: [],
+    mirrors: [],
     conditional: false,
     conditions: [],
     conditionColumns: [],

@@ -142,6 +142,7 @@ function counterUpdatePlan(
       source: () => null,
     })),
     blinds: [],
+    mirrors: [],
     conditional: true,
     conditions: [],
     conditionColumns: columns,

@@ -5,7 +5,7 @@ import type { ColumnEntry, IndexEntry, TableEntry } from '../schema/index.ts';
 import { blindIndexes, blindValue, lacksIndexKeys, storedBlind } from './blind_columns.ts';
 import type { BlindIndex } from './blind_columns.ts';
 import type { FilterRestriction, KeyRestriction, Restrictions } from './restrictions.ts';
-import { columnContext, tableName } from './table_columns.ts';
+import { columnContext, storedName, tableName } from './table_columns.ts';
 import type { TermContext } from './terms.ts';
 
 /** Longest value that Cassandra's own kind of index is asked for. */
@@ -32,7 +32,7 @@ export function judgedName(table: TableEntry, column: ColumnEntry): string {
   const indexes = table.indexes.length === 0 ? [] : blindIndexes(table, column);
   // Of two indexes the storage-attached one answers more.
   const index = indexes.find(({ className }) => className !== null) ?? indexes[0];
-  return quoteIdentifier(index?.hidden.name ?? column.name);
+  return index === undefined ? storedName(column) : quoteIdentifier(index.hidden.name);
 }
 
 /** Types of which a storage-attached index takes no slices. Spec: IndexTermType.isLiteral of Cassandra 5.0.6. */

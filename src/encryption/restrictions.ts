@@ -1,4 +1,3 @@
-import { quoteIdentifier } from '../cql/index.ts';
 import type { BindMarker, Expression, Relation } from '../cql/index.ts';
 import {
   InvalidRequestError,
@@ -10,7 +9,7 @@ import { isMultiCell, native, splitList, splitTuple } from '../values/index.ts';
 import type { CqlType, TupleType } from '../values/index.ts';
 import { UNSET } from '../wire/index.ts';
 import type { Receiver } from './markers.ts';
-import { requireColumn, tableName } from './table_columns.ts';
+import { requireColumn, storedName, tableName } from './table_columns.ts';
 import { containsReceiver, elementReceivers, refuseRelation } from './collection_relations.ts';
 import { judgedName, servesSlices } from './index_lookup.ts';
 import { compileTerm } from './terms.ts';
@@ -102,7 +101,7 @@ export function analyseWhere(
   // For Cassandra's eyes the restriction of an element is one of the whole column: only the proxy knows the type.
   const elementText = (column: ColumnEntry): void => {
     const operator = isMultiCell(column.type) ? 'CONTAINS' : '=';
-    if (!byElement.has(column)) texts.push(`${quoteIdentifier(column.name)} ${operator} ?`);
+    if (!byElement.has(column)) texts.push(`${storedName(column)} ${operator} ?`);
     byElement.add(column);
   };
   const valueText = (column: ColumnEntry, text: string): void => {
@@ -201,7 +200,7 @@ export function analyseWhere(
         break;
       }
       case 'is_not_null':
-        texts.push(`${quoteIdentifier(requireColumn(table, relation.column).name)} IS NOT NULL`);
+        texts.push(`${storedName(requireColumn(table, relation.column))} IS NOT NULL`);
         unsupported ??= filteringRefusal(table);
         break;
       case 'element': {
@@ -240,7 +239,7 @@ function filteringRefusal(table: TableEntry): ProxyError {
 }
 
 function names(columns: readonly ColumnEntry[]): string {
-  return columns.map((column) => quoteIdentifier(column.name)).join(', ');
+  return columns.map(storedName).join(', ');
 }
 
 function marks(count: number): string {

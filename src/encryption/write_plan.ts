@@ -25,6 +25,8 @@ import type { KeyRestriction } from './restrictions.ts';
 import { columnContext, requireColumn, tableName } from './table_columns.ts';
 import { compileTerm } from './terms.ts';
 import type { TermScope, TermSource } from './terms.ts';
+import { mirrorAssignments } from './view_mirrors.ts';
+import type { MirrorAssignment } from './view_mirrors.ts';
 
 /** A marker of the stored statement: where its value comes from. */
 export type WriteMarker =
@@ -37,6 +39,8 @@ export type WriteMarker =
   | { readonly kind: 'cell_key'; readonly cell: number }
   /** A hidden column, by its place in `blinds`. */
   | { readonly kind: 'blind'; readonly blind: number }
+  /** A hidden column of a view, by its place in `mirrors`. */
+  | { readonly kind: 'mirror'; readonly mirror: number }
   | { readonly kind: 'plain'; readonly source: TermSource }
   /** What a column of `conditionColumns` is compared with; always the last markers. */
   | { readonly kind: 'condition'; readonly column: ColumnEntry };
@@ -69,6 +73,8 @@ export interface WritePlan {
   readonly cells: readonly CellAssignment[];
   /** Hidden columns that are written beside cells. */
   readonly blinds: readonly BlindAssignment[];
+  /** Hidden columns of views that are written beside cells. */
+  readonly mirrors: readonly MirrorAssignment[];
   /** IF: the answer has rows. */
   readonly conditional: boolean;
   /** IF with conditions on columns; the proxy judges them, the stored statement compares with whole stored cells. */
@@ -119,9 +125,9 @@ function planInsert(statement: InsertStatement, planning: Planning): WritePlan {
     else if (column.kind === 'clustering') clustering.push(equality(column, source));
     else cells.push(wholeCell(table, column, source));
   });
-  const blinds = blindsOf(table, cells);
-  storedMarkers.push(...blindMarkers(blinds));
-  const names = [...columns, ...hiddenOf(blinds)].map((column) => quoteIdentifier(column.name));
+  const hidden = hiddenWrites(table, cells);
+  storedMarkers.push(...hidden.markers);
+  const names = [...columns.map(({ name }) => name), ...hidden.names].map(quoteIdentifier);
   const using = compileUsing(statement.using, planning);
   const text = `INSERT INTO ${target} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})${statement.ifNotExists ? ' IF NOT EXISTS' : ''}${using.text}`;
   return {
@@ -135,7 +141,8 @@ function planInsert(statement: InsertStatement, planning: Planning): WritePlan {
     partition,
     clustering,
     cells,
-    blinds,
+    blinds: hidden.blinds,
+    mirrors: hidden.mirrors,
     conditional: statement.ifNotExists,
     conditions: [],
     conditionColumns: [],
@@ -183,9 +190,9 @@ function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {
     storedMarkers.push({ kind: 'cell', cell: cells.length });
     cells.push(wholeCell(table, column, source));
   }
-  const blinds = blindsOf(table, cells);
-  assignments.push(...hiddenOf(blinds).map((column) => `${quoteIdentifier(column.name)} = ?`));
-  storedMarkers.push(...blindMarkers(blinds));
+  const hidden = hiddenWrites(table, cells);
+  assignments.push(...hidden.names.map((name) => `${quoteIdentifier(name)} = ?`));
+  storedMarkers.push(...hidden.markers);
   const where = analyseWhere(statement.where, table, scope);
   const refusal = where.refusal ?? tokenRefusal(where, table);
   const condition = planCondition(statement, planning);
@@ -210,7 +217,8 @@ function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {
     partition: where.partition,
     clustering: where.clustering,
     cells,
-    blinds,
+    blinds: hidden.blinds,
+    mirrors: hidden.mirrors,
     conditional: statement.ifExists || condition.conditions.length > 0,
     conditions: condition.conditions,
     conditionColumns: condition.columns,
@@ -239,7 +247,8 @@ export function planDelete(statement: DeleteStatement, planning: Planning): Writ
   });
   const names = [
     ...targets,
-    ...hiddenOf(blindAssignments(table, whole)).map(({ name }) => quoteIdentifier(name)),
+    ...blindAssignments(table, whole).map(({ index }) => quoteIdentifier(index.hidden.name)),
+    ...mirrorAssignments(table, whole).map(({ hidden }) => quoteIdentifier(hidden.name)),
   ];
   const using = compileUsing(statement.using, planning);
   const where = analyseWhere(statement.where, table, scope);
@@ -252,7 +261,7 @@ export function planDelete(statement: DeleteStatement, planning: Planning): Writ
     table,
     validationText: `${head}${where.validationText}${condition.validationText}`,
     refusal,
-    storedText: `${head} WHERE ${table.partitionKey.map((column) => `${quoteIdentifier(column.name)} = ?`).join(' AND ')}${clusteringText(where.clustering, quoteIdentifier)}${condition.storedText}`,
+    storedText: `${head} WHERE ${table.partitionKey.map((column) => `${quoteIdentifier(column.name)} = ?`).join(' AND ')}${clusteringText(where.clustering)}${condition.storedText}`,
     markers: [
       ...targetMarkers,
       ...using.markers,
@@ -267,6 +276,7 @@ export function planDelete(statement: DeleteStatement, planning: Planning): Writ
     clustering: where.clustering,
     cells,
     blinds: [],
+    mirrors: [],
     conditional: statement.ifExists || condition.conditions.length > 0,
     conditions: condition.conditions,
     conditionColumns: condition.columns,
@@ -288,19 +298,30 @@ function addPart(part: PlannedPart, cells: CellAssignment[], markers: WriteMarke
   cells.push(part.cell);
 }
 
-function blindsOf(table: TableEntry, cells: readonly CellAssignment[]): BlindAssignment[] {
-  return blindAssignments(
-    table,
-    cells.map((cell) => cell.column),
-  );
-}
-
-function hiddenOf(blinds: readonly BlindAssignment[]): readonly { readonly name: string }[] {
-  return blinds.map(({ index }) => index.hidden);
-}
-
-function blindMarkers(blinds: readonly BlindAssignment[]): WriteMarker[] {
-  return blinds.map((_, blind) => ({ kind: 'blind', blind }));
+/** The hidden columns that are written beside cells. */
+function hiddenWrites(
+  table: TableEntry,
+  cells: readonly CellAssignment[],
+): {
+  readonly blinds: readonly BlindAssignment[];
+  readonly mirrors: readonly MirrorAssignment[];
+  readonly names: readonly string[];
+  readonly markers: readonly WriteMarker[];
+} {
+  const columns = cells.map((cell) => cell.column);
+  const blinds = blindAssignments(table, columns);
+  const mirrors = mirrorAssignments(table, columns);
+  return {
+    blinds,
+    mirrors,
+    names: [...blinds.map(({ index }) => index.hidden), ...mirrors.map(({ hidden }) => hidden)].map(
+      ({ name }) => name,
+    ),
+    markers: [
+      ...blinds.map((_, blind) => ({ kind: 'blind' as const, blind })),
+      ...mirrors.map((_, mirror) => ({ kind: 'mirror' as const, mirror })),
+    ],
+  };
 }
 
 /** The IF clause of an UPDATE or DELETE. */

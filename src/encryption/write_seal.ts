@@ -21,6 +21,8 @@ import type { BoundCondition } from './conditions.ts';
 import { sealPart } from './part_writes.ts';
 import type { SealedPart } from './part_writes.ts';
 import type { TermContext } from './terms.ts';
+import { sealMirrors } from './view_mirrors.ts';
+import type { SealedMirror } from './view_mirrors.ts';
 import type { WritePlan } from './write_plan.ts';
 
 /** The values of one execution of a write, before they are sealed. */
@@ -81,6 +83,7 @@ interface SealedStatement {
   readonly clusteringValues: ClusteringValues;
   readonly clustering: SealedClustering;
   readonly cells: readonly (CellHandle | SealedPart | null | typeof UNSET)[];
+  readonly mirrors: readonly SealedMirror[];
 }
 
 /** A write queued for sealing. */
@@ -132,7 +135,9 @@ export function sealWrite(batch: SealBatch, keys: TableCipherKeys, bound: BoundW
         if (row === undefined) throw new InternalError('a regular cell without its row');
         return batch.cell(row, cell.context, value, nonce);
       });
-      statements.push({ partition, key, clusteringValues: values, clustering, cells });
+      const mirrors = sealMirrors(batch, partition, table, plan.mirrors, bound.cells);
+      cellCount += mirrors.length;
+      statements.push({ partition, key, clusteringValues: values, clustering, cells, mirrors });
     }
   }
   return { bound, blinds, statements, cellCount };
@@ -228,6 +233,12 @@ export function storedStatements(batch: SealBatch, write: SealedWrite): StoredSt
         case 'blind':
           values.push(write.blinds.values[marker.blind] ?? null);
           break;
+        case 'mirror': {
+          const mirror = statement.mirrors[marker.mirror];
+          if (mirror === undefined || mirror === null || mirror === UNSET) values.push(mirror ?? null);
+          else values.push(batch.clusteringBytes(mirror));
+          break;
+        }
         case 'condition':
           values.push(impossibleValue(marker.column));
           break;

@@ -25,6 +25,7 @@ import {
 } from './schema_statements.ts';
 import { parseSelect } from './select.ts';
 import { parseAlterTable, parseCreateTable, parseRestoreTable } from './tables.ts';
+import { parseAlterView, parseCreateView, parseDropView } from './views.ts';
 
 const DEFAULT_MAX_TOKENS = 500_000;
 
@@ -126,6 +127,7 @@ function parseCreate(p: TokenCursor): Statement {
   if (p.acceptWord('user')) return parseUserDefinition(p, 'CREATE USER', start);
   if (p.acceptWord('index')) return parseCreateIndex(p, false, start);
   if (p.acceptWords('custom', 'index')) return parseCreateIndex(p, true, start);
+  if (p.acceptWords('materialized', 'view')) return parseCreateView(p, start);
   throw p.noAlternative();
 }
 
@@ -139,6 +141,7 @@ function parseAlter(p: TokenCursor): Statement {
   if (p.acceptWord('type')) return parseAlterType(p, start);
   if (p.acceptWord('role')) return parseRoleDefinition(p, 'ALTER ROLE', start);
   if (p.acceptWord('user')) return parseUserDefinition(p, 'ALTER USER', start);
+  if (p.acceptWords('materialized', 'view')) return parseAlterView(p, start);
   throw p.noAlternative();
 }
 
@@ -153,20 +156,18 @@ function parseDrop(p: TokenCursor): Statement {
   if (p.acceptWord('role')) return parseDropRole(p, 'DROP ROLE', start);
   if (p.acceptWord('user')) return parseDropRole(p, 'DROP USER', start);
   if (p.acceptWord('index')) return parseDropIndex(p, start);
+  if (p.acceptWords('materialized', 'view')) return parseDropView(p, start);
   if (p.acceptWord('identity')) return parseDropRole(p, 'DROP IDENTITY', start);
   throw p.noAlternative();
 }
 
 /** First words of statements that are recognised only, and their names. */
 const UNSUPPORTED: readonly (readonly [words: readonly string[], name: string])[] = [
-  [['create', 'materialized', 'view'], 'CREATE MATERIALIZED VIEW'],
   [['create', 'function'], 'CREATE FUNCTION'],
   [['create', 'or', 'replace', 'function'], 'CREATE FUNCTION'],
   [['create', 'aggregate'], 'CREATE AGGREGATE'],
   [['create', 'or', 'replace', 'aggregate'], 'CREATE AGGREGATE'],
   [['create', 'trigger'], 'CREATE TRIGGER'],
-  [['alter', 'materialized', 'view'], 'ALTER MATERIALIZED VIEW'],
-  [['drop', 'materialized', 'view'], 'DROP MATERIALIZED VIEW'],
   [['drop', 'function'], 'DROP FUNCTION'],
   [['drop', 'aggregate'], 'DROP AGGREGATE'],
   [['drop', 'trigger'], 'DROP TRIGGER'],

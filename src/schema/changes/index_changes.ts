@@ -129,8 +129,8 @@ async function dropAbandoned(
   let names: string[] = [];
   await claimFor(context, record.tableId, (current) => {
     names = abandonedColumns(current);
-    const { columns, dropped } = current;
-    return { ...current, next: { columns, dropped, indexes: liveIndexes(current) } };
+    const { columns, dropped, views } = current;
+    return { ...current, next: { columns, dropped, indexes: liveIndexes(current), views } };
   });
   const own = new Set([record.tableId]);
   try {
@@ -187,7 +187,7 @@ function withIndex(
   entry: IndexRecord,
   dek: { readonly made: DekRecord | undefined } | undefined,
 ): TableRecord {
-  const { columns, dropped } = current;
+  const { columns, dropped, views } = current;
   const equal = liveIndexes(current).find((other) => isDuplicate(other, entry));
   if (equal !== undefined) {
     throw new InvalidRequestError(
@@ -207,7 +207,7 @@ function withIndex(
   return {
     ...current,
     keys: made === undefined ? keys : { ...keys, deks: [...keys.deks, made] },
-    next: { columns, dropped, indexes: [...(current.indexes ?? []), entry] },
+    next: { columns, dropped, indexes: [...(current.indexes ?? []), entry], views },
   };
 }
 
