@@ -1,4 +1,5 @@
-import type { ClusteringHandle, PartitionHandle, SealBatch } from '../crypto/index.ts';
+import { SealBatch } from '../crypto/index.ts';
+import type { ClusteringHandle, PartitionHandle, TableCipherKeys } from '../crypto/index.ts';
 import type { ColumnEntry, TableEntry, ViewColumnRecord } from '../schema/index.ts';
 import { canonicalValue } from '../values/index.ts';
 import { UNSET } from '../wire/index.ts';
@@ -20,7 +21,7 @@ export interface MirrorAssignment {
 const keyForms = new WeakMap<ColumnEntry, ColumnEntry>();
 
 /** A regular column in the form of a clustering column. */
-export function keyForm(column: ColumnEntry): ColumnEntry {
+function keyForm(column: ColumnEntry): ColumnEntry {
   const known = keyForms.get(column);
   if (known !== undefined) return known;
   const made: ColumnEntry = { ...column, kind: 'clustering', scheme: 'ordered', padded: false };
@@ -62,4 +63,27 @@ export function sealMirrors(
     const canonical = canonicalValue(column.type, value);
     return batch.clustering(partition, columnContext(table, column), canonical);
   });
+}
+
+/**
+ * What stands beside a value that is there already.
+ * @param partition stored partition key of its row
+ */
+export function mirrorValue(
+  table: TableEntry,
+  column: ColumnEntry,
+  keys: TableCipherKeys,
+  partition: readonly Uint8Array[],
+  value: Uint8Array,
+): Uint8Array {
+  const batch = new SealBatch();
+  const owner = batch.storedPartition(keys, partition);
+  const form = keyForm(column);
+  const handle = batch.clustering(
+    owner,
+    columnContext(table, form),
+    canonicalValue(column.type, value),
+  );
+  batch.run();
+  return batch.clusteringBytes(handle);
 }

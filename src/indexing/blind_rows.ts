@@ -1,16 +1,16 @@
 import { OpenBatch } from '../crypto/index.ts';
 import type { OpenHandle, TableCipherKeys } from '../crypto/index.ts';
-import { blindValue, columnContext, storedBlind } from '../encryption/index.ts';
-import type { BlindIndex } from '../encryption/index.ts';
+import { columnContext } from '../encryption/index.ts';
 import { CiphertextError } from '../errors/index.ts';
 import type { TableEntry } from '../schema/index.ts';
 import type { StoredCellWrite, StoredTable, StoredTableRow } from '../upstream/index.ts';
+import type { BuiltColumn } from './built_columns.ts';
 
 /** Seconds by which a blind value ends before its cell: it must never outlive it. More than a page may take to be written. */
 const TTL_MARGIN_S = 3;
 
 /** The stored table as building sees it: its keys, the indexed column and the hidden one. */
-export function storedTableOf(table: TableEntry, index: BlindIndex): StoredTable {
+export function storedTableOf(table: TableEntry, index: BuiltColumn): StoredTable {
   const cells = [index.column.name, index.hidden.name];
   const isStatic = index.hidden.kind === 'static';
   return {
@@ -36,7 +36,7 @@ export interface MissingBlinds {
  */
 export function missingBlinds(
   table: TableEntry,
-  index: BlindIndex,
+  index: BuiltColumn,
   keys: TableCipherKeys,
   rows: readonly StoredTableRow[],
 ): MissingBlinds {
@@ -56,7 +56,7 @@ export function missingBlinds(
     }
     let expected: Uint8Array;
     try {
-      expected = storedBlind(index, openAndBlind(table, index, keys, row, cell.value));
+      expected = openAndBlind(table, index, keys, row, cell.value);
     } catch (error) {
       if (!(error instanceof CiphertextError)) throw error;
       damaged.push(error.code);
@@ -70,7 +70,7 @@ export function missingBlinds(
     const later =
       blind !== null && blind !== undefined && blind.timestamp > cell.timestamp ? blind : cell;
     const bytes = Buffer.from(expected);
-    const value = index.hidden.type === 'ascii' ? bytes.toString('latin1') : bytes;
+    const value = index.isText ? bytes.toString('latin1') : bytes;
     writes.push({ ...place, timestamp: later.timestamp, ttl, cells: [undefined, value] });
   }
   return { writes, damaged };
@@ -78,11 +78,11 @@ export function missingBlinds(
 
 function openAndBlind(
   table: TableEntry,
-  index: BlindIndex,
+  index: BuiltColumn,
   keys: TableCipherKeys,
   row: StoredTableRow,
   stored: Buffer,
-): Buffer {
+): Uint8Array {
   const batch = new OpenBatch();
   const partition = batch.partition(keys, row.partition);
   const owner =
@@ -91,7 +91,7 @@ function openAndBlind(
   batch.run();
   const plain = batch.bytes(handle);
   try {
-    return blindValue(index, plain, keys);
+    return index.value(keys, row.partition, plain);
   } finally {
     plain.fill(0);
   }

@@ -5,6 +5,7 @@ import { liveIndexes } from '../indexes.ts';
 import type { HiddenColumnRecord, IndexRecord, IndexTarget } from '../indexes.ts';
 import { RESERVED_COLUMN_PREFIX } from '../names.ts';
 import type { DekRecord, TableForm, TableKeys, TableRecord } from '../record.ts';
+import type { ViewRecord } from '../views.ts';
 import { claim, refuseForeignClaim, settled, whenFree } from './change_context.ts';
 import type { ChangeContext } from './change_context.ts';
 import { keyFailure } from './key_choice.ts';
@@ -275,7 +276,7 @@ function newRecord(index: NewIndex, dek: { readonly dekId: string } | undefined)
   };
 }
 
-/** Ends the building of an index: reads may use it from now on. Does nothing when it is not there any more. */
+/** Ends the building of an index, which reads may use from now on, or of a view. Does nothing when it is not there any more. */
 export async function activateIndex(
   catalog: ChangeContext['catalog'],
   tableId: string,
@@ -293,10 +294,17 @@ export async function activateIndex(
         ? { ...index, state: 'active' }
         : index,
     );
-    outcome.isDone = indexes.some(
-      ({ hidden, state }) => hidden?.name === hiddenColumn && state === 'active',
+    const views = record.views?.map((view): ViewRecord =>
+      view.further?.name === hiddenColumn && view.state === 'building'
+        ? { ...view, state: 'active' }
+        : view,
     );
-    return { put: [{ ...record, indexes }] };
+    outcome.isDone =
+      indexes.some(({ hidden, state }) => hidden?.name === hiddenColumn && state === 'active') ||
+      (views ?? []).some(
+        ({ further, state }) => further?.name === hiddenColumn && state === 'active',
+      );
+    return { put: [{ ...record, indexes, ...(views === undefined ? {} : { views }) }] };
   });
   if (outcome.isDone) await catalog.refresh();
   return outcome.isDone;
