@@ -454,6 +454,25 @@ export interface CreateIndexStatement {
   readonly span: Span;
 }
 
+/** CREATE MATERIALIZED VIEW. */
+export interface CreateViewStatement {
+  readonly kind: 'create_view';
+  readonly ifNotExists: boolean;
+  readonly view: QualifiedName;
+  /** `undefined` for `*`. */
+  readonly selectors: readonly Selector[] | undefined;
+  /** The base table. */
+  readonly table: QualifiedName;
+  readonly where: readonly Relation[];
+  readonly primaryKey: {
+    readonly partition: readonly Identifier[];
+    readonly clustering: readonly Identifier[];
+  };
+  readonly clusteringOrder: CreateTableStatement['clusteringOrder'];
+  readonly properties: readonly Property[];
+  readonly span: Span;
+}
+
 /** Every statement. */
 export type Statement =
   | SelectStatement
@@ -494,6 +513,20 @@ export type Statement =
       readonly kind: 'drop_table';
       readonly ifExists: boolean;
       readonly table: QualifiedName;
+      readonly span: Span;
+    }
+  | CreateViewStatement
+  | {
+      readonly kind: 'alter_view';
+      readonly ifExists: boolean;
+      readonly view: QualifiedName;
+      readonly properties: readonly Property[];
+      readonly span: Span;
+    }
+  | {
+      readonly kind: 'drop_view';
+      readonly ifExists: boolean;
+      readonly view: QualifiedName;
       readonly span: Span;
     }
   | { readonly kind: 'truncate'; readonly table: QualifiedName; readonly span: Span }
@@ -563,5 +596,5 @@ export type Statement =
         | undefined;
       readonly span: Span;
     }
-  /** A statement that the proxy recognises by its first words but does not run: 'CREATE MATERIALIZED VIEW', 'CREATE TRIGGER', … */
+  /** A statement that the proxy recognises by its first words but does not run: 'CREATE FUNCTION', 'CREATE TRIGGER', … */
   | { readonly kind: 'unsupported'; readonly name: string; readonly span: Span };

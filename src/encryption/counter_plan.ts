@@ -70,6 +70,7 @@ function planCounterUpdate(statement: UpdateStatement, planning: Planning): Writ
     cells,
     blinds: [],
     mirrors: [],
+    viewMirrors: [],
     conditional: false,
     conditions: [],
     conditionColumns: [],

@@ -143,6 +143,7 @@ function counterUpdatePlan(
     })),
     blinds: [],
     mirrors: [],
+    viewMirrors: [],
     conditional: true,
     conditions: [],
     conditionColumns: columns,

@@ -51,6 +51,8 @@ export type { RestoreTablePlan } from './restore_plan.ts';
 export { lacksLookupKey } from './index_lookup.ts';
 export { indexProbe, planCreateIndex } from './index_plan.ts';
 export type { CreateIndexPlan } from './index_plan.ts';
+export { mirrorValue } from './view_mirrors.ts';
+export { checkView, planCreateView, viewProbe } from './view_plan.ts';
 export { planKeyspaceKey } from './keyspace_plan.ts';
 export type { KeyspaceKeyPlan } from './keyspace_plan.ts';
 export {

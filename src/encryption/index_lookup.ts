@@ -10,7 +10,7 @@ import { partBlinds } from './blind_parts.ts';
 import type { PartValue } from './blind_parts.ts';
 import { columnParts } from './column_parts.ts';
 import type { FilterRestriction, KeyRestriction, Restrictions } from './restrictions.ts';
-import { columnContext, tableName } from './table_columns.ts';
+import { columnContext, storedName, tableName } from './table_columns.ts';
 import type { TermContext, TermSource } from './terms.ts';
 
 /** Longest value that Cassandra's own kind of index is asked for. */
@@ -42,7 +42,7 @@ export function judgedName(table: TableEntry, column: ColumnEntry): string {
   const indexes = isIndexed ? blindIndexes(table, column) : [];
   // Of two indexes the storage-attached one answers more.
   const index = indexes.find(({ className }) => className !== null) ?? indexes[0];
-  return quoteIdentifier(index?.hidden.name ?? column.name);
+  return index === undefined ? storedName(column) : quoteIdentifier(index.hidden.name);
 }
 
 /** Which part of a collection an index must be on to serve a restriction. */

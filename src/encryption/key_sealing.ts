@@ -10,7 +10,13 @@ import { compareValues, serializeList, serializeTuple, valueCodec } from '../val
 import { isEmptySlice } from './clustering_slices.ts';
 import type { SliceSide } from './clustering_slices.ts';
 import type { KeyRestriction } from './restrictions.ts';
-import { columnContext, MAX_KEY_BYTES, tableName } from './table_columns.ts';
+import {
+  columnContext,
+  isClusteringForm,
+  MAX_KEY_BYTES,
+  storedName,
+  tableName,
+} from './table_columns.ts';
 import type { TermContext } from './terms.ts';
 
 /** A logical partition key: one value for each component. */
@@ -35,7 +41,11 @@ export function partitionKeys(
   for (const column of table.partitionKey) {
     const restriction = restrictions.find((r) => r.columns[0] === column);
     const tuples = restriction?.values(context) ?? [];
-    const values = tuples.map((tuple) => tuple[0] as Uint8Array);
+    const isClustering = isClusteringForm(column);
+    const values = tuples.map((tuple) => {
+      const value = tuple[0] as Uint8Array;
+      return isClustering ? valueCodec(column.type).canonical(value) : value;
+    });
     if (restriction?.operator === 'IN') {
       values.sort((a, b) => compareValues(column.type, a, b));
       keys = keys.flatMap((key) => distinct(values).map((value) => [...key, value]));
@@ -152,13 +162,10 @@ export function sealClustering(
 }
 
 /** The text of clustering restrictions on the stored table; every value is a marker. */
-export function clusteringText(
-  restrictions: readonly KeyRestriction[],
-  quote: (name: string) => string,
-): string {
+export function clusteringText(restrictions: readonly KeyRestriction[]): string {
   return restrictions
     .map((restriction) => {
-      const names = restriction.columns.map((column) => quote(column.name));
+      const names = restriction.columns.map(storedName);
       if (!restriction.multiColumn) {
         return ` AND ${names[0] ?? ''} ${restriction.operator} ?`;
       }

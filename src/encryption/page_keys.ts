@@ -4,6 +4,7 @@ import type { TableEntry } from '../schema/index.ts';
 import type { KeyRestriction } from './restrictions.ts';
 import type { KnownKeys, StoredRole } from './stored_result.ts';
 import { tableName } from './table_columns.ts';
+import { bindingKey, columnAt } from './view_keys.ts';
 
 /** The error for an answer that cannot be one to the statement. */
 export function foreignResult(table: TableEntry, what: string): MetadataIntegrityError {
@@ -34,6 +35,9 @@ export class PageKeys {
   readonly #cells: StoredCells;
   readonly #clusteringAt: readonly number[];
   readonly #hasClustering: boolean;
+  /** Of a view: the columns with the key of its base, which are always read. */
+  readonly #base:
+    { readonly partition: readonly number[]; readonly clustering: readonly number[] } | undefined;
 
   /** @throws MetadataIntegrityError when a row cannot be the answer to the statement. */
   constructor(
@@ -47,12 +51,13 @@ export class PageKeys {
     this.#table = table;
     this.#known = known;
     this.#cells = cells;
-    this.partitionAt = table.partitionKey.map((_, position) =>
-      roles.findIndex((role) => role.kind === 'partition' && role.position === position),
-    );
-    this.#clusteringAt = table.clustering.map((_, position) =>
-      roles.findIndex((role) => role.kind === 'clustering' && role.position === position),
-    );
+    this.partitionAt = table.partitionKey.map((column) => columnAt(roles, column));
+    this.#clusteringAt = table.clustering.map((column) => columnAt(roles, column));
+    const bound = table.view === undefined ? undefined : bindingKey(table);
+    this.#base = bound && {
+      partition: bound.partition.map((column) => columnAt(roles, column)),
+      clustering: bound.clustering.map((column) => columnAt(roles, column)),
+    };
     this.#hasClustering = known.clustering === undefined && !this.#clusteringAt.includes(-1);
     const { rowCount } = cells;
     this.partitions = new Int32Array(rowCount).fill(-1);
@@ -84,6 +89,9 @@ export class PageKeys {
       }
     }
     this.firstRows.push(row);
+    if (this.#base !== undefined) {
+      return this.#page.partitionAt(row, this.#required(this.#base.partition));
+    }
     return known === undefined
       ? this.#page.partitionAt(row, at)
       : this.#page.partition(known.stored);
@@ -123,10 +131,18 @@ export class PageKeys {
   }
 
   #row(partition: number, row: number): number {
+    if (this.#base !== undefined) {
+      return this.#page.rowAt(partition, row, this.#required(this.#base.clustering));
+    }
     const known = this.#known.clustering;
     return known === undefined
       ? this.#page.rowAt(partition, row, this.#clusteringAt)
       : this.#page.row(partition, known.stored);
+  }
+
+  #required(columns: readonly number[]): readonly number[] {
+    if (columns.includes(-1)) throw foreignResult(this.#table, 'a row without the key of its base');
+    return columns;
   }
 
   #isNull(row: number, column: number): boolean {

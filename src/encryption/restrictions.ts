@@ -1,4 +1,3 @@
-import { quoteIdentifier } from '../cql/index.ts';
 import type { BindMarker, Expression, Relation } from '../cql/index.ts';
 import {
   InvalidRequestError,
@@ -10,7 +9,7 @@ import { native, splitList, splitTuple } from '../values/index.ts';
 import type { CqlType, TupleType } from '../values/index.ts';
 import { UNSET } from '../wire/index.ts';
 import type { Receiver } from './markers.ts';
-import { requireColumn, tableName } from './table_columns.ts';
+import { requireColumn, storedName, tableName } from './table_columns.ts';
 import { containsReceiver, elementReceivers, refuseRelation } from './collection_relations.ts';
 import { judgedName, judgedParts, servesSlices } from './index_lookup.ts';
 import type { PartRestriction } from './index_lookup.ts';
@@ -201,7 +200,7 @@ export function analyseWhere(
         break;
       }
       case 'is_not_null':
-        texts.push(`${quoteIdentifier(requireColumn(table, relation.column).name)} IS NOT NULL`);
+        texts.push(`${storedName(requireColumn(table, relation.column))} IS NOT NULL`);
         unsupported ??= filteringRefusal(table);
         break;
       case 'element': {
@@ -240,7 +239,7 @@ function filteringRefusal(table: TableEntry): ProxyError {
 }
 
 function names(columns: readonly ColumnEntry[]): string {
-  return columns.map((column) => quoteIdentifier(column.name)).join(', ');
+  return columns.map(storedName).join(', ');
 }
 
 function marks(count: number): string {

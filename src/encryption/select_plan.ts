@@ -13,7 +13,7 @@ import { analyseWhere, compileLimit } from './restrictions.ts';
 import type { Restrictions } from './restrictions.ts';
 import { roleOf } from './stored_result.ts';
 import type { StoredRole } from './stored_result.ts';
-import { columnContext, requireColumn, tableName } from './table_columns.ts';
+import { columnContext, requireColumn, storedName, tableName } from './table_columns.ts';
 import type { TermContext, TermScope } from './terms.ts';
 import { typeResolver } from './type_resolver.ts';
 
@@ -104,7 +104,7 @@ export function tailText(
 ): string {
   const { orderBy, perPartitionLimit, limit, allowFiltering } = form;
   const order = orderBy.map(
-    ({ column, descending }) => `${quoteIdentifier(column.name)} ${descending ? 'DESC' : 'ASC'}`,
+    ({ column, descending }) => `${storedName(column)} ${descending ? 'DESC' : 'ASC'}`,
   );
   return `${order.length === 0 ? '' : ` ORDER BY ${order.join(', ')}`}${perPartitionLimit === undefined ? '' : ' PER PARTITION LIMIT ?'}${limit === undefined ? '' : ' LIMIT ?'}${allowFiltering ? ' ALLOW FILTERING' : ''}`;
 }
@@ -118,10 +118,7 @@ export function planRead(form: ReadForm): SelectPlan {
       restrictions.clustering.some((r) => r.operator === '=' && r.columns.includes(column)),
     );
   const hidden = hiddenSelectors(form, fullClustering);
-  const selection = [
-    ...columns.map((column) => column.text),
-    ...hidden.map((column) => quoteIdentifier(column.name)),
-  ];
+  const selection = [...columns.map((column) => column.text), ...hidden.map(storedName)];
   return {
     kind: 'select',
     table,
@@ -237,7 +234,7 @@ export function columnSelector(
   alias: string | undefined,
 ): VisibleColumn {
   return {
-    text: quoteIdentifier(column.name),
+    text: storedName(column),
     spec: {
       keyspace: table.keyspace,
       table: table.name,
@@ -273,11 +270,11 @@ export function planSelector(selector: Selector, table: TableEntry): VisibleColu
         const list: CqlType = { kind: 'list', element: type, frozen: false };
         const isSorted = parts.kind === 'set' || parts.kind === 'map';
         return {
-          ...plain(`${expression.function}(${quoteIdentifier(column.name)})`, list, width),
+          ...plain(`${expression.function}(${storedName(column)})`, list, width),
           role: { kind: 'times', width, of: isSorted ? column : undefined },
         };
       }
-      return plain(`${expression.function}(${quoteIdentifier(column.name)})`, type, width);
+      return plain(`${expression.function}(${storedName(column)})`, type, width);
     }
     case 'function': {
       if (expression.name.toLowerCase() !== 'token') return undefined;
@@ -285,11 +282,7 @@ export function planSelector(selector: Selector, table: TableEntry): VisibleColu
       // Any other argument than the partition key columns in order would be evaluated on ciphertext.
       if (names.length !== table.partitionKey.length) return undefined;
       if (names.some((name, index) => name !== table.partitionKey[index]?.name)) return undefined;
-      return plain(
-        `token(${table.partitionKey.map((column) => quoteIdentifier(column.name)).join(', ')})`,
-        native('bigint'),
-        8,
-      );
+      return plain(`token(${table.partitionKey.map(storedName).join(', ')})`, native('bigint'), 8);
     }
     default:
       return undefined;
@@ -318,6 +311,15 @@ function hiddenSelectors(form: ReadForm, fullClustering: boolean): ColumnEntry[]
       (role) =>
         role.kind === column.kind && 'position' in role && role.position === column.position,
     );
+  if (table.view !== undefined && !form.distinct) {
+    const { base, cell } = table.view;
+    const keys = [...table.partitionKey, ...table.clustering].filter((column) => !has(column));
+    const isRead = roles.some(
+      (role) =>
+        cell !== undefined && 'context' in role && role.context === columnContext(base, cell),
+    );
+    return [...keys, ...(cell === undefined || isRead ? [] : [cell]), ...missing];
+  }
   // DISTINCT reads partition keys, which the client has to name, and static columns.
   if (form.distinct) return missing;
   const hidden: ColumnEntry[] = [];
@@ -346,11 +348,11 @@ function storedWhere(
 
 function keyWhere(table: TableEntry, mode: ReadMode, restrictions: Restrictions): string {
   if (mode === 'partitions') {
-    const keys = table.partitionKey.map((column) => `${quoteIdentifier(column.name)} = ?`);
-    return ` WHERE ${keys.join(' AND ')}${clusteringText(restrictions.clustering, quoteIdentifier)}`;
+    const keys = table.partitionKey.map((column) => `${storedName(column)} = ?`);
+    return ` WHERE ${keys.join(' AND ')}${clusteringText(restrictions.clustering)}`;
   }
   if (restrictions.token.length === 0) return '';
-  const names = table.partitionKey.map((column) => quoteIdentifier(column.name)).join(', ');
+  const names = table.partitionKey.map(storedName).join(', ');
   return ` WHERE ${restrictions.token
     .map(
       (restriction) =>

@@ -1,5 +1,7 @@
 import type { PartitionHandle, SealBatch, TableCipherKeys } from '../crypto/index.ts';
 import { InternalError, InvalidRequestError } from '../errors/index.ts';
+import type { TableEntry } from '../schema/index.ts';
+import { canonicalValue } from '../values/index.ts';
 import { UNSET } from '../wire/index.ts';
 import type { BoundValue } from '../wire/index.ts';
 import { bindLookup, soughtValue } from './index_lookup.ts';
@@ -11,14 +13,16 @@ import {
   clusteringValues,
   partitionKeys,
   sealClustering,
-  sealPartition,
   selectsNothing,
   storedClustering,
 } from './key_sealing.ts';
 import type { ClusteringValues, PartitionKey, SealedClustering } from './key_sealing.ts';
 import type { SelectPlan } from './select_plan.ts';
 import type { KnownKeys } from './stored_result.ts';
+import { isClusteringForm } from './table_columns.ts';
 import type { TermContext } from './terms.ts';
+import { sealKey, storedKey } from './view_keys.ts';
+import type { SealedKey } from './view_keys.ts';
 
 /** The values of one execution of a SELECT, before they are sealed. */
 export interface BoundSelect {
@@ -55,13 +59,22 @@ export function bindSelect(plan: SelectPlan, context: TermContext): BoundSelect 
         ? { kind: 'token', value: required(restriction.value.source(context)) }
         : {
             kind: 'key',
-            key: restriction.value.sources.map((source) => required(source(context))),
+            key: restriction.value.sources.map((source, at) =>
+              boundComponent(plan.table, at, required(source(context))),
+            ),
           },
     ),
     lookup: bindLookup(plan.lookup, context),
     limit: plan.limit?.(context),
     perPartitionLimit: plan.perPartitionLimit?.(context),
   };
+}
+
+/** A component of a partition key: in a view it may be a clustering column of the base, which are canonical. */
+function boundComponent(table: TableEntry, at: number, value: Uint8Array): Uint8Array {
+  const column = table.partitionKey[at];
+  if (column === undefined || !isClusteringForm(column)) return value;
+  return canonicalValue(column.type, value);
 }
 
 function required(value: BoundValue): Uint8Array {
@@ -74,9 +87,9 @@ function required(value: BoundValue): Uint8Array {
 export interface SealedRead {
   readonly bound: BoundSelect;
   readonly key: PartitionKey | undefined;
-  readonly partition: PartitionHandle | undefined;
+  readonly partition: SealedKey | undefined;
   readonly clustering: SealedClustering;
-  readonly tokens: readonly PartitionHandle[];
+  readonly tokens: readonly SealedKey[];
   /** What the column of an index is compared with. */
   readonly sought: Uint8Array | PartitionHandle | undefined;
 }
@@ -89,7 +102,7 @@ export function sealRead(
   key: PartitionKey | undefined,
 ): SealedRead {
   const { table, restrictions } = bound.plan;
-  const partition = key === undefined ? undefined : sealPartition(batch, keys, table, key);
+  const partition = key === undefined ? undefined : sealKey(batch, keys, table, key);
   return {
     bound,
     key,
@@ -97,9 +110,15 @@ export function sealRead(
     clustering:
       partition === undefined
         ? []
-        : sealClustering(batch, partition, table, restrictions.clustering, bound.clustering),
+        : sealClustering(
+            batch,
+            partition.partition,
+            table,
+            restrictions.clustering,
+            bound.clustering,
+          ),
     tokens: bound.tokens.flatMap((token) =>
-      token.kind === 'key' ? [sealPartition(batch, keys, table, token.key)] : [],
+      token.kind === 'key' ? [sealKey(batch, keys, table, token.key)] : [],
     ),
     sought: bound.lookup === undefined ? undefined : soughtValue(bound.lookup, table, batch, keys),
   };
@@ -121,7 +140,7 @@ export function storedRead(batch: SealBatch, read: SealedRead): StoredRead {
   const values: Uint8Array[] = [];
   let partition: KnownKeys['partition'];
   if (read.partition !== undefined && read.key !== undefined) {
-    const components = batch.partitionComponents(read.partition);
+    const components = storedKey(batch, read.partition);
     checkKeySize(table, 'partition key', components, read.key);
     partition = { logical: read.key, stored: components };
     values.push(...components);
@@ -133,7 +152,7 @@ export function storedRead(batch: SealBatch, read: SealedRead): StoredRead {
     else {
       const handle = read.tokens[tokenIndex++];
       if (handle === undefined) throw new InternalError('token without its sealed key');
-      values.push(...batch.partitionComponents(handle));
+      values.push(...storedKey(batch, handle));
     }
   }
   const { sought } = read;

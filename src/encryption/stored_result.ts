@@ -13,7 +13,8 @@ import { columnParts } from './column_parts.ts';
 import type { ColumnParts } from './column_parts.ts';
 import { PageKeys, foreignResult } from './page_keys.ts';
 import { OpenedParts, PartTimes } from './part_open.ts';
-import { columnContext } from './table_columns.ts';
+import { columnContext, isClusteringForm } from './table_columns.ts';
+import { columnAt, FurtherCheck, furtherCellAt, furtherColumn } from './view_keys.ts';
 
 /** What a column of a stored result is, and so how it is read. */
 export type StoredRole =
@@ -90,14 +91,17 @@ export class OpenedRows {
   readonly #page: OpenPage;
   readonly #cells: StoredCells;
   readonly #columns: readonly AnswerColumn[];
+  readonly #check: FurtherCheck | undefined;
 
   constructor(
     page: OpenPage,
     cells: StoredCells,
     columns: readonly AnswerColumn[],
     cellCount: number,
+    check?: FurtherCheck,
   ) {
     this.#page = page;
+    this.#check = check;
     this.#cells = cells;
     this.#columns = columns;
     this.rowCount = cells.rowCount;
@@ -111,8 +115,12 @@ export class OpenedRows {
     return (shared + this.#columns.length * 4) * this.rowCount + this.#page.output.length + parts;
   }
 
-  /** Writes the logical cells, row by row. @throws InternalError when the batch did not run. */
+  /**
+   * Writes the logical cells, row by row.
+   * @throws InternalError when the batch did not run; CiphertextError for a view's row that is not where its cells say
+   */
   writeTo(writer: RowsWriter): void {
+    this.#check?.run();
     const page = this.#page;
     const { output } = page;
     const { bytes, starts, lengths, columnCount } = this.#cells;
@@ -143,8 +151,9 @@ export class OpenedRows {
     }
   }
 
-  /** The logical cells as views. @throws InternalError when the batch did not run. */
+  /** The logical cells as views. @throws as {@link writeTo} */
   rows(): Row[] {
+    this.#check?.run();
     const page = this.#page;
     const { output } = page;
     const { bytes, starts, lengths, columnCount } = this.#cells;
@@ -192,8 +201,9 @@ export function openRows(
     cells,
     new PageKeys(page, table, roles, known, cells),
   );
+  const check = opener.openFurther();
   const columns = roles.slice(0, visible).map((role, column) => opener.open(role, column));
-  return new OpenedRows(page, cells, columns, opener.cellCount);
+  return new OpenedRows(page, cells, columns, opener.cellCount, check);
 }
 
 /** Queues the columns of a page. */
@@ -207,6 +217,9 @@ class ColumnOpener {
   readonly #partitions: readonly Int32Array[];
   readonly #roles: readonly StoredRole[];
   readonly #opened = new Map<number, OpenedParts>();
+  /** Of a view: its key column that is shown as the cell beside it. */
+  #further:
+    { readonly at: number; readonly cells: Int32Array; readonly cellAt: number } | undefined;
   cellCount = 0;
 
   constructor(
@@ -226,7 +239,34 @@ class ColumnOpener {
     this.#partitions = known.partition === undefined ? this.#openPartitions() : [];
   }
 
+  /** Opens the key column of a view that is no key of its base, and the cell that it must agree with. */
+  openFurther(): FurtherCheck | undefined {
+    const table = this.#table;
+    const column = furtherColumn(table);
+    const cell = table.view?.cell;
+    if (column === undefined || cell === undefined || table.view === undefined) return undefined;
+    const at = columnAt(this.#roles, column);
+    const cellAt = furtherCellAt(table, this.#roles);
+    if (cellAt < 0 || at < 0) {
+      const hasRows = this.#roles.some(({ kind }) => kind === 'regular' || kind === 'clustering');
+      if (!hasRows && at < 0) return undefined;
+      throw foreignResult(table, 'rows of a view without the cells of their key');
+    }
+    this.#count(at);
+    this.#count(cellAt);
+    const context = columnContext(table, column);
+    const keys = this.#page.openClusterings(context, at, this.#keys.partitions);
+    this.#requireRows(cellAt, this.#keys.rows);
+    const cellContext = columnContext(table.view.base, cell);
+    const cells = this.#page.openCells(cellContext, cellAt, this.#keys.rows);
+    this.#further = { at, cells, cellAt };
+    return new FurtherCheck(this.#page, table, column, keys, cells);
+  }
+
   open(role: StoredRole, column: number): AnswerColumn {
+    if (column === this.#further?.at) {
+      return { handles: this.#further.cells, constant: undefined, column: this.#further.cellAt };
+    }
     switch (role.kind) {
       case 'plain':
         this.#requireWidth(column, role.width);
@@ -300,6 +340,10 @@ class ColumnOpener {
     return this.#table.partitionKey.map((column, position) => {
       const context = columnContext(this.#table, column);
       const at = partitionAt[position] as number;
+      if (isClusteringForm(column)) {
+        this.#count(at);
+        return this.#page.openClusterings(context, at, this.#keys.partitions);
+      }
       const opened = this.#page.openPartitions(context, at, firstRows);
       this.cellCount += opened.length;
       return groups.map((group) => opened[group] as number);

@@ -1,4 +1,5 @@
 import type { ColumnContext } from '../crypto/index.ts';
+import { quoteIdentifier } from '../cql/index.ts';
 import type { Identifier } from '../cql/index.ts';
 import { InvalidRequestError } from '../errors/index.ts';
 import type { ColumnEntry, TableEntry } from '../schema/index.ts';
@@ -29,6 +30,11 @@ export function requireColumn(table: TableEntry, name: Identifier): ColumnEntry 
   return column;
 }
 
+/** The name of a column in the stored table, as CQL text. */
+export function storedName({ name, storedName: stored }: ColumnEntry): string {
+  return quoteIdentifier(stored ?? name);
+}
+
 /** Whether a column is a counter. */
 export function isCounter({ type }: ColumnEntry): boolean {
   return type.kind === 'native' && type.name === 'counter';
@@ -37,6 +43,11 @@ export function isCounter({ type }: ColumnEntry): boolean {
 /** Whether a table is a counter table: all its columns outside the primary key are, or were, counters. */
 export function isCounterTable(table: TableEntry): boolean {
   return table.allColumns.some(isCounter) || table.dropped.some(({ type }) => type === 'counter');
+}
+
+/** Whether a column is stored in the form of a clustering column, wherever in a key: a view may have it in its partition key. */
+export function isClusteringForm({ scheme }: ColumnEntry): boolean {
+  return scheme === 'ordered' || scheme === 'opaque';
 }
 
 function cellKind(column: ColumnEntry, kind: 'static' | 'regular'): ColumnContext['kind'] {
@@ -57,9 +68,9 @@ export function columnContext(table: TableEntry, column: ColumnEntry): ColumnCon
     padded: column.padded,
   };
   const made: ColumnContext =
-    column.kind === 'partition'
+    column.kind === 'partition' && !isClusteringForm(column)
       ? { ...base, kind: 'partition' }
-      : column.kind === 'clustering'
+      : column.kind === 'clustering' || column.kind === 'partition'
         ? column.scheme === 'opaque'
           ? { ...base, kind: 'opaque' }
           : { ...base, kind: 'ordered', orderBits: (value) => codec.orderBits(value) }

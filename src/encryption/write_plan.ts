@@ -27,6 +27,8 @@ import type { KeyRestriction } from './restrictions.ts';
 import { columnContext, requireColumn, tableName } from './table_columns.ts';
 import { compileTerm } from './terms.ts';
 import type { TermScope, TermSource } from './terms.ts';
+import { mirrorAssignments } from './view_mirrors.ts';
+import type { MirrorAssignment } from './view_mirrors.ts';
 
 /** A marker of the stored statement: where its value comes from. */
 export type WriteMarker =
@@ -41,6 +43,8 @@ export type WriteMarker =
   | { readonly kind: 'blind'; readonly blind: number }
   /** A hidden column of several cells, by its place in `mirrors`: the key of an entry, and the value. */
   | { readonly kind: 'mirror_key' | 'mirror'; readonly mirror: number }
+  /** A hidden column of a view, by its place in `viewMirrors`. */
+  | { readonly kind: 'view_mirror'; readonly mirror: number }
   | { readonly kind: 'plain'; readonly source: TermSource }
   /** What a column of `conditionColumns` is compared with; always the last markers. */
   | { readonly kind: 'condition'; readonly column: ColumnEntry };
@@ -80,6 +84,8 @@ export interface WritePlan {
   readonly blinds: readonly BlindAssignment[];
   /** The same for columns of several cells. */
   readonly mirrors: readonly BlindMirror[];
+  /** Hidden columns of views that are written beside cells. */
+  readonly viewMirrors: readonly MirrorAssignment[];
   /** IF: the answer has rows. */
   readonly conditional: boolean;
   /** IF with conditions on columns; the proxy judges them, the stored statement compares with whole stored cells. */
@@ -130,13 +136,15 @@ function planInsert(statement: InsertStatement, planning: Planning): WritePlan {
     else if (column.kind === 'clustering') clustering.push(equality(column, source));
     else cells.push(wholeCell(table, column, source));
   });
-  const blinds = blindsOf(table, cells);
-  storedMarkers.push(...blindMarkers(blinds));
+  const hidden = hiddenWrites(table, cells);
+  storedMarkers.push(...hidden.markers);
   const mirrors = cells.flatMap(({ column }, cell) => mirrorsOf(table, column, 'set', cell));
   storedMarkers.push(...mirrorMarkers(mirrors));
-  const names = [...columns, ...hiddenOf(blinds), ...hiddenOf(mirrors)].map((column) =>
-    quoteIdentifier(column.name),
-  );
+  const names = [
+    ...columns.map(({ name }) => name),
+    ...hidden.names,
+    ...mirrors.map(({ index }) => index.hidden.name),
+  ].map(quoteIdentifier);
   const using = compileUsing(statement.using, planning);
   const textOf = (written: readonly string[]): string =>
     `INSERT INTO ${target} (${written.join(', ')}) VALUES (${written.map(() => '?').join(', ')})${statement.ifNotExists ? ' IF NOT EXISTS' : ''}${using.text}`;
@@ -155,8 +163,9 @@ function planInsert(statement: InsertStatement, planning: Planning): WritePlan {
     partition,
     clustering,
     cells,
-    blinds,
+    blinds: hidden.blinds,
     mirrors,
+    viewMirrors: hidden.viewMirrors,
     conditional: statement.ifNotExists,
     conditions: [],
     conditionColumns: [],
@@ -208,9 +217,9 @@ function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {
     storedMarkers.push({ kind: 'cell', cell: cells.length });
     cells.push(wholeCell(table, column, source));
   }
-  const blinds = blindsOf(table, cells);
-  assignments.push(...hiddenOf(blinds).map((column) => `${quoteIdentifier(column.name)} = ?`));
-  storedMarkers.push(...blindMarkers(blinds));
+  const hidden = hiddenWrites(table, cells);
+  assignments.push(...hidden.names.map((name) => `${quoteIdentifier(name)} = ?`));
+  storedMarkers.push(...hidden.markers);
   const mirrors = operations.flatMap(([column, operation, cell]) =>
     mirrorsOf(table, column, operation, cell),
   );
@@ -240,8 +249,9 @@ function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {
     partition: where.partition,
     clustering: where.clustering,
     cells,
-    blinds,
+    blinds: hidden.blinds,
     mirrors,
+    viewMirrors: hidden.viewMirrors,
     conditional: statement.ifExists || condition.conditions.length > 0,
     conditions: condition.conditions,
     conditionColumns: condition.columns,
@@ -274,7 +284,8 @@ export function planDelete(statement: DeleteStatement, planning: Planning): Writ
   });
   const names = [
     ...targets,
-    ...hiddenOf(blindAssignments(table, whole)).map(({ name }) => quoteIdentifier(name)),
+    ...blindAssignments(table, whole).map(({ index }) => quoteIdentifier(index.hidden.name)),
+    ...mirrorAssignments(table, whole).map(({ hidden }) => quoteIdentifier(hidden.name)),
     ...mirrors.map(({ text }) => text),
   ];
   const using = compileUsing(statement.using, planning);
@@ -288,7 +299,7 @@ export function planDelete(statement: DeleteStatement, planning: Planning): Writ
     table,
     validationText: `${head}${where.validationText}${condition.validationText}`,
     refusal,
-    storedText: `${head} WHERE ${table.partitionKey.map((column) => `${quoteIdentifier(column.name)} = ?`).join(' AND ')}${clusteringText(where.clustering, quoteIdentifier)}${condition.storedText}`,
+    storedText: `${head} WHERE ${table.partitionKey.map((column) => `${quoteIdentifier(column.name)} = ?`).join(' AND ')}${clusteringText(where.clustering)}${condition.storedText}`,
     markers: [
       ...targetMarkers,
       ...mirrorMarkers(mirrors),
@@ -305,6 +316,7 @@ export function planDelete(statement: DeleteStatement, planning: Planning): Writ
     cells,
     blinds: [],
     mirrors,
+    viewMirrors: [],
     conditional: statement.ifExists || condition.conditions.length > 0,
     conditions: condition.conditions,
     conditionColumns: condition.columns,
@@ -326,20 +338,33 @@ function addPart(part: PlannedPart, cells: CellAssignment[], markers: WriteMarke
   cells.push(part.cell);
 }
 
-/** Columns of several cells have {@link WritePlan.mirrors} instead. */
-function blindsOf(table: TableEntry, cells: readonly CellAssignment[]): BlindAssignment[] {
-  return blindAssignments(
-    table,
-    cells.map((cell) => cell.column),
-  ).filter(({ cell }) => cells[cell]?.parts === undefined);
-}
-
-function hiddenOf(blinds: readonly BlindAssignment[]): readonly { readonly name: string }[] {
-  return blinds.map(({ index }) => index.hidden);
-}
-
-function blindMarkers(blinds: readonly BlindAssignment[]): WriteMarker[] {
-  return blinds.map((_, blind) => ({ kind: 'blind', blind }));
+/** The hidden columns of one cell that are written beside cells; columns of several cells have {@link WritePlan.mirrors}. */
+function hiddenWrites(
+  table: TableEntry,
+  cells: readonly CellAssignment[],
+): {
+  readonly blinds: readonly BlindAssignment[];
+  readonly viewMirrors: readonly MirrorAssignment[];
+  readonly names: readonly string[];
+  readonly markers: readonly WriteMarker[];
+} {
+  const columns = cells.map((cell) => cell.column);
+  const blinds = blindAssignments(table, columns).filter(
+    ({ cell }) => cells[cell]?.parts === undefined,
+  );
+  const viewMirrors = mirrorAssignments(table, columns);
+  return {
+    blinds,
+    viewMirrors,
+    names: [
+      ...blinds.map(({ index }) => index.hidden),
+      ...viewMirrors.map(({ hidden }) => hidden),
+    ].map(({ name }) => name),
+    markers: [
+      ...blinds.map((_, blind) => ({ kind: 'blind' as const, blind })),
+      ...viewMirrors.map((_, mirror) => ({ kind: 'view_mirror' as const, mirror })),
+    ],
+  };
 }
 
 function mirrorMarkers(mirrors: readonly BlindMirror[]): WriteMarker[] {

@@ -23,6 +23,8 @@ import type { BoundCondition } from './conditions.ts';
 import { sealPart } from './part_writes.ts';
 import type { BoundPart, SealedPart } from './part_writes.ts';
 import type { TermContext } from './terms.ts';
+import { sealMirrors } from './view_mirrors.ts';
+import type { SealedViewMirror } from './view_mirrors.ts';
 import type { WritePlan } from './write_plan.ts';
 
 /** The values of one execution of a write, before they are sealed. */
@@ -85,6 +87,8 @@ interface SealedStatement {
   readonly cells: readonly (CellHandle | SealedPart | null | typeof UNSET)[];
   /** In the order of {@link WritePlan.mirrors}. */
   readonly mirrors: readonly SealedMirror[];
+  /** In the order of {@link WritePlan.viewMirrors}. */
+  readonly viewMirrors: readonly SealedViewMirror[];
 }
 
 /** A write queued for sealing. */
@@ -139,7 +143,17 @@ export function sealWrite(batch: SealBatch, keys: TableCipherKeys, bound: BoundW
         if (owner === undefined) throw new InternalError('an element without its row');
         return mirror.seal(batch, owner, keys, boundPart(bound, mirror.cell));
       });
-      statements.push({ partition, key, clusteringValues: values, clustering, cells, mirrors });
+      const viewMirrors = sealMirrors(batch, partition, table, plan.viewMirrors, bound.cells);
+      cellCount += viewMirrors.length;
+      statements.push({
+        partition,
+        key,
+        clusteringValues: values,
+        clustering,
+        cells,
+        mirrors,
+        viewMirrors,
+      });
     }
   }
   return { bound, blinds, statements, cellCount };
@@ -248,6 +262,13 @@ export function storedStatements(
           const mirror = statement.mirrors[marker.mirror] ?? missing();
           const part = marker.kind === 'mirror' ? mirror.value : mirror.key;
           values.push(storedPart(batch, part ?? null));
+          break;
+        }
+        case 'view_mirror': {
+          const mirror = statement.viewMirrors[marker.mirror];
+          if (mirror === undefined || mirror === null || mirror === UNSET)
+            values.push(mirror ?? null);
+          else values.push(batch.clusteringBytes(mirror));
           break;
         }
         case 'condition':

@@ -1,16 +1,16 @@
 import { OpenBatch } from '../crypto/index.ts';
 import type { OpenHandle, TableCipherKeys } from '../crypto/index.ts';
-import { blindValue, columnContext, columnParts, storedBlind } from '../encryption/index.ts';
-import type { BlindIndex } from '../encryption/index.ts';
+import { columnContext, columnParts } from '../encryption/index.ts';
 import { CiphertextError } from '../errors/index.ts';
 import type { TableEntry } from '../schema/index.ts';
 import type { StoredCellWrite, StoredTable, StoredTableRow } from '../upstream/index.ts';
 import { missingPartBlinds } from './blind_part_rows.ts';
+import type { BuiltColumn } from './built_columns.ts';
 import { placeOf, ttlOf } from './row_places.ts';
 import type { MissingBlinds } from './row_places.ts';
 
 /** The stored table as building sees it: its keys, the indexed column and the hidden one. */
-export function storedTableOf(table: TableEntry, index: BlindIndex): StoredTable {
+export function storedTableOf(table: TableEntry, index: BuiltColumn): StoredTable {
   const both = [index.column.name, index.hidden.name];
   const isCollection = columnParts(table, index.column) !== undefined;
   const cells = isCollection ? [] : both;
@@ -33,12 +33,12 @@ export function storedTableOf(table: TableEntry, index: BlindIndex): StoredTable
  */
 export function missingBlinds(
   table: TableEntry,
-  index: BlindIndex,
+  index: BuiltColumn,
   keys: TableCipherKeys,
   rows: readonly StoredTableRow[],
 ): MissingBlinds {
-  if (columnParts(table, index.column) !== undefined)
-    return missingPartBlinds(table, index, keys, rows);
+  if (index.blind !== undefined && columnParts(table, index.column) !== undefined)
+    return missingPartBlinds(table, index.blind, keys, rows);
   const damaged: string[] = [];
   const writes: StoredCellWrite[] = [];
   const isStatic = index.hidden.kind === 'static';
@@ -53,7 +53,7 @@ export function missingBlinds(
     }
     let expected: Uint8Array;
     try {
-      expected = storedBlind(index, openAndBlind(table, index, keys, row, cell.value));
+      expected = openAndBlind(table, index, keys, row, cell.value);
     } catch (error) {
       if (!(error instanceof CiphertextError)) throw error;
       damaged.push(error.code);
@@ -66,7 +66,7 @@ export function missingBlinds(
     const later =
       blind !== null && blind !== undefined && blind.timestamp > cell.timestamp ? blind : cell;
     const bytes = Buffer.from(expected);
-    const value = index.hidden.type === 'ascii' ? bytes.toString('latin1') : bytes;
+    const value = index.isText ? bytes.toString('latin1') : bytes;
     writes.push({ ...place, timestamp: later.timestamp, ttl, cells: [undefined, value] });
   }
   return { writes, damaged };
@@ -74,11 +74,11 @@ export function missingBlinds(
 
 function openAndBlind(
   table: TableEntry,
-  index: BlindIndex,
+  index: BuiltColumn,
   keys: TableCipherKeys,
   row: StoredTableRow,
   stored: Buffer,
-): Buffer {
+): Uint8Array {
   const batch = new OpenBatch();
   const partition = batch.partition(keys, row.partition);
   const owner =
@@ -87,7 +87,7 @@ function openAndBlind(
   batch.run();
   const plain = batch.bytes(handle);
   try {
-    return blindValue(index, plain, keys);
+    return index.value(keys, row.partition, plain);
   } finally {
     plain.fill(0);
   }

@@ -86,8 +86,14 @@ export function mayWrite(ports: Ports, view: VerifiedRecords, target: BuildTarge
 function isWriteOnly(view: VerifiedRecords, target: BuildTarget): boolean {
   const record = view.records.get(target.tableId)?.record;
   if (record?.kind !== 'table') return false;
-  return (record.indexes ?? []).some(
-    ({ hidden, state }) => hidden?.name === target.hiddenColumn && state === 'write_only',
+  const { hiddenColumn } = target;
+  return (
+    (record.indexes ?? []).some(
+      ({ hidden, state }) => hidden?.name === hiddenColumn && state === 'write_only',
+    ) ||
+    (record.views ?? []).some(
+      ({ further, state }) => further?.name === hiddenColumn && state === 'building',
+    )
   );
 }
 

@@ -1,5 +1,3 @@
-import { blindIndexes } from '../encryption/index.ts';
-import type { BlindIndex } from '../encryption/index.ts';
 import { PERMIT_MS, sameKey } from '../rotation/index.ts';
 import type { IndexBuildRecord, TableEntry } from '../schema/index.ts';
 import { tokenRanges } from '../upstream/index.ts';
@@ -7,6 +5,8 @@ import type { StoredCellWrite, StoredRowPage, StoredTable, TokenRange } from '..
 import { missingBlinds, storedTableOf } from './blind_rows.ts';
 import { BuildLostError, mayWrite, saveBuild } from './build_jobs.ts';
 import type { BuildTarget } from './build_jobs.ts';
+import { builtColumns } from './built_columns.ts';
+import type { BuiltColumn } from './built_columns.ts';
 import type { IndexBuilderOptions, IndexBuilderPorts } from './ports.ts';
 
 const FETCH_SIZE = 200;
@@ -120,18 +120,15 @@ export class IndexScan {
     return isPermitted;
   }
 
-  #entry(): [TableEntry, BlindIndex] {
+  #entry(): [TableEntry, BuiltColumn] {
     const { keyspace, name, tableId } = this.#table;
     const entry = this.#ports.catalog.snapshot().table(keyspace, name);
     if (entry?.kind !== 'encrypted' || Buffer.compare(entry.tableId, tableId) !== 0) {
       throw entry?.error ?? new BuildLostError();
     }
-    for (const column of [...entry.statics, ...entry.regulars]) {
-      for (const index of blindIndexes(entry, column)) {
-        if (index.hidden.name === this.#target.hiddenColumn) return [entry, index];
-      }
-    }
-    throw new BuildLostError();
+    const index = this.#columnOf(entry);
+    if (index === undefined) throw new BuildLostError();
+    return [entry, index];
   }
 
   /** Waits until this process may read rows in order to write them. */
@@ -164,15 +161,13 @@ export class IndexScan {
 
   #report(done: number): void {
     const { keyspace, name } = this.#table;
-    const index = this.#entryName();
+    const index = this.#columnOf(this.#table)?.name ?? '';
     this.#ports.onProgress?.({ keyspace, table: name, index, done, ranges: this.#job.ranges });
   }
 
-  #entryName(): string {
-    const found = this.#table.indexes.find(
-      ({ hidden }) => hidden?.name === this.#target.hiddenColumn,
-    );
-    return found?.name ?? '';
+  #columnOf(table: TableEntry): BuiltColumn | undefined {
+    const { hiddenColumn } = this.#target;
+    return builtColumns(table, true).find(({ hidden }) => hidden.name === hiddenColumn);
   }
 }
 

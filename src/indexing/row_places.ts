@@ -1,6 +1,6 @@
-import type { BlindIndex } from '../encryption/index.ts';
 import type { TableEntry } from '../schema/index.ts';
 import type { StoredCell, StoredCellWrite, StoredTableRow } from '../upstream/index.ts';
+import type { BuiltColumn } from './built_columns.ts';
 
 /** Seconds by which a blind value ends before its cell: it must never outlive it. More than a page may take to be written. */
 const TTL_MARGIN_S = 3;
@@ -21,7 +21,7 @@ export interface RowPlace {
 /** Where the indexed cell of a row is; `undefined` for a row that has none, as it is there for its static cells only. */
 export function placeOf(
   table: TableEntry,
-  { hidden }: BlindIndex,
+  { hidden }: Pick<BuiltColumn, 'hidden'>,
   { partition, clustering }: StoredTableRow,
 ): RowPlace | undefined {
   // Rows of a partition all carry its static cells: writing them twice changes nothing.

@@ -27,6 +27,9 @@ export function schemaChanges(before: Snapshot, after: Snapshot): SchemaChange[]
     compare(changes, 'TABLE', keyspace.name, old?.tables, keyspace.tables, (name) =>
       hasNewOptions(keyspace.name, name),
     );
+    compare(changes, 'TABLE', keyspace.name, old?.views, keyspace.views, (name) =>
+      hasNewOptions(keyspace.name, name),
+    );
   }
   for (const keyspace of before.keyspaces()) {
     if (after.keyspace(keyspace.name) === undefined) {
@@ -36,13 +39,20 @@ export function schemaChanges(before: Snapshot, after: Snapshot): SchemaChange[]
   return changes;
 }
 
-/** The rows of system_schema.tables, which hold the options of tables, and names of indexes, as text by `keyspace.table`. */
+/** The rows of system_schema.tables and views, which hold the options of tables, and names of indexes, as text by `keyspace.table`. */
 function tableOptions(snapshot: Snapshot): ReadonlyMap<string, string> {
-  const raw = snapshot.raw('system_schema', 'tables');
-  if (raw === undefined) return new Map();
+  return new Map([
+    ...optionRows(snapshot, 'tables', 'table_name'),
+    ...optionRows(snapshot, 'views', 'view_name'),
+  ]);
+}
+
+function optionRows(snapshot: Snapshot, from: string, nameColumn: string): [string, string][] {
+  const raw = snapshot.raw('system_schema', from);
+  if (raw === undefined) return [];
   const position = (name: string): number =>
     raw.columns.findIndex((column) => column.name === name);
-  const [keyspace, table] = [position('keyspace_name'), position('table_name')];
+  const [keyspace, table] = [position('keyspace_name'), position(nameColumn)];
   const text = (row: RawTable['rows'][number], index: number): string =>
     Buffer.from(row[index] ?? []).toString('utf8');
   const indexes = snapshot.raw('system_schema', 'indexes');
@@ -50,15 +60,13 @@ function tableOptions(snapshot: Snapshot): ReadonlyMap<string, string> {
     indexes === undefined
       ? ''
       : [...(indexNames(indexes, keyspaceName).get(tableName) ?? [])].sort().join(',');
-  return new Map(
-    raw.rows.map((row) => [
-      `${text(row, keyspace)}.${text(row, table)}`,
-      [
-        ...row.map((cell) => (cell === null ? '-' : Buffer.from(cell).toString('latin1'))),
-        indexesOf(text(row, keyspace), text(row, table)),
-      ].join('|'),
-    ]),
-  );
+  return raw.rows.map((row) => [
+    `${text(row, keyspace)}.${text(row, table)}`,
+    [
+      ...row.map((cell) => (cell === null ? '-' : Buffer.from(cell).toString('latin1'))),
+      indexesOf(text(row, keyspace), text(row, table)),
+    ].join('|'),
+  ]);
 }
 
 function bigints(_key: string, value: unknown): unknown {

@@ -213,6 +213,11 @@ async function alterTable(
     if (statement.ifExists) return result(encodeVoidResult());
     throw unknownTableOfSchema(keyspace, name);
   }
+  if (table.view !== undefined) {
+    // Cassandra says which statement is for views.
+    await stored.run(`ALTER TABLE ${qualified(keyspace, name)} WITH comment = ''`);
+    throw new InternalError('Cassandra altered a materialized view as a table');
+  }
   if (table.kind === 'plain') throw plainRefusal(table);
   if (snapshot.failure !== undefined) throw snapshot.failure;
   requireEncrypted(table);

@@ -11,6 +11,7 @@ import type { Reply } from './reply.ts';
 import { runIndexStatement } from './run_index.ts';
 import { runRestoreTable } from './run_restore.ts';
 import { runSchemaChange, runTruncate } from './run_schema_change.ts';
+import { runViewStatement } from './run_view.ts';
 import { storedOptions } from './run_stored.ts';
 import type { RequestContext, Session } from './session.ts';
 
@@ -71,6 +72,10 @@ export async function runStatement(
     case 'create_index':
     case 'drop_index':
       return runIndexStatement(session, request, statement, text);
+    case 'create_view':
+    case 'alter_view':
+    case 'drop_view':
+      return runViewStatement(session, request, statement, text);
     case 'select':
     case 'insert':
     case 'update':

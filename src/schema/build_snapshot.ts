@@ -1,7 +1,7 @@
 import { MetadataIntegrityError } from '../errors/index.ts';
 import type { ProxyError } from '../errors/index.ts';
 import type { UdtType } from '../values/index.ts';
-import { buildTable, tableToken } from './build_table.ts';
+import { buildTable, buildView, tableToken } from './build_table.ts';
 import type { TableInput } from './build_table.ts';
 import type { KeyspaceEntry, Snapshot, TableEntry } from './entries.ts';
 import { isSystemKeyspace, RECORD_KEYSPACE } from './names.ts';
@@ -10,6 +10,7 @@ import { isGone } from './record.ts';
 import type { TableRecord, TypeRecord } from './record.ts';
 import { resolveTypes } from './type_resolution.ts';
 import type { VerifiedRecords } from './verified_records.ts';
+import { storedViews } from './views.ts';
 
 /** A snapshot, and whether it needs a second look. */
 export interface BuiltSnapshot {
@@ -64,6 +65,7 @@ export function buildSnapshot(
   const columns = groupBy(raw.columns, (column) => `${column.keyspace}.${column.table}`);
   const types = groupBy(raw.types, (type) => type.keyspace);
   const tables = groupBy(raw.tables, (table) => table.keyspace);
+  const viewRows = groupBy(storedViews(raw), (view) => view.keyspace);
 
   let agrees = true;
   const keyspaces = new Map<string, KeyspaceEntry>();
@@ -89,17 +91,28 @@ export function buildSnapshot(
       const before = previous?.table(row.keyspace, row.name);
       entries.set(row.name, before?.version === tableToken(input) ? before : buildTable(input));
     }
+    const views = new Map<string, TableEntry>();
+    for (const row of isSystem ? [] : (viewRows.get(stored.name) ?? [])) {
+      const input = {
+        row,
+        columns: columns.get(`${row.keyspace}.${row.name}`) ?? [],
+        base: entries.get(row.base),
+        types: resolved,
+      };
+      views.set(row.name, buildView(input, previous?.table(row.keyspace, row.name)));
+    }
     const udts = new Map<string, UdtType>([...resolved.stored, ...resolved.logical]);
     keyspaces.set(stored.name, {
       name: stored.name,
       stored,
       isSystem,
       tables: entries,
+      views,
       types: udts,
       defaultKeyArn: defaultKeys.get(stored.name),
     });
     agrees &&= resolved.broken.size + resolved.stored.size === 0;
-    agrees &&= [...entries.values()].every(
+    agrees &&= [...entries.values(), ...views.values()].every(
       (e) => e.kind === 'encrypted' || e.kind === 'plain' || e.record?.rewrite !== undefined,
     );
   }
@@ -159,7 +172,8 @@ class SchemaSnapshot implements Snapshot {
   }
 
   table(keyspace: string, name: string): TableEntry | undefined {
-    return this.#keyspaces.get(keyspace)?.tables.get(name);
+    const entry = this.#keyspaces.get(keyspace);
+    return entry?.tables.get(name) ?? entry?.views.get(name);
   }
 
   udt(keyspace: string, name: string): UdtType | undefined {

@@ -8,6 +8,8 @@ import type { StoredColumnRow, StoredTableRow } from './raw_schema.ts';
 import type { ColumnRecord, TableForm, TableRecord } from './record.ts';
 import { logicalType, storedType } from './type_resolution.ts';
 import type { KeyspaceTypes } from './type_resolution.ts';
+import { liveViews, viewColumns, viewEntry } from './views.ts';
+import type { StoredViewRow } from './views.ts';
 
 const NO_ID = new Uint8Array(0);
 
@@ -65,7 +67,10 @@ export function buildTable(input: TableInput): TableEntry {
 
 /** True when the stored columns are exactly those of the form. */
 export function formMatches(form: TableForm, stored: readonly StoredColumnRow[]): boolean {
-  const hidden = hiddenColumns(form);
+  const hidden = [
+    ...hiddenColumns(form),
+    ...viewColumns(form).map(({ name }) => ({ name, kind: 'regular', type: 'blob' })),
+  ];
   if (form.columns.length + hidden.length !== stored.length) return false;
   const byName = new Map(stored.map((column) => [column.name, column]));
   const isMirrored = hidden.every((column) => {
@@ -134,7 +139,8 @@ function encryptedEntry(input: TableInput, version: bigint, record: TableRecord)
       type: column.type,
     })),
     indexes: indexEntries(form, columns),
-    hiddenColumns: new Set(hiddenColumns(form).map((column) => column.name)),
+    hiddenColumns: new Set([...hiddenColumns(form), ...viewColumns(form)].map(({ name }) => name)),
+    views: liveViews(form),
   });
 }
 
@@ -145,6 +151,58 @@ export function rewritingError(record: TableRecord): SchemaError | undefined {
   return new SchemaError(
     'SCHEMA_REWRITING',
     `the rows of table ${record.keyspace}.${record.name} are being rewritten under a new key since ${since}; its reads, writes and changes are refused until that is complete (see: cqlock rotate status)`,
+  );
+}
+
+/** Everything known of one stored view. */
+export interface StoredView {
+  readonly row: StoredViewRow;
+  readonly columns: readonly StoredColumnRow[];
+  readonly base: TableEntry | undefined;
+  readonly types: KeyspaceTypes;
+}
+
+/**
+ * The entry of a view: what its base is. One that does not verify is an entry that refuses.
+ * @param before the entry of the last snapshot, which is kept where nothing changed
+ */
+export function buildView(
+  { row, columns, base, types }: StoredView,
+  before: TableEntry | undefined,
+): TableEntry {
+  const { keyspace, name, id } = row;
+  const input: TableInput = {
+    row: { keyspace, name, id, defaultTtl: 0 },
+    columns,
+    types,
+    verified: undefined,
+    isPlain: base?.kind === 'plain',
+    damage: base?.error,
+  };
+  const version = `${tableToken(input)}|${row.where}|${String(row.includesAll)}|${base?.version ?? ''}`;
+  if (before?.version === version) return before;
+  const refused = (kind: TableStatus, error: ProxyError | undefined): TableEntry => ({
+    ...storedEntry(input, kind, error),
+    version,
+  });
+  if (base === undefined || base.kind !== 'encrypted') {
+    return base?.kind === 'plain'
+      ? refused('plain', undefined)
+      : refused('unknown', base?.error ?? unknownView(row));
+  }
+  const record = base.views.find((view) => view.name === name);
+  if (record === undefined) return refused('unknown', unknownView(row));
+  try {
+    return viewEntry({ row, columns, base, record }, version);
+  } catch (error) {
+    return refused('broken', toProxyError(error));
+  }
+}
+
+function unknownView({ keyspace, name }: StoredViewRow): ProxyError {
+  return new SchemaError(
+    'SCHEMA_UNKNOWN_TABLE',
+    `view ${keyspace}.${name} was not created through the proxy; it is not read`,
   );
 }
 
@@ -218,6 +276,7 @@ function storedEntry(
     dropped: [],
     indexes: [],
     hiddenColumns: new Set(),
+    views: [],
   });
 }
 
@@ -228,7 +287,7 @@ function tableEntry(
   columns: readonly ColumnEntry[],
   identity: Pick<
     TableEntry,
-    'tableId' | 'recordVersion' | 'record' | 'dropped' | 'indexes' | 'hiddenColumns'
+    'tableId' | 'recordVersion' | 'record' | 'dropped' | 'indexes' | 'hiddenColumns' | 'views'
   >,
 ): TableEntry {
   const byPosition = (a: ColumnEntry, b: ColumnEntry): number => a.position - b.position;

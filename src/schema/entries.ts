@@ -3,6 +3,7 @@ import type { CqlType, UdtType } from '../values/index.ts';
 import type { HiddenColumnRecord, IndexTarget } from './indexes.ts';
 import type { RawTable, StoredKeyspaceRow } from './raw_schema.ts';
 import type { TableRecord } from './record.ts';
+import type { ViewRecord } from './views.ts';
 
 /** Part of a table a column belongs to. */
 export type ColumnKind = 'partition' | 'clustering' | 'static' | 'regular';
@@ -30,6 +31,8 @@ export interface ColumnEntry {
   readonly padded: boolean;
   /** Type of the column in Cassandra. */
   readonly storedType: string;
+  /** Name in Cassandra where that is another one: the key column of a view that is no key column of its base. */
+  readonly storedName?: string;
 }
 
 /** A column that was dropped; its id and type rule what may be added again under the name. */
@@ -61,7 +64,15 @@ export interface IndexEntry {
  */
 export type TableStatus = 'encrypted' | 'plain' | 'unknown' | 'broken';
 
-/** A user table. */
+/** What an entry is a materialized view of. */
+export interface ViewOf {
+  readonly base: TableEntry;
+  /** The base's cells that the view's further key column stands for; `undefined` where all key columns are the base's. */
+  readonly cell: ColumnEntry | undefined;
+  readonly record: ViewRecord;
+}
+
+/** A user table, or a materialized view: then ids, keys and record are those of its base. */
 export interface TableEntry {
   readonly keyspace: string;
   readonly name: string;
@@ -86,10 +97,14 @@ export interface TableEntry {
   readonly dropped: readonly DroppedColumnEntry[];
   /** As clients know them; empty unless encrypted. */
   readonly indexes: readonly IndexEntry[];
+  /** Records of its materialized views; empty unless encrypted. */
+  readonly views: readonly ViewRecord[];
   /** Names of the stored columns that clients do not know. */
   readonly hiddenColumns: ReadonlySet<string>;
   /** Seconds; 0 for none. */
   readonly defaultTtl: number;
+  /** Present exactly for materialized views of encrypted tables. */
+  readonly view?: ViewOf;
   /** The verified record; present exactly for encrypted tables, and for broken ones that are being rewritten. */
   readonly record: TableRecord | undefined;
   /** Changes whenever anything of the table changes; two entries with one token are the same object. */
@@ -102,6 +117,8 @@ export interface KeyspaceEntry {
   readonly stored: StoredKeyspaceRow;
   readonly isSystem: boolean;
   readonly tables: ReadonlyMap<string, TableEntry>;
+  /** Materialized views, by name; no table has the name of one. */
+  readonly views: ReadonlyMap<string, TableEntry>;
   readonly types: ReadonlyMap<string, UdtType>;
   /** ARN of the customer managed key of new tables that name none. */
   readonly defaultKeyArn?: string | undefined;
@@ -119,6 +136,7 @@ export interface Snapshot {
   readonly failure: ProxyError | undefined;
   keyspace(name: string): KeyspaceEntry | undefined;
   keyspaces(): Iterable<KeyspaceEntry>;
+  /** A table or a materialized view. */
   table(keyspace: string, name: string): TableEntry | undefined;
   /** The logical type, not frozen. */
   udt(keyspace: string, name: string): UdtType | undefined;

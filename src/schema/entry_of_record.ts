@@ -33,8 +33,11 @@ export function entryOfRecord(record: TableRecord, types: readonly TypeRecord[])
       })),
       types.map((type) => ({ version: 0n, record: type })),
     ),
-    // Indexes are of the table that was there; their hidden columns are not among these.
-    verified: { version: 0n, record: { ...record, indexes: undefined, next: null } },
+    // Indexes and views are of the table that was there; their hidden columns are not among these.
+    verified: {
+      version: 0n,
+      record: { ...record, indexes: undefined, views: undefined, next: null },
+    },
     isPlain: false,
     damage: undefined,
   });

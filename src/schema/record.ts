@@ -3,6 +3,7 @@ import type { AccessRecord } from './access.ts';
 import type { ColumnKind, ColumnScheme } from './entries.ts';
 import type { IndexRecord } from './indexes.ts';
 import type { RotationRecord } from './rotation_record.ts';
+import type { ViewRecord } from './views.ts';
 
 /** A column as the record keeps it. Bytes are hex. */
 export interface ColumnRecord {
@@ -102,6 +103,8 @@ export interface TableForm {
   readonly dropped: readonly DroppedColumnRecord[];
   /** Absent in tables that never had one. */
   readonly indexes?: readonly IndexRecord[] | undefined;
+  /** Absent in tables that never had one. */
+  readonly views?: readonly ViewRecord[] | undefined;
 }
 
 /** Body of the record of a table. */

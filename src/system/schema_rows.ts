@@ -2,6 +2,7 @@ import type { RawTable, Snapshot, TableEntry } from '../schema/index.ts';
 import { native, printType, serializeList, serializeSet, splitList } from '../values/index.ts';
 import { HIDDEN_KEYSPACE, isHiddenName } from './hidden.ts';
 import { indexKind, indexOptions } from './index_rows.ts';
+import { shownColumn, viewWhere } from './view_rows.ts';
 import type { VirtualRow } from './virtual_table.ts';
 
 /** Reads and replaces named cells of a raw table's rows. */
@@ -66,12 +67,14 @@ export function withoutHiddenKeyspace(table: RawTable): VirtualRow[] {
 export function logicalSchemaRows(table: RawTable, snapshot: Snapshot): VirtualRow[] {
   const cells = new Cells(table);
   const names = Object.hasOwn(NAME_COLUMNS, table.name) ? (NAME_COLUMNS[table.name] ?? []) : [];
-  const visible = withoutHiddenKeyspace(table).filter(
+  const rows = withoutHiddenKeyspace(table);
+  if (table.name === 'columns') {
+    return rows.flatMap((row) => shownColumns(row, cells, names, snapshot));
+  }
+  const visible = rows.filter(
     (row) => !names.some((name) => isHiddenName(cells.text(row, name) ?? '')),
   );
   switch (table.name) {
-    case 'columns':
-      return visible.map((row) => logicalColumn(row, cells, snapshot));
     case 'dropped_columns':
       return visible.map((row) => logicalDroppedColumn(row, cells, snapshot));
     case 'types':
@@ -80,9 +83,36 @@ export function logicalSchemaRows(table: RawTable, snapshot: Snapshot): VirtualR
       return visible.map((row) => logicalTable(row, cells, snapshot));
     case 'indexes':
       return visible.flatMap((row) => logicalIndex(row, cells, snapshot));
+    case 'views':
+      return visible.map((row) => logicalView(row, cells, snapshot));
     default:
       return visible;
   }
+}
+
+/** A column of a table or view; those of a view may have another name in Cassandra. */
+function shownColumns(
+  row: VirtualRow,
+  cells: Cells,
+  names: readonly string[],
+  snapshot: Snapshot,
+): VirtualRow[] {
+  const entry = encryptedEntry(row, cells, snapshot);
+  if (entry?.view === undefined) {
+    const isHidden = names.some((name) => isHiddenName(cells.text(row, name) ?? ''));
+    return isHidden ? [] : [logicalColumn(row, cells, snapshot)];
+  }
+  const column = shownColumn(entry, cells.text(row, 'column_name') ?? '');
+  if (column === undefined) return [];
+  const named = cells.with(row, 'column_name', Buffer.from(column.name, 'utf8'));
+  return [cells.with(named, 'type', Buffer.from(printType(column.type), 'utf8'))];
+}
+
+function logicalView(row: VirtualRow, cells: Cells, snapshot: Snapshot): VirtualRow {
+  const keyspace = cells.text(row, 'keyspace_name') ?? '';
+  const entry = snapshot.table(keyspace, cells.text(row, 'view_name') ?? '');
+  if (entry?.view === undefined) return row;
+  return cells.with(row, 'where_clause', Buffer.from(viewWhere(entry), 'utf8'));
 }
 
 /** The table's entry if its types are to be replaced: tables whose record does not verify keep what Cassandra shows. */

@@ -19,6 +19,7 @@ export function encryptedTable(tableId: Uint8Array, keys: TableKeys): TableEntry
     allColumns: [],
     dropped: [],
     indexes: [],
+    views: [],
     hiddenColumns: new Set(),
     defaultTtl: 0,
     record: {

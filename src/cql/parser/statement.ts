@@ -31,6 +31,7 @@ import {
 } from './schema_statements.ts';
 import { parseSelect } from './select.ts';
 import { parseAlterTable, parseCreateTable, parseRestoreTable } from './tables.ts';
+import { parseAlterView, parseCreateView, parseDropView } from './views.ts';
 
 const DEFAULT_MAX_TOKENS = 500_000;
 
@@ -135,6 +136,7 @@ function parseCreate(p: TokenCursor): Statement {
   const what = acceptUserFunction(p);
   if (what === 'function') return parseCreateFunction(p, start);
   if (what === 'aggregate') return parseCreateAggregate(p, start);
+  if (p.acceptWords('materialized', 'view')) return parseCreateView(p, start);
   throw p.noAlternative();
 }
 
@@ -148,6 +150,7 @@ function parseAlter(p: TokenCursor): Statement {
   if (p.acceptWord('type')) return parseAlterType(p, start);
   if (p.acceptWord('role')) return parseRoleDefinition(p, 'ALTER ROLE', start);
   if (p.acceptWord('user')) return parseUserDefinition(p, 'ALTER USER', start);
+  if (p.acceptWords('materialized', 'view')) return parseAlterView(p, start);
   throw p.noAlternative();
 }
 
@@ -162,6 +165,7 @@ function parseDrop(p: TokenCursor): Statement {
   if (p.acceptWord('role')) return parseDropRole(p, 'DROP ROLE', start);
   if (p.acceptWord('user')) return parseDropRole(p, 'DROP USER', start);
   if (p.acceptWord('index')) return parseDropIndex(p, start);
+  if (p.acceptWords('materialized', 'view')) return parseDropView(p, start);
   if (p.acceptWord('identity')) return parseDropRole(p, 'DROP IDENTITY', start);
   if (p.acceptWord('function')) return parseDropUserFunction(p, 'function', start);
   if (p.acceptWord('aggregate')) return parseDropUserFunction(p, 'aggregate', start);
@@ -170,10 +174,7 @@ function parseDrop(p: TokenCursor): Statement {
 
 /** First words of statements that are recognised only, and their names. */
 const UNSUPPORTED: readonly (readonly [words: readonly string[], name: string])[] = [
-  [['create', 'materialized', 'view'], 'CREATE MATERIALIZED VIEW'],
   [['create', 'trigger'], 'CREATE TRIGGER'],
-  [['alter', 'materialized', 'view'], 'ALTER MATERIALIZED VIEW'],
-  [['drop', 'materialized', 'view'], 'DROP MATERIALIZED VIEW'],
   [['drop', 'trigger'], 'DROP TRIGGER'],
   [['copy', 'table'], 'COPY TABLE'],
 ];

@@ -108,7 +108,7 @@ function acceptMask(p: TokenCursor): boolean {
 }
 
 /** '(' tablePartitionKey ( ',' ident )* ')', where tablePartitionKey is ident | '(' ident ( ',' ident )* ')'. */
-function parsePrimaryKey(p: TokenCursor): PrimaryKey {
+export function parsePrimaryKey(p: TokenCursor): PrimaryKey {
   p.expect(TokenKind.OPEN, '(');
   const partition = p.kind() === TokenKind.OPEN ? parseNamesInParentheses(p) : [parseName(p)];
   const clustering: Identifier[] = [];
@@ -125,7 +125,7 @@ function parseNamesInParentheses(p: TokenCursor): Identifier[] {
 }
 
 /** `( K_WITH tableProperty ( K_AND tableProperty )* )?`. */
-function parseTableOptions(
+export function parseTableOptions(
   p: TokenCursor,
 ): Pick<CreateTableStatement, 'clusteringOrder' | 'compactStorage' | 'properties'> {
   const clusteringOrder: ClusteringOrder[] = [];

@@ -19,6 +19,7 @@ import {
   tokenRefusal,
 } from '../select_plan.ts';
 import type { SelectPlan } from '../select_plan.ts';
+import { storedName } from '../table_columns.ts';
 import { typeResolver } from '../type_resolver.ts';
 import { compileExpression, expressionScope } from './compile_expression.ts';
 import type {
@@ -102,7 +103,7 @@ export function planEvaluated(
   if (statement.orderBy.some((order) => order.annOf !== undefined)) refusal ??= annRefusal(table);
   if (mode === 'partitions' && restrictions.token.length > 0) refusal ??= tokenRefusal(table);
   const aggregates = scope.aggregates.length;
-  const groupBy = compileGroupBy(statement.groupBy, table, restrictions, scope, quoteIdentifier);
+  const groupBy = compileGroupBy(statement.groupBy, table, restrictions, scope);
   scope.aggregates.length = aggregates;
   const isTotal = groupBy === undefined && aggregates > 0;
   const lookup = indexLookup(table, restrictions, mode === 'scan');
@@ -154,7 +155,7 @@ export function planEvaluated(
   return {
     kind: 'evaluated',
     table,
-    validationText: `SELECT ${statement.distinct ? 'DISTINCT ' : ''}${validationSelection(statement, columns)}${fromText(table)}${restrictions.validationText}${groupBy?.validationText ?? ''}${tail}`,
+    validationText: `SELECT ${statement.distinct ? 'DISTINCT ' : ''}${validationSelection(statement, columns, table)}${fromText(table)}${restrictions.validationText}${groupBy?.validationText ?? ''}${tail}`,
     refusal,
     read,
     partitionSlots,
@@ -290,19 +291,27 @@ function anyColumn(table: TableEntry, inputs: Inputs): void {
 function validationSelection(
   statement: SelectStatement,
   columns: readonly EvaluatedColumn[],
+  table: TableEntry,
 ): string {
   const { selectors } = statement;
   if (selectors === undefined) return '*';
   return selectors
     .map((selector, at) =>
-      validationSelector(selector, columns[at]?.expression.hasAggregate === true),
+      validationSelector(selector, columns[at]?.expression.hasAggregate === true, table),
     )
     .join(', ');
 }
 
-function validationSelector({ expression }: Selector, isAggregate: boolean): string {
+function validationSelector(
+  { expression }: Selector,
+  isAggregate: boolean,
+  table: TableEntry,
+): string {
   const isMetadata = expression.kind === 'metadata';
-  const names = [...columnsIn(expression)].map(quoteIdentifier);
+  const names = [...columnsIn(expression)].map((name) => {
+    const column = table.columns.get(name);
+    return column === undefined ? quoteIdentifier(name) : storedName(column);
+  });
   const of = isMetadata ? expression.function : isAggregate ? 'count' : undefined;
   if (names.length === 0) return isAggregate ? 'count(*)' : "(text)'x'";
   return names.map((name) => (of === undefined ? name : `${of}(${name})`)).join(', ');

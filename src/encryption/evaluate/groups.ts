@@ -2,7 +2,7 @@ import type { Expression } from '../../cql/index.ts';
 import { InvalidRequestError } from '../../errors/index.ts';
 import type { ColumnEntry, TableEntry } from '../../schema/index.ts';
 import type { Restrictions } from '../restrictions.ts';
-import { requireColumn } from '../table_columns.ts';
+import { requireColumn, storedName } from '../table_columns.ts';
 import { compileExpression } from './compile_expression.ts';
 import type { CompiledExpression, ExpressionScope } from './expression.ts';
 import { columnsIn } from './walk.ts';
@@ -26,7 +26,6 @@ export function compileGroupBy(
   table: TableEntry,
   restrictions: Restrictions,
   scope: ExpressionScope,
-  quote: (name: string) => string,
 ): GroupBy | undefined {
   if (clause.length === 0) return undefined;
   let last: CompiledExpression | undefined;
@@ -62,7 +61,7 @@ export function compileGroupBy(
       .filter((column) => !isFixed(column))
       .map((column) => scope.inputs.column(column)),
     last,
-    validationText: ` GROUP BY ${columns.map((column) => quote(column.name)).join(', ')}`,
+    validationText: ` GROUP BY ${columns.map(storedName).join(', ')}`,
   };
 }
 

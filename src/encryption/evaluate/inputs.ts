@@ -1,7 +1,7 @@
-import { quoteIdentifier } from '../../cql/index.ts';
 import type { ColumnEntry, TableEntry } from '../../schema/index.ts';
 import { columnSelector } from '../select_plan.ts';
 import type { VisibleColumn } from '../select_plan.ts';
+import { storedName } from '../table_columns.ts';
 
 /** The stored columns that an evaluated SELECT reads: rows have them by slot. */
 export class Inputs {
@@ -35,6 +35,6 @@ export class Inputs {
 
   /** The slot of a column that is read already; `undefined` for one that is not. */
   known(column: ColumnEntry): number | undefined {
-    return this.#slots.get(quoteIdentifier(column.name));
+    return this.#slots.get(storedName(column));
   }
 }

@@ -45,7 +45,7 @@ export function formAfter(
         columns.push(newColumnRecord(column, dropped?.id));
       }
       // A dropped column stays listed: its id is needed when it is dropped and added once more.
-      return { columns, dropped: record.dropped, indexes: record.indexes };
+      return { columns, dropped: record.dropped, indexes: record.indexes, views: record.views };
     }
     case 'drop': {
       const names = new Set(change.columns);
@@ -63,6 +63,7 @@ export function formAfter(
           })),
         ],
         indexes: record.indexes,
+        views: record.views,
       };
     }
     case 'rename': {
@@ -79,6 +80,7 @@ export function formAfter(
         })),
         dropped: record.dropped,
         indexes: record.indexes,
+        views: record.views,
       };
     }
   }

@@ -5,6 +5,7 @@ import { liveIndexes } from '../indexes.ts';
 import type { HiddenColumnRecord, IndexRecord, IndexTarget } from '../indexes.ts';
 import { RESERVED_COLUMN_PREFIX } from '../names.ts';
 import type { DekRecord, TableForm, TableKeys, TableRecord } from '../record.ts';
+import type { ViewRecord } from '../views.ts';
 import { claim, refuseForeignClaim, settled, whenFree } from './change_context.ts';
 import type { ChangeContext } from './change_context.ts';
 import { keyFailure } from './key_choice.ts';
@@ -136,8 +137,8 @@ async function dropAbandoned(
   let names: string[] = [];
   await claimFor(context, record.tableId, (current) => {
     names = abandonedColumns(current);
-    const { columns, dropped } = current;
-    return { ...current, next: { columns, dropped, indexes: liveIndexes(current) } };
+    const { columns, dropped, views } = current;
+    return { ...current, next: { columns, dropped, indexes: liveIndexes(current), views } };
   });
   const own = new Set([record.tableId]);
   try {
@@ -194,7 +195,7 @@ function withIndex(
   entry: IndexRecord,
   dek: { readonly made: DekRecord | undefined } | undefined,
 ): TableRecord {
-  const { columns, dropped } = current;
+  const { columns, dropped, views } = current;
   const equal = liveIndexes(current).find((other) => isDuplicate(other, entry));
   if (equal !== undefined) {
     throw new InvalidRequestError(
@@ -214,7 +215,7 @@ function withIndex(
   return {
     ...current,
     keys: made === undefined ? keys : { ...keys, deks: [...keys.deks, made] },
-    next: { columns, dropped, indexes: [...(current.indexes ?? []), entry] },
+    next: { columns, dropped, indexes: [...(current.indexes ?? []), entry], views },
   };
 }
 
@@ -287,7 +288,7 @@ function newRecord(index: NewIndex, dek: { readonly dekId: string } | undefined)
   };
 }
 
-/** Ends the building of an index: reads may use it from now on. Does nothing when it is not there any more. */
+/** Ends the building of an index, which reads may use from now on, or of a view. Does nothing when it is not there any more. */
 export async function activateIndex(
   catalog: ChangeContext['catalog'],
   tableId: string,
@@ -305,10 +306,17 @@ export async function activateIndex(
         ? { ...index, state: 'active' }
         : index,
     );
-    outcome.isDone = indexes.some(
-      ({ hidden, state }) => hidden?.name === hiddenColumn && state === 'active',
+    const views = record.views?.map((view): ViewRecord =>
+      view.further?.name === hiddenColumn && view.state === 'building'
+        ? { ...view, state: 'active' }
+        : view,
     );
-    return { put: [{ ...record, indexes }] };
+    outcome.isDone =
+      indexes.some(({ hidden, state }) => hidden?.name === hiddenColumn && state === 'active') ||
+      (views ?? []).some(
+        ({ further, state }) => further?.name === hiddenColumn && state === 'active',
+      );
+    return { put: [{ ...record, indexes, ...(views === undefined ? {} : { views }) }] };
   });
   if (outcome.isDone) await catalog.refresh();
   return outcome.isDone;

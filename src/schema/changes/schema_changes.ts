@@ -21,6 +21,8 @@ import { createRestoringTable } from './restore_table.ts';
 import type { RestoreTableDefinition } from './restore_table.ts';
 import { alterTable, createTable, dropKeyspace, dropTable } from './table_changes.ts';
 import { alterType, createType, dropType } from './type_changes.ts';
+import { createView, dropView } from './view_changes.ts';
+import type { NewView, ViewStatements } from './view_changes.ts';
 
 /** What the coordinator of schema changes works with. */
 export interface SchemaChangesOptions {
@@ -156,6 +158,18 @@ export class SchemaChanges {
     return this.#inTurn(table.keyspace, table.name, (context) =>
       dropIndex(context, table, statements),
     );
+  }
+
+  /** CREATE MATERIALIZED VIEW of a table; see {@link createView}. */
+  createView(table: TableEntry, view: NewView, statements: ViewStatements): Promise<void> {
+    return this.#inTurn(table.keyspace, table.name, (context) =>
+      createView(context, table, view, statements),
+    );
+  }
+
+  /** DROP MATERIALIZED VIEW of a table. */
+  dropView(base: TableEntry, statements: Parameters<typeof dropView>[2]): Promise<void> {
+    return this.#inTurn(base.keyspace, base.name, (context) => dropView(context, base, statements));
   }
 
   /** DROP TABLE, also of tables that are not encrypted or do not verify. */

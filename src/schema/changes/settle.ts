@@ -1,5 +1,6 @@
 import { formMatches } from '../build_table.ts';
 import { settledIndexes, storedIndexes, withoutUnusedIndexDeks } from '../indexes.ts';
+import { settledViews, storedViews } from '../views.ts';
 import type { RawSchema } from '../raw_schema.ts';
 import { isGone } from '../record.ts';
 import type {
@@ -103,7 +104,16 @@ function activeAs(record: TableRecord, form: TableForm, raw: RawSchema): TableRe
     stored === undefined
       ? form.indexes
       : settledIndexes(form, stored.get(record.name) ?? new Set<string>());
-  const settled: TableRecord = { ...active, indexes };
+  const views =
+    form.views === undefined
+      ? undefined
+      : settledViews(
+          form,
+          storedViews(raw).filter(
+            ({ keyspace, base }) => keyspace === record.keyspace && base === record.name,
+          ),
+        );
+  const settled: TableRecord = { ...active, indexes, ...(views === undefined ? {} : { views }) };
   return record.keys === null
     ? settled
     : { ...settled, keys: withoutUnusedIndexDeks(record.keys, settled) };

@@ -8,6 +8,7 @@ import { HIDDEN_KEYSPACE, isHiddenName } from '../hidden.ts';
 import { indexNamed, indexText } from '../index_rows.ts';
 import { logicalTableText } from './table_text.ts';
 import { logicalTypeStatement } from './type_text.ts';
+import { logicalViewText } from './view_text.ts';
 
 /**
  * One row of Cassandra's answer to DESCRIBE as the client sees it; `undefined` drops the row. All forms with rows of schema
@@ -59,6 +60,11 @@ function logicalText(
     const table = snapshot.table(keyspace, name);
     if (table === undefined) throw unknown(kind, `${keyspace}.${name}`);
     return table.record !== undefined ? logicalTableText(script, table) : script;
+  }
+  if (kind === 'materialized_view') {
+    const view = snapshot.table(keyspace, name);
+    if (view === undefined) throw unknown('view', `${keyspace}.${name}`);
+    return view.view === undefined ? script : logicalViewText(script, view);
   }
   if (kind === 'index') {
     const found = indexNamed(snapshot, keyspace, name);

@@ -369,6 +369,7 @@ function entry(
     allColumns: all,
     dropped,
     indexes: [],
+    views: [],
     hiddenColumns: new Set(),
     defaultTtl: 0,
     record: undefined,
@@ -422,6 +423,7 @@ export function makeSnapshot(options: SnapshotOptions = {}): Snapshot {
     stored: { name, durableWrites: true, replication: {} },
     isSystem: name.startsWith('system'),
     tables: new Map(entries.map((t) => [t.name, t])),
+    views: new Map(),
     types: new Map(udts.map((t) => [t.name, t])),
   });
   const all = [

@@ -1,0 +1,10 @@
+/** Materialized views through the proxy beside those of Cassandra itself. */
+import { describe } from 'vitest';
+import { pairOfFile } from './support/pair.ts';
+import { describeViewReads } from './views/reads.ts';
+import { describeViewSchema } from './views/schema.ts';
+
+const both = pairOfFile();
+
+describe('statements about views', () => describeViewSchema(both));
+describe('reads of views', () => describeViewReads(both));
