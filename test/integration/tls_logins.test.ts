@@ -2,23 +2,25 @@
  * TLS on both sides and the proxy's own judgement of clients, with a real Cassandra, driver and certificates: who gets in, who
  * does not, and certificates that are replaced under load.
  */
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import cassandra from 'cassandra-driver';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { TestContext } from 'vitest';
 import { makeCa } from '../support/certificates.ts';
 import type { Issued, TestCa } from '../support/certificates.ts';
 import { startCassandra } from '../support/cassandra.ts';
 import type { TestCassandra } from '../support/cassandra.ts';
+import { DRIVER_PROGRAMS, missingCommand, runDriverProgram } from '../support/driver_programs.ts';
+import type { ProgramResult } from '../support/driver_programs.ts';
 import { runCqlock, startProxy } from '../support/proxy.ts';
 import type { TestProxy, TestProxyOptions } from '../support/proxy.ts';
 
 const CONNECTIONS = 50;
 const LOAD_MS = 4_000;
+const DRIVER_NAMES = DRIVER_PROGRAMS.map(({ name }) => name);
 
 let directory: string;
 let ca: TestCa;
@@ -45,6 +47,14 @@ beforeAll(async () => {
   await put('own.key', own.key);
   await put('cassandra.password', 'own password\n');
   await put('superuser.password', 'cassandra\n');
+  for (const [name, { cert, key }] of [
+    ['driver', await ca.issue({ commonName: 'driver' })],
+    ['foreign', await foreignCa.issue({ commonName: 'driver' })],
+  ] as const) {
+    await put(`${name}.crt`, cert);
+    await put(`${name}.key`, key);
+  }
+  await put('driver.password', 'known to drivers alone\n');
   node = await startCassandra({
     yaml: {
       authenticator: 'PasswordAuthenticator',
@@ -130,35 +140,39 @@ function clientOf(proxy: TestProxy, login: Login = {}): cassandra.Client {
   return client;
 }
 
-/** Made by the conformance tests. */
-const CQLSH = process.env['CQLOCK_TEST_CQLSH'] ?? '.cache/conformance-cqlsh/bin/cqlsh';
-
-function run(command: string, args: readonly string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    execFile(
-      command,
-      args,
-      { env: { ...process.env, HOME: directory } },
-      (error, stdout, stderr) => {
-        if (error === null) resolve(stdout);
-        else reject(new Error(`${stdout}${stderr}`));
-      },
-    );
+/**
+ * Runs the short scenarios of a program of test/conformance with what the client has: a password, and files `<certificate>.crt` and
+ * `.key`.
+ */
+function program(
+  name: string,
+  proxy: TestProxy,
+  client: { readonly certificate?: string; readonly password?: string; readonly user?: string },
+): Promise<ProgramResult> {
+  const { certificate, user, password } = client;
+  return runDriverProgram(name, [`${proxy.host}:${String(proxy.port)}`], {
+    env: {
+      HOME: directory,
+      CQLOCK_TEST_SCENARIOS: 'short',
+      CQLOCK_TEST_TLS_CA: file('ca.pem'),
+      ...(certificate === undefined
+        ? {}
+        : {
+            CQLOCK_TEST_TLS_CERT: file(`${certificate}.crt`),
+            CQLOCK_TEST_TLS_KEY: file(`${certificate}.key`),
+          }),
+      ...(user === undefined
+        ? {}
+        : { CQLOCK_TEST_USER: user, CQLOCK_TEST_PASSWORD: password ?? '' }),
+    },
   });
 }
 
-/** Reads the row with cqlsh, by TLS as `cqlshrc` says. */
-function cqlsh(proxy: TestProxy, login: readonly string[] = []): Promise<string> {
-  return run(CQLSH, [
-    '--ssl',
-    `--cqlshrc=${file('cqlshrc')}`,
-    ...login,
-    '--request-timeout=60',
-    '-e',
-    'SELECT v FROM tls.t',
-    proxy.host,
-    String(proxy.port),
-  ]);
+/** Skips the test, with the reason, where a program cannot be built. */
+function skipWithout(context: TestContext, name: string): void {
+  const found = DRIVER_PROGRAMS.find((entry) => entry.name === name);
+  const missing = found === undefined ? name : missingCommand(found);
+  if (missing !== undefined) context.skip(`no '${missing}' on this machine`);
 }
 
 /** Connects and reads the row that is there, or rejects. */
@@ -272,13 +286,10 @@ describe('delegated authentication by TLS', () => {
   });
 
   it('serves cqlsh by TLS', async (context) => {
-    if (!existsSync(CQLSH)) {
-      context.skip('no cqlsh: npm run test:conformance installs one');
-      return;
-    }
-    await put('cqlshrc', `[ssl]\ncertfile = ${file('ca.pem')}\nvalidate = true\n`);
-    const output = await cqlsh(proxy, ['-u', 'cassandra', '-p', 'cassandra']);
-    expect(output).toMatch(/one\n\n\(1 rows\)/);
+    skipWithout(context, 'cqlsh');
+    const { output, code } = await program('cqlsh', proxy, SUPERUSER);
+    expect(output).toMatch(/scenario ok select/);
+    expect(code).toBe(0);
   });
 
   it(`replaces certificates while ${String(CONNECTIONS)} connections work: no request fails, new ones see the new one`, async () => {
@@ -342,6 +353,8 @@ describe("the proxy's own list of roles", () => {
     await put('app.password', 'known to app alone');
     await direct("CREATE ROLE app WITH PASSWORD = 'known to app alone' AND LOGIN = true");
     await direct('GRANT SELECT ON KEYSPACE tls TO app');
+    await direct("CREATE ROLE driver WITH PASSWORD = 'known to drivers alone' AND LOGIN = true");
+    await direct('GRANT ALL PERMISSIONS ON ALL KEYSPACES TO driver');
     const added = await runCqlock(
       `role add app --password-file ${file('app.password')}`,
       settings(env()),
@@ -420,6 +433,7 @@ describe('certificates of clients', () => {
     };
     for (const command of [
       `role add app --certificate URI:spiffe://example.org/app --cassandra-password-file ${file('app.password')}`,
+      `role add driver --certificate CN=driver --cassandra-password-file ${file('driver.password')}`,
     ]) {
       expect(await runCqlock(command, settings(env))).toMatchObject({ code: 0 });
     }
@@ -441,34 +455,16 @@ describe('certificates of clients', () => {
     await expect.poll(() => proxy.output(), { timeout: 10_000 }).toContain('LOGIN_CERTIFICATE');
   });
 
-  it('let in cqlsh and the Python driver with the right one, and not without', async (context) => {
-    const python = CQLSH.replace(/cqlsh$/, 'python');
-    if (!existsSync(CQLSH) || !existsSync(python)) {
-      context.skip('no cqlsh: npm run test:conformance installs one');
-      return;
-    }
-    await put('app.crt', right.cert);
-    await put('app.key', right.key);
-    const plain = `[ssl]\ncertfile = ${file('ca.pem')}\nvalidate = true\n`;
-    await put('cqlshrc', `${plain}userkey = ${file('app.key')}\nusercert = ${file('app.crt')}\n`);
-    expect(await cqlsh(proxy)).toMatch(/one\n\n\(1 rows\)/);
-    await put('cqlshrc', plain);
-    await expect(cqlsh(proxy, ['-u', 'cassandra', '-p', 'cassandra'])).rejects.toThrow();
-    await put(
-      'app.py',
-      `
-import ssl
-from cassandra.cluster import Cluster
-context = ssl.create_default_context(cafile='${file('ca.pem')}')
-context.load_cert_chain('${file('app.crt')}', '${file('app.key')}')
-context.check_hostname = False
-cluster = Cluster(['${proxy.host}'], port=${String(proxy.port)}, ssl_context=context, protocol_version=4)
-print('read', cluster.connect().execute('SELECT v FROM tls.t').one().v)
-cluster.shutdown()
-`,
-    );
-    expect(await run(python, [file('app.py')])).toContain('read one');
-  });
+  it.each(DRIVER_NAMES)(
+    'let in %s without a password, as the role of the certificate',
+    async (name, context) => {
+      skipWithout(context, name);
+      expect(await program(name, proxy, { certificate: 'driver' })).toMatchObject({
+        code: 0,
+        failed: 0,
+      });
+    },
+  );
 
   it('name the role in the audit log', async () => {
     await comesIn(proxy, { certificate: right });
@@ -476,3 +472,61 @@ cluster.shutdown()
     expect(shown.output).toMatch(/"principal": ?"app"/);
   });
 });
+
+describe('mutual TLS with passwords', () => {
+  let proxy: TestProxy;
+  beforeAll(async () => {
+    const env = {
+      CQLOCK_AUTHENTICATION: 'password',
+      CQLOCK_ROLES_FILE: file('roles_by_password.yaml'),
+      CQLOCK_TLS_CLIENT_CERTIFICATES: 'required',
+      CQLOCK_TLS_CLIENT_CA_FILE: file('ca.pem'),
+      CQLOCK_MAX_LOGIN_FAILURES: '1000',
+    };
+    const added = await runCqlock(
+      `role add driver --password-file ${file('driver.password')}`,
+      settings(env),
+    );
+    expect(added).toMatchObject({ code: 0 });
+    proxy = await start(env);
+  });
+  const right = { certificate: 'driver', user: 'driver', password: 'known to drivers alone' };
+
+  it.each(DRIVER_NAMES)(
+    '%s: no certificate, a wrong one and a password that was reset in Cassandra are refused, the right ones work',
+    async (name, context) => {
+      skipWithout(context, name);
+      expect(await program(name, proxy, right)).toMatchObject({ code: 0, failed: 0 });
+      const { certificate: _, ...withoutCertificate } = right;
+      const before = failures(await metricsOf(proxy));
+      await direct("ALTER ROLE driver WITH PASSWORD = 'set by somebody else'");
+      const refused = await Promise.all([
+        program(name, proxy, withoutCertificate),
+        program(name, proxy, { ...right, certificate: 'foreign' }),
+        program(name, proxy, { ...right, password: 'set by somebody else' }),
+      ]).finally(() => direct("ALTER ROLE driver WITH PASSWORD = 'known to drivers alone'"));
+      for (const { code, passed, output } of refused) {
+        expect(code, output).not.toBe(0);
+        expect(passed, output).toBe(0);
+      }
+      // It was the proxy that refused: two by TLS at least, one by the password.
+      const after = failures(await metricsOf(proxy));
+      expect(after.tls - before.tls).toBeGreaterThanOrEqual(2);
+      expect(after.logins - before.logins).toBeGreaterThanOrEqual(1);
+    },
+  );
+});
+
+async function metricsOf(proxy: TestProxy): Promise<string> {
+  return (await fetch(`${proxy.http}/metrics`)).text();
+}
+
+/** Handshakes and logins that the proxy refused so far. */
+function failures(metrics: string): { readonly tls: number; readonly logins: number } {
+  const sum = (pattern: RegExp): number =>
+    [...metrics.matchAll(pattern)].reduce((total, [, count]) => total + Number(count), 0);
+  return {
+    tls: sum(/^cqlock_tls_failures_total\{[^}]*\} (\d+)/gm),
+    logins: sum(/^cqlock_logins_total\{result="failed"\} (\d+)/gm),
+  };
+}
