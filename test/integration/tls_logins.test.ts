@@ -455,7 +455,7 @@ describe('certificates of clients', () => {
     await expect.poll(() => proxy.output(), { timeout: 10_000 }).toContain('LOGIN_CERTIFICATE');
   });
 
-  it.each(DRIVER_NAMES)(
+  it.for(DRIVER_NAMES)(
     'let in %s without a password, as the role of the certificate',
     async (name, context) => {
       skipWithout(context, name);
@@ -492,7 +492,7 @@ describe('mutual TLS with passwords', () => {
   });
   const right = { certificate: 'driver', user: 'driver', password: 'known to drivers alone' };
 
-  it.each(DRIVER_NAMES)(
+  it.for(DRIVER_NAMES)(
     '%s: no certificate, a wrong one and a password that was reset in Cassandra are refused, the right ones work',
     async (name, context) => {
       skipWithout(context, name);

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { withPlace } from '../../config/index.ts';
 import { readRoles } from '../../auth/index.ts';
 import { systemClock } from '../../util/index.ts';
 import { ConfigError } from '../../errors/index.ts';
@@ -38,7 +39,12 @@ export function addCheckCommand(
           );
         }
         if (options.offline !== true) findings.push(...(await checkCluster(config, logger)));
-        report(findings, options.json === true, say);
+        const located = findings.map((finding) =>
+          finding.level === 'ok'
+            ? finding
+            : { ...finding, message: withPlace(finding.message, config.places, finding.setting) },
+        );
+        report(located, options.json === true, say);
         const wrong = findings.filter(({ level }) => level === 'error').length;
         if (wrong > 0) {
           throw new ConfigError('CONFIG_CHECK', `${String(wrong)} of the checks failed; see above`);

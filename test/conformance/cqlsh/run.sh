@@ -25,7 +25,7 @@ if [ -n "${CQLOCK_TEST_TLS_CA:-}" ]; then
 fi
 if [ -n "${CQLOCK_TEST_USER:-}" ]; then identity+=(-u "$CQLOCK_TEST_USER" -p "$CQLOCK_TEST_PASSWORD"); fi
 # Its warning about server versions comes and goes with them. COPY writes files of failed rows where it stands.
-cqlsh() { (cd "$work" && "$venv/bin/cqlsh" --no-color --request-timeout=60 ${identity[@]+"${identity[@]}"} "${endpoint%:*}" "${endpoint##*:}" "$@" 2>&1 | { grep -v '^WARNING: cqlsh was built' || true; }; exit "${PIPESTATUS[0]}"); }
+cqlsh() { (cd "$work" && "$venv/bin/cqlsh" --no-color --connect-timeout=60 --request-timeout=60 ${identity[@]+"${identity[@]}"} "${endpoint%:*}" "${endpoint##*:}" "$@" 2>&1 | { grep -v '^WARNING: cqlsh was built' || true; }; exit "${PIPESTATUS[0]}"); }
 # cqlsh 6.2.2 cannot import durations, from any server.
 columns="$(sed -n 's/^INSERT INTO scalars (\(.*\)) VALUES (1.*/\1/p' "$here/create.cql" | sed 's/ c_duration,//')"
 failed=0
