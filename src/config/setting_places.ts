@@ -42,7 +42,9 @@ export function withPlace(
   const named = [...message.matchAll(/CQLOCK_[A-Z0-9_]*[A-Z0-9]/g)].map(([name]) => name);
   const found =
     (setting === undefined ? undefined : places.get(setting)) ??
-    longest([...places.values()].filter(({ path }) => path !== undefined && message.includes(path))) ??
+    longest(
+      [...places.values()].filter(({ path }) => path !== undefined && message.includes(path)),
+    ) ??
     named.map((name) => places.get(name)).find((place) => place !== undefined);
   return found === undefined ? message : `${found.place}: ${message}`;
 }

@@ -50,7 +50,7 @@ beforeAll(async () => {
   put('init.yaml', 'directories:\n  state: state\nroot_key:\n  file: root.key\n');
   const made = await cqlock('keys', 'init', '--config', 'init.yaml');
   expect(made).toMatchObject({ code: 0 });
-}, 120_000);
+});
 
 afterAll(() => {
   rmSync(directory, { recursive: true, force: true });

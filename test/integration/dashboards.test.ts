@@ -172,7 +172,11 @@ describe.skipIf('missing' in PROGRAMS)('dashboards, on a real Prometheus', () =>
     const options = { prepare: true };
     for (let i = 0; !isOver; i++) {
       const k = (i * WORKERS + worker) % ROWS;
-      await client.execute('UPDATE shop.users SET v = ? WHERE k = ?', [`v${String(i)}`, k], options);
+      await client.execute(
+        'UPDATE shop.users SET v = ? WHERE k = ?',
+        [`v${String(i)}`, k],
+        options,
+      );
       await client.execute('SELECT v, n FROM shop.users WHERE k = ?', [k], options);
       await client.execute('SELECT nothing FROM shop.users').catch(() => undefined);
       await client.execute('SELECT v FROM shop.orders WHERE k = 1').catch(() => undefined);

@@ -79,8 +79,9 @@ async function subject(): Promise<string> {
 
 async function daysLeft(): Promise<number> {
   const [, expiry] =
-    /certificate_expiry_timestamp_seconds\{use="kms_listener"\} (\d+)/.exec(await metrics.render()) ??
-    [];
+    /certificate_expiry_timestamp_seconds\{use="kms_listener"\} (\d+)/.exec(
+      await metrics.render(),
+    ) ?? [];
   return (Number(expiry) - Date.now() / 1_000) / DAY_SECONDS;
 }
 
