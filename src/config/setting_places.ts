@@ -42,14 +42,20 @@ export function withPlace(
   const named = [...message.matchAll(/CQLOCK_[A-Z0-9_]*[A-Z0-9]/g)].map(([name]) => name);
   const found =
     (setting === undefined ? undefined : places.get(setting)) ??
-    longest(
-      [...places.values()].filter(({ path }) => path !== undefined && message.includes(path)),
-    ) ??
+    firstNamed(message, places) ??
     named.map((name) => places.get(name)).find((place) => place !== undefined);
   return found === undefined ? message : `${found.place}: ${message}`;
 }
 
-/** Of paths that a message has, one may be the start of another. */
-function longest(found: readonly SettingPlace[]): SettingPlace | undefined {
-  return [...found].sort((a, b) => (b.path ?? '').length - (a.path ?? '').length)[0];
+/** The setting whose path comes first in a message; of paths that begin alike the longest. */
+function firstNamed(
+  message: string,
+  places: ReadonlyMap<string, SettingPlace>,
+): SettingPlace | undefined {
+  const found = [...places.values()].flatMap((setting) => {
+    const { path } = setting;
+    const at = path === undefined ? -1 : message.indexOf(path);
+    return path === undefined || at === -1 ? [] : [{ setting, at, length: path.length }];
+  });
+  return found.sort((a, b) => a.at - b.at || b.length - a.length)[0]?.setting;
 }

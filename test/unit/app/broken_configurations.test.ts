@@ -1,18 +1,20 @@
-/** `cqlock check` on files that are wrong: each message names the line and says what to do. */
-import { execFile } from 'node:child_process';
+/** `cqlock check`, on files that are wrong: each message names the line and says what to do. */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findFreePort } from '../../src/app/embedded_cassandra/index.ts';
-import { builtProduct } from '../support/built_product.ts';
-import { makeCa } from '../support/certificates.ts';
+import { allFindings } from '../../../src/app/check/index.ts';
+import { findFreePort } from '../../../src/app/embedded_cassandra/index.ts';
+import { KeyStore, loadRootKey } from '../../../src/kms/index.ts';
+import { loadConfig } from '../../../src/config/index.ts';
+import { ProxyError } from '../../../src/errors/index.ts';
+import { silentLogger } from '../../../src/observability/index.ts';
+import { makeCa } from '../../support/certificates.ts';
 
 /** Appears in files only, never in a message. */
 const SECRET = 'c2VjcmV0IG1hcmtlcg';
 
 let directory: string;
-let main: string;
 let freePort: number;
 
 const put = (name: string, text: string | Uint8Array, mode = 0o600): void => {
@@ -21,7 +23,6 @@ const put = (name: string, text: string | Uint8Array, mode = 0o600): void => {
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'cqlock-broken-'));
-  main = await builtProduct();
   freePort = await findFreePort();
   const ca = await makeCa('cqlock test');
   const [right, other, expired] = await Promise.all([
@@ -47,27 +48,32 @@ beforeAll(async () => {
   // A key store of its own root key, for what is wrong with that.
   put('root.key', Buffer.alloc(32, 1));
   mkdirSync(join(directory, 'state'));
-  put('init.yaml', 'directories:\n  state: state\nroot_key:\n  file: root.key\n');
-  const made = await cqlock('keys', 'init', '--config', 'init.yaml');
-  expect(made).toMatchObject({ code: 0 });
+  await KeyStore.create({
+    path: join(directory, 'state', 'keystore.cqlock'),
+    rootKey: loadRootKey({ kind: 'file', path: join(directory, 'root.key'), isDefault: false }),
+  });
 });
 
 afterAll(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-function cqlock(...args: string[]): Promise<{ code: number; output: string }> {
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      [main, ...args],
-      { cwd: directory, env: { PATH: process.env['PATH'] ?? '', HOME: directory } },
-      (error, stdout, stderr) => {
-        const code = typeof error?.code === 'number' ? error.code : 0;
-        resolve({ code, output: `${stdout}${stderr}` });
-      },
-    );
-  });
+/** What the command says of a file: that its settings are wrong, or its findings. */
+async function check(
+  text: string,
+  options: { readonly isOffline?: boolean; readonly env?: Record<string, string> } = {},
+): Promise<string> {
+  put('cqlock.yaml', text);
+  const environment = { XDG_CONFIG_HOME: directory, CQLOCK_CONFIG: 'cqlock.yaml', ...options.env };
+  try {
+    const config = loadConfig(environment, directory);
+    const isOffline = options.isOffline ?? true;
+    const findings = await allFindings(config, silentLogger, { isOffline });
+    return findings.map(({ level, message }) => `${level} ${message}`).join('\n');
+  } catch (error) {
+    if (!(error instanceof ProxyError)) throw error;
+    return `error ${error.message}`;
+  }
 }
 
 const LISTENER = 'tls:\n  mode: required\n';
@@ -195,43 +201,34 @@ const OFFLINE: readonly Case[] = [
 
 describe('cqlock check on a broken configuration', () => {
   it.each(OFFLINE)('%s', async (_what, text, place, advice) => {
-    put('cqlock.yaml', text);
-    const { code, output } = await cqlock('check', '--offline', '--config', 'cqlock.yaml');
-    expect(output).toMatch(new RegExp(`cqlock\\.yaml:(?:${place.replaceAll('.', '\\.')}): `));
+    const output = await check(text);
+    expect(output).toMatch(
+      new RegExp(`^(?:error|) *cqlock\\.yaml:(?:${place.replaceAll('.', '\\.')}): `, 'm'),
+    );
     expect(output).toMatch(advice);
     expect(output).not.toContain(SECRET);
-    expect(code).toBe(2);
   });
 
   it('nothing that listens at the contact point', async () => {
     const address = `127.0.0.1:${String(freePort)}`;
-    put('cqlock.yaml', `log_level: error\ncassandra:\n  contact_points: [${address}]\n`);
-    const { code, output } = await cqlock('check', '--config', 'cqlock.yaml');
-    expect(output).toMatch(/cqlock\.yaml:3: cassandra\.contact_points: cannot connect/);
+    const output = await check(`log_level: error\ncassandra:\n  contact_points: [${address}]\n`, {
+      isOffline: false,
+    });
+    expect(output).toMatch(/^error cqlock\.yaml:3: cassandra\.contact_points: cannot connect/m);
     expect(output).toMatch(/ECONNREFUSED.*correct the addresses of the nodes/s);
-    expect(code).toBe(2);
   });
 
   it('warns, with the line, of a key that everybody can read', async () => {
-    put('cqlock.yaml', `${LISTENER}  certificate_file: right.crt\n  key_file: open.key\n`);
-    const { code, output } = await cqlock('check', '--offline', '--config', 'cqlock.yaml');
-    expect(output).toMatch(/warning.*cqlock\.yaml:4: tls\.key_file: .*chmod 600 .*open\.key/);
-    expect(code).toBe(0);
+    const output = await check(`${LISTENER}  certificate_file: right.crt\n  key_file: open.key\n`);
+    expect(output).toMatch(/^warning cqlock\.yaml:4: tls\.key_file: .*chmod 600 .*open\.key/m);
+    expect(output).not.toMatch(/^error/m);
   });
 
   it('names the variable where that is what is wrong', async () => {
-    put('cqlock.yaml', `${LISTENER}  certificate_file: right.crt\n  key_file: right.key\n`);
-    const found = await new Promise<string>((resolve) => {
-      const env = {
-        PATH: process.env['PATH'] ?? '',
-        HOME: directory,
-        CQLOCK_TLS_KEY_FILE: join(directory, 'other.key'),
-      };
-      const args = [main, 'check', '--offline', '--config', 'cqlock.yaml'];
-      execFile(process.execPath, args, { cwd: directory, env }, (_error, stdout) => {
-        resolve(stdout);
-      });
-    });
-    expect(found).toMatch(/ERROR {4}certificate: CQLOCK_TLS_KEY_FILE: TLS of/);
+    const output = await check(
+      `${LISTENER}  certificate_file: right.crt\n  key_file: right.key\n`,
+      { env: { CQLOCK_TLS_KEY_FILE: 'other.key' } },
+    );
+    expect(output).toMatch(/^error CQLOCK_TLS_KEY_FILE: TLS of/m);
   });
 });
