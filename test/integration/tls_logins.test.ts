@@ -8,18 +8,26 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import cassandra from 'cassandra-driver';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TestContext } from 'vitest';
 import { makeCa } from '../support/certificates.ts';
 import type { Issued, TestCa } from '../support/certificates.ts';
 import { startCassandra } from '../support/cassandra.ts';
 import type { TestCassandra } from '../support/cassandra.ts';
-import { DRIVER_PROGRAMS, missingCommand, runDriverProgram } from '../support/driver_programs.ts';
+import {
+  DRIVER_PROGRAMS,
+  identityOf,
+  refusalsOf,
+  runDriverProgram,
+  skipWithout,
+} from '../support/driver_programs.ts';
 import type { ProgramResult } from '../support/driver_programs.ts';
 import { runCqlock, startProxy } from '../support/proxy.ts';
 import type { TestProxy, TestProxyOptions } from '../support/proxy.ts';
+import { tlsCassandraSettings } from './support/tls_cassandra.ts';
 
 const CONNECTIONS = 50;
 const LOAD_MS = 4_000;
+/** The first run of a program installs its driver. */
+const PROGRAM_MS = 600_000;
 const DRIVER_NAMES = DRIVER_PROGRAMS.map(({ name }) => name);
 
 let directory: string;
@@ -36,45 +44,23 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'cqlock-tls-'));
   [ca, foreignCa] = await Promise.all([makeCa('cqlock test'), makeCa('foreign')]);
   const nodeCertificate = await ca.issue({ commonName: 'node' });
-  const listener = await ca.issue({ commonName: 'first' });
-  const own = await ca.issue({ commonName: 'proxy' });
   await put('ca.pem', ca.cert);
   await put('foreign.pem', foreignCa.cert);
   await put('node.pem', `${nodeCertificate.key}${nodeCertificate.cert}`);
-  await put('listener.crt', listener.cert);
-  await put('listener.key', listener.key);
-  await put('own.crt', own.cert);
-  await put('own.key', own.key);
-  await put('cassandra.password', 'own password\n');
-  await put('superuser.password', 'cassandra\n');
   for (const [name, { cert, key }] of [
+    ['listener', await ca.issue({ commonName: 'first' })],
+    ['own', await ca.issue({ commonName: 'proxy' })],
     ['driver', await ca.issue({ commonName: 'driver' })],
     ['foreign', await foreignCa.issue({ commonName: 'driver' })],
   ] as const) {
     await put(`${name}.crt`, cert);
     await put(`${name}.key`, key);
   }
+  await put('cassandra.password', 'own password\n');
+  await put('superuser.password', 'cassandra\n');
   await put('driver.password', 'known to drivers alone\n');
   node = await startCassandra({
-    yaml: {
-      authenticator: 'PasswordAuthenticator',
-      authorizer: 'CassandraAuthorizer',
-      // A password that is changed counts at once.
-      credentials_validity: '0ms',
-      roles_validity: '0ms',
-      permissions_validity: '0ms',
-      client_encryption_options: {
-        enabled: true,
-        // Plain text too, for the probe that waits for the start; the proxy asks for TLS and falls back to nothing.
-        optional: true,
-        require_client_auth: true,
-        ssl_context_factory: {
-          class_name: 'org.apache.cassandra.security.PEMBasedSslContextFactory',
-        },
-        keystore: file('node.pem'),
-        truststore: file('ca.pem'),
-      },
-    },
+    yaml: tlsCassandraSettings({ keyAndCertificate: file('node.pem'), ca: file('ca.pem') }),
   });
   await put(
     'cqlock.yaml',
@@ -140,39 +126,20 @@ function clientOf(proxy: TestProxy, login: Login = {}): cassandra.Client {
   return client;
 }
 
-/**
- * Runs the short scenarios of a program of test/conformance with what the client has: a password, and files `<certificate>.crt` and
- * `.key`.
- */
+/** Runs the short scenarios of a program of test/conformance; a certificate is the name of its files. */
 function program(
   name: string,
   proxy: TestProxy,
-  client: { readonly certificate?: string; readonly password?: string; readonly user?: string },
+  { certificate, ...login }: { certificate?: string; user?: string; password?: string },
 ): Promise<ProgramResult> {
-  const { certificate, user, password } = client;
+  const own =
+    certificate === undefined ? {} : { cert: `${certificate}.crt`, key: `${certificate}.key` };
+  const files = Object.fromEntries(
+    Object.entries({ ca: 'ca.pem', ...own }).map(([use, path]) => [use, file(path)]),
+  );
   return runDriverProgram(name, [`${proxy.host}:${String(proxy.port)}`], {
-    env: {
-      HOME: directory,
-      CQLOCK_TEST_SCENARIOS: 'short',
-      CQLOCK_TEST_TLS_CA: file('ca.pem'),
-      ...(certificate === undefined
-        ? {}
-        : {
-            CQLOCK_TEST_TLS_CERT: file(`${certificate}.crt`),
-            CQLOCK_TEST_TLS_KEY: file(`${certificate}.key`),
-          }),
-      ...(user === undefined
-        ? {}
-        : { CQLOCK_TEST_USER: user, CQLOCK_TEST_PASSWORD: password ?? '' }),
-    },
+    env: { HOME: directory, CQLOCK_TEST_SCENARIOS: 'short', ...identityOf({ ...files, ...login }) },
   });
-}
-
-/** Skips the test, with the reason, where a program cannot be built. */
-function skipWithout(context: TestContext, name: string): void {
-  const found = DRIVER_PROGRAMS.find((entry) => entry.name === name);
-  const missing = found === undefined ? name : missingCommand(found);
-  if (missing !== undefined) context.skip(`no '${missing}' on this machine`);
 }
 
 /** Connects and reads the row that is there, or rejects. */
@@ -220,7 +187,15 @@ describe('the role of the proxy', () => {
     const check = await runCqlock('check', settings());
     expect(check.output).toMatch(/reached by TLS/);
     expect(check.output).toMatch(/Cassandra 5\.0/);
+    // Each threshold is read from this Cassandra, so its name is one that Cassandra has.
     expect(check.output).toMatch(/batch_size_fail_threshold is 400KiB/);
+    for (const name of [
+      'batch_size_warn_threshold',
+      'native_transport_max_frame_size',
+      'commitlog_segment_size',
+    ]) {
+      expect(check.output).toMatch(new RegExp(`thresholds: .*${name} is \\d+[KM]iB`));
+    }
     expect(check.output).toMatch(/0 errors/);
     expect(check.code).toBe(0);
   });
@@ -231,7 +206,9 @@ describe('the role of the proxy', () => {
       settings({ CQLOCK_CASSANDRA_TLS_CA_FILE: file('foreign.pem') }),
     );
     expect(code).toBe(2);
-    expect(output).toMatch(/connection: cannot connect to Cassandra: .*(certificate|issuer)/);
+    expect(output).toMatch(
+      /connection: CQLOCK_CASSANDRA_TLS_CA_FILE: cannot connect to Cassandra: .*(certificate|issuer)/,
+    );
   });
 });
 
@@ -285,12 +262,16 @@ describe('delegated authentication by TLS', () => {
     expect(status.code).toBe(0);
   });
 
-  it('serves cqlsh by TLS', async (context) => {
-    skipWithout(context, 'cqlsh');
-    const { output, code } = await program('cqlsh', proxy, SUPERUSER);
-    expect(output).toMatch(/scenario ok select/);
-    expect(code).toBe(0);
-  });
+  it(
+    'serves cqlsh by TLS',
+    async (context) => {
+      skipWithout(context, 'cqlsh');
+      const { output, code } = await program('cqlsh', proxy, SUPERUSER);
+      expect(output).toMatch(/scenario ok select/);
+      expect(code).toBe(0);
+    },
+    PROGRAM_MS,
+  );
 
   it(`replaces certificates while ${String(CONNECTIONS)} connections work: no request fails, new ones see the new one`, async () => {
     const working = Array.from({ length: CONNECTIONS }, () => clientOf(proxy, SUPERUSER));
@@ -464,6 +445,7 @@ describe('certificates of clients', () => {
         failed: 0,
       });
     },
+    PROGRAM_MS,
   );
 
   it('name the role in the audit log', async () => {
@@ -498,7 +480,7 @@ describe('mutual TLS with passwords', () => {
       skipWithout(context, name);
       expect(await program(name, proxy, right)).toMatchObject({ code: 0, failed: 0 });
       const { certificate: _, ...withoutCertificate } = right;
-      const before = failures(await metricsOf(proxy));
+      const before = await refusalsOf(proxy);
       await direct("ALTER ROLE driver WITH PASSWORD = 'set by somebody else'");
       const refused = await Promise.all([
         program(name, proxy, withoutCertificate),
@@ -510,23 +492,10 @@ describe('mutual TLS with passwords', () => {
         expect(passed, output).toBe(0);
       }
       // It was the proxy that refused: two by TLS at least, one by the password.
-      const after = failures(await metricsOf(proxy));
+      const after = await refusalsOf(proxy);
       expect(after.tls - before.tls).toBeGreaterThanOrEqual(2);
       expect(after.logins - before.logins).toBeGreaterThanOrEqual(1);
     },
+    PROGRAM_MS,
   );
 });
-
-async function metricsOf(proxy: TestProxy): Promise<string> {
-  return (await fetch(`${proxy.http}/metrics`)).text();
-}
-
-/** Handshakes and logins that the proxy refused so far. */
-function failures(metrics: string): { readonly tls: number; readonly logins: number } {
-  const sum = (pattern: RegExp): number =>
-    [...metrics.matchAll(pattern)].reduce((total, [, count]) => total + Number(count), 0);
-  return {
-    tls: sum(/^cqlock_tls_failures_total\{[^}]*\} (\d+)/gm),
-    logins: sum(/^cqlock_logins_total\{result="failed"\} (\d+)/gm),
-  };
-}

@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { TestContext } from 'vitest';
 
 /** A folder of test/conformance and the commands without which its program cannot be built. */
 export interface DriverProgram {
@@ -28,6 +29,50 @@ export function missingCommand({ needs }: DriverProgram): string | undefined {
   return needs.find(
     ([command = '', ...args]) => spawnSync(command, args, { stdio: 'ignore' }).status !== 0,
   )?.[0];
+}
+
+/** Skips a test, with the reason, where a program cannot be built. */
+export function skipWithout(context: TestContext, name: string): void {
+  const found = DRIVER_PROGRAMS.find((entry) => entry.name === name);
+  const missing = found === undefined ? name : missingCommand(found);
+  if (missing !== undefined) context.skip(`no '${missing}' on this machine`);
+}
+
+/** Who a client is: paths of PEM files, and a password. */
+export interface ProgramIdentity {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly user?: string;
+  readonly password?: string;
+}
+
+/** The variables that make a program that client. */
+export function identityOf(identity: ProgramIdentity): Record<string, string> {
+  const { ca, cert, key, user, password } = identity;
+  const variables = {
+    CQLOCK_TEST_TLS_CA: ca,
+    CQLOCK_TEST_TLS_CERT: cert,
+    CQLOCK_TEST_TLS_KEY: key,
+    CQLOCK_TEST_USER: user,
+    CQLOCK_TEST_PASSWORD: password,
+  };
+  return Object.fromEntries(
+    Object.entries(variables).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+}
+
+/** Handshakes and logins that a proxy has refused since its start. */
+export async function refusalsOf(proxy: {
+  readonly http: string;
+}): Promise<{ readonly tls: number; readonly logins: number }> {
+  const metrics = await (await fetch(`${proxy.http}/metrics`)).text();
+  const sum = (pattern: RegExp): number =>
+    [...metrics.matchAll(pattern)].reduce((total, [, count]) => total + Number(count), 0);
+  return {
+    tls: sum(/^cqlock_tls_failures_total\{[^}]*\} (\d+)/gm),
+    logins: sum(/^cqlock_logins_total\{result="failed"\} (\d+)/gm),
+  };
 }
 
 /** What a program printed, and how it ended. */

@@ -50,15 +50,17 @@ export async function checkCluster(config: Config, logger: Logger): Promise<Find
 /** Why there is no connection, with the setting to look at. */
 function notReached(error: ProxyError): Finding {
   const message = `${error.message} [${error.code}]`;
+  // What follows names all settings that it could be.
+  const [why = ''] = error.message.split('; check ', 1);
   const finding = { level: 'error', topic: 'connection' } as const;
-  if (/certificate|issuer|altname|self.signed|SSL|TLS/i.test(message)) {
+  if (/certificate|issuer|altname|self.signed|SSL|TLS/i.test(why)) {
     return {
       ...finding,
       setting: 'CQLOCK_CASSANDRA_TLS_CA_FILE',
       message: `${message}: cassandra.tls.ca_file must be the CA of the nodes' certificates, and they must be for the addresses of the nodes or cassandra.tls.server_name`,
     };
   }
-  if (/credential|authenticat|password/i.test(message)) {
+  if (/credential|authenticat|password/i.test(why)) {
     return {
       ...finding,
       setting: 'CQLOCK_USERNAME',
