@@ -132,14 +132,10 @@ function program(
   proxy: TestProxy,
   { certificate, ...login }: { certificate?: string; user?: string; password?: string },
 ): Promise<ProgramResult> {
-  const own =
-    certificate === undefined ? {} : { cert: `${certificate}.crt`, key: `${certificate}.key` };
-  const files = Object.fromEntries(
-    Object.entries({ ca: 'ca.pem', ...own }).map(([use, path]) => [use, file(path)]),
-  );
-  return runDriverProgram(name, [`${proxy.host}:${String(proxy.port)}`], {
-    env: { HOME: directory, CQLOCK_TEST_SCENARIOS: 'short', ...identityOf({ ...files, ...login }) },
-  });
+  const [cert, key] = ['crt', 'key'].map((end) => file(`${certificate ?? ''}.${end}`));
+  const identity = { ca: file('ca.pem'), ...login, ...(certificate && { cert, key }) };
+  const env = { HOME: directory, CQLOCK_TEST_SCENARIOS: 'short', ...identityOf(identity) };
+  return runDriverProgram(name, [`${proxy.host}:${String(proxy.port)}`], { env });
 }
 
 /** Connects and reads the row that is there, or rejects. */
