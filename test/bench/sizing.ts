@@ -3,11 +3,11 @@
  * the proxy for a row, memory for connections. Starts a Cassandra and a proxy.
  * Options: --rows N (default 20,000)  --connections N (default 200)
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import cassandra from 'cassandra-driver';
 import { withStack } from '../support/stack.ts';
-import type { Stack } from '../support/stack.ts';
 import { processCpuMs } from './load.ts';
 
 const { values: args } = parseArgs({
@@ -76,16 +76,22 @@ async function forRows(
   await Promise.all(Array.from({ length: PARALLEL }, worker));
 }
 
-/** Bytes of the files of a table, after everything was written to one file. */
-async function diskBytes(
-  { cassandra: node }: Stack,
-  keyspace: string,
-  table: string,
-): Promise<number> {
-  await node.nodetool('flush', keyspace, table);
-  await node.nodetool('compact', keyspace, table);
-  const { stdout } = await node.nodetool('tablestats', `${keyspace}.${table}`);
-  return Number(/Space used \(live\): (\d+)/.exec(stdout)?.[1]);
+/** Bytes of the files of each table of a keyspace, by its name. */
+function diskBytes(dataDir: string, keyspace: string): Map<string, number> {
+  const sizes = new Map<string, number>();
+  for (const name of readdirSync(dataDir, { recursive: true, encoding: 'utf8' })) {
+    const [, table] = new RegExp(`/${keyspace}/(\\w+)-[0-9a-f]{32}/[^/]+$`).exec(`/${name}`) ?? [];
+    const stat = statSync(join(dataDir, name));
+    if (table === undefined || !stat.isFile()) continue;
+    sizes.set(table, (sizes.get(table) ?? 0) + stat.size);
+  }
+  return sizes;
+}
+
+function key(row: number): cassandra.types.Uuid {
+  return cassandra.types.Uuid.fromString(
+    `00000000-0000-4000-8000-${row.toString(16).padStart(12, '0')}`,
+  );
 }
 
 function residentMiB(pid: number): number {
@@ -105,14 +111,12 @@ await withStack({ cassandra: { heapMb: 1024 } }, async (stack) => {
       `CREATE KEYSPACE ${keyspace} WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}`,
     );
   }
-  say('shape: bytes a row plain, through the proxy; CPU of the proxy a write, a read by key');
+  say('shape: CPU of the proxy a write, a read by key');
   for (const [index, shape] of SHAPES.entries()) {
     const table = `t${String(index)}`;
     const columns = shape.columns.map((type, i) => `c${String(i)} ${type}`);
     const names = shape.columns.map((_, i) => `c${String(i)}`).join(', ');
     const marks = shape.columns.map(() => '?').join(', ');
-    const bytes: number[] = [];
-    const cpu: number[] = [];
     for (const [client, keyspace] of [
       [plain, 'size_plain'],
       [sealed, 'size_sealed'],
@@ -120,30 +124,34 @@ await withStack({ cassandra: { heapMb: 1024 } }, async (stack) => {
       await client.execute(
         `CREATE TABLE ${keyspace}.${table} (k uuid PRIMARY KEY, ${columns.join(', ')})`,
       );
-      const key = (row: number): cassandra.types.Uuid =>
-        cassandra.types.Uuid.fromString(
-          `00000000-0000-4000-8000-${row.toString(16).padStart(12, '0')}`,
-        );
       const started = processCpuMs(pid);
       await forRows(
         client,
         `INSERT INTO ${keyspace}.${table} (k, ${names}) VALUES (?, ${marks})`,
         (row) => [key(row), ...shape.value(row)],
       );
-      const written = processCpuMs(pid);
-      bytes.push((await diskBytes(stack, keyspace, table)) / ROWS);
       if (client === plain) continue;
-      const before = processCpuMs(pid);
+      const written = processCpuMs(pid);
       await forRows(client, `SELECT ${names} FROM ${keyspace}.${table} WHERE k = ?`, (row) => [
         key(row),
       ]);
-      cpu.push(((written - started) / ROWS) * 1e3, ((processCpuMs(pid) - before) / ROWS) * 1e3);
+      const us = [written - started, processCpuMs(pid) - written].map((ms) =>
+        ((ms / ROWS) * 1e3).toFixed(0),
+      );
+      say(`${shape.name}: ${us.join(' us, ')} us`);
     }
-    const [plainBytes = 0, sealedBytes = 0] = bytes;
-    const [write = 0, read = 0] = cpu;
-    say(
-      `${shape.name}: ${plainBytes.toFixed(0)} B, ${sealedBytes.toFixed(0)} B; ${write.toFixed(0)} us, ${read.toFixed(0)} us`,
+  }
+  await stack.cassandra.nodetool('flush');
+  await stack.cassandra.nodetool('compact');
+  const [plainSizes, sealedSizes] = ['size_plain', 'size_sealed'].map((keyspace) =>
+    diskBytes(stack.cassandra.dataDir, keyspace),
+  );
+  say('shape: bytes a row on disk, plain, through the proxy');
+  for (const [index, { name }] of SHAPES.entries()) {
+    const row = [plainSizes, sealedSizes].map(
+      (sizes) => `${((sizes?.get(`t${String(index)}`) ?? 0) / ROWS).toFixed(0)} B`,
     );
+    say(`${name}: ${row.join(', ')}`);
   }
   const before = residentMiB(pid);
   const clients = Array.from({ length: CONNECTIONS }, () => clientOf(stack.proxied));

@@ -52,7 +52,7 @@ describe.skipIf('missing' in PROGRAMS)('alert rules, by promtool', () => {
       );
     });
     expect(output).toContain('SUCCESS');
-  });
+  }, 300_000);
 });
 
 describe.skipIf('missing' in PROGRAMS)('dashboards, on a real Prometheus', () => {
