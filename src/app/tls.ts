@@ -36,6 +36,14 @@ export function listenerFiles(tls: NonNullable<Config['tls']>): TlsFiles {
   return { what: 'the listener for clients', certFile, keyFile, caFile: clientCaFile };
 }
 
+/** The files of TLS to a KMIP server; undefined when none is a provider. */
+export function kmipFiles(config: Config): TlsFiles | undefined {
+  const kmip = config.kms.providers.find((provider) => provider.kind === 'kmip');
+  if (kmip === undefined) return undefined;
+  const { caFile, certificateFile: certFile, keyFile } = kmip;
+  return { what: 'the connections to the KMIP server', caFile, certFile, keyFile };
+}
+
 /** TLS of a running proxy: its files are watched, their expiry is a metric. */
 export interface ProxyTls {
   /** Undefined: clients come in plain text. */
@@ -62,6 +70,9 @@ export function openProxyTls(config: Config, metrics: Metrics, logger: Logger): 
   if (config.upstream.tls !== undefined) {
     upstreamFiles.set(config, open('cassandra', cassandraFiles(config.upstream.tls)));
   }
+  // The KMIP client reads its files by itself; here they are watched for their expiry.
+  const kmip = kmipFiles(config);
+  if (kmip !== undefined) open('kmip', kmip);
   const listener = tls && {
     ...tls,
     files: open('client', listenerFiles(tls)),

@@ -8,6 +8,7 @@
 export { describeConfig } from './describe_config.ts';
 export { CONFIG_FILE_VARIABLE, loadConfig, SETTING_NAMES } from './load_config.ts';
 export { FILE_KEYS, SECRETS } from './file_keys.ts';
+export { withPlace } from './setting_places.ts';
 export { isLoopback } from './tls_settings.ts';
 export { formatAddress, parseAddress } from './address.ts';
 export type { Address } from './address.ts';

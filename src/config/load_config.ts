@@ -18,6 +18,7 @@ import { notifyConfig, notifyContradictions, notifySettings } from './notify_set
 import { kmsListenContradictions, kmsListenSetting } from './kms_listen.ts';
 import { locateProblem } from './locate_problem.ts';
 import { readSecretFiles } from './secret_files.ts';
+import { settingPlaces } from './setting_places.ts';
 import { cassandraTls, clientTls, tlsFields, tlsProblems } from './tls_settings.ts';
 import type { Config, RootKeySetting } from './types.ts';
 
@@ -196,6 +197,7 @@ export function loadConfig(environment: Environment, workingDir: string): Config
   const dataDir = resolve(workingDir, values.CQLOCK_DATA_DIR);
   return {
     file: file?.path,
+    places: settingPlaces(given, ofEnvironment, file, workingDir),
     listen: values.CQLOCK_LISTEN,
     tls: clientTls(values, workingDir),
     tlsReloadMs: values.CQLOCK_TLS_RELOAD_PERIOD,

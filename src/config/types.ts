@@ -1,6 +1,7 @@
 import type { Address } from './address.ts';
 import type { AuthenticationConfig } from './authentication_settings.ts';
 import type { KmsConfig } from './kms_types.ts';
+import type { SettingPlace } from './setting_places.ts';
 import type { CassandraTlsConfig, ClientTlsConfig } from './tls_types.ts';
 
 /** Levels of the log, from most to least. */
@@ -73,6 +74,8 @@ export interface KmsListenConfig {
 export interface Config {
   /** The configuration file, as it was named; undefined: there is none. */
   readonly file: string | undefined;
+  /** Where each setting was given, by the name of its variable; those with their defaults are not in it. */
+  readonly places: ReadonlyMap<string, SettingPlace>;
   /** Where clients connect. */
   readonly listen: Address;
   /** Undefined: plain text. */

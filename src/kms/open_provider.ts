@@ -26,7 +26,8 @@ export async function openKmsProvider(
         return new VaultKms({ ...settings, limits });
       }
       case 'pkcs11': {
-        const { Pkcs11Kms } = await import('./pkcs11/index.ts');
+        const { Pkcs11Kms, requirePkcs11Package } = await import('./pkcs11/index.ts');
+        requirePkcs11Package();
         return new Pkcs11Kms({ ...settings, pin: pinOf(settings.pin), limits });
       }
       case 'kmip': {

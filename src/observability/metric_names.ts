@@ -91,7 +91,7 @@ export const METRIC_NAMES = {
   },
   certificateExpiry: {
     name: 'cqlock_certificate_expiry_timestamp_seconds',
-    help: 'When the certificate in use expires, as Unix time, by use (client, cassandra, kms_listener)',
+    help: 'When the certificate in use expires, as Unix time, by use (client, cassandra, kms_listener, kmip)',
   },
   certificateFailures: {
     name: 'cqlock_certificate_reload_failures_total',

@@ -3,35 +3,12 @@
  * installed is skipped, and says so. Ends with 'N passed, N failed, N skipped' of the scenarios.
  * Arguments: folders to run, e.g. `python go`; all if none.
  */
-import { spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { DRIVER_PROGRAMS, missingCommand, runDriverProgram } from '../support/driver_programs.ts';
+import type { DriverProgram } from '../support/driver_programs.ts';
 import { withStack } from '../support/stack.ts';
-
-/** A folder and the commands without which its program cannot be built. */
-interface Language {
-  readonly name: string;
-  readonly needs: readonly (readonly string[])[];
-}
-
-const LANGUAGES: readonly Language[] = [
-  { name: 'node', needs: [] },
-  { name: 'python', needs: [['python3', '--version']] },
-  {
-    name: 'java',
-    needs: [
-      ['javac', '-version'],
-      ['mvn', '--version'],
-    ],
-  },
-  { name: 'go', needs: [['go', 'version']] },
-  { name: 'cqlsh', needs: [['python3', '--version']] },
-];
-const HERE = fileURLToPath(new URL('.', import.meta.url));
-/** Installing a driver from a slow registry, and all scenarios after it. */
-const TIMEOUT_MS = 15 * 60_000;
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
 
@@ -39,36 +16,13 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-function missingCommand(language: Language): string | undefined {
-  return language.needs.find(
-    ([command = '', ...args]) => spawnSync(command, args, { stdio: 'ignore' }).status !== 0,
-  )?.[0];
-}
-
-/** Runs the script of a folder, shows what it prints, and gives that back with its exit code. */
-async function runScript(name: string, args: readonly string[]): Promise<[number | null, string]> {
-  const child = spawn('bash', [join(HERE, name, 'run.sh'), ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: TIMEOUT_MS,
-  });
-  let text = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk: Buffer) => {
-      text += chunk.toString('utf8');
-      process.stdout.write(chunk);
-    });
-  }
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => resolve([code, text]));
-  });
-}
+const show = (chunk: Buffer): void => {
+  process.stdout.write(chunk);
+};
 
 async function judge(name: string, args: readonly string[]): Promise<void> {
   say(`--- ${name}`);
-  const [code, text] = await runScript(name, args);
-  const passed = [...text.matchAll(/^scenario ok /gm)].length;
-  const failed = [...text.matchAll(/^scenario FAILED /gm)].length;
+  const { code, passed, failed } = await runDriverProgram(name, args, { show });
   counts.passed += passed;
   counts.failed += failed;
   // A program that ends badly, or ran nothing, is a failure whatever it counted.
@@ -77,8 +31,8 @@ async function judge(name: string, args: readonly string[]): Promise<void> {
 }
 
 const wanted = process.argv.slice(2);
-const chosen = LANGUAGES.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
-const present: Language[] = [];
+const chosen = DRIVER_PROGRAMS.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
+const present: DriverProgram[] = [];
 for (const language of chosen) {
   const missing = missingCommand(language);
   if (missing === undefined) present.push(language);
@@ -94,7 +48,11 @@ try {
     {
       beforeProxy: async ({ host, port }) => {
         if (!hasCqlsh) return;
-        const [code] = await runScript('cqlsh', [`${host}:${port}`, '--record', reference]);
+        const { code } = await runDriverProgram(
+          'cqlsh',
+          [`${host}:${port}`, '--record', reference],
+          { show },
+        );
         if (code !== 0) throw new Error('cqlsh against Cassandra itself failed');
       },
     },

@@ -157,6 +157,27 @@ describe('the command line', () => {
     }
   }, 60_000);
 
+  it('has examples of every command, and a place for each in docs/cli.md', async () => {
+    const { stdout } = await cqlock(['completion', 'bash']);
+    const words = [...stdout.matchAll(/^ {4}'([a-z][a-z -]*)'\) words=/gm)].map(
+      ([, found]) => found,
+    );
+    const leaves = words.filter(
+      (one) => !words.some((other) => other?.startsWith(`${one ?? ''} `)),
+    );
+    expect(leaves.length).toBeGreaterThan(30);
+    expect(leaves.filter((one) => EXAMPLES[one ?? ''] === undefined)).toEqual([]);
+    const document = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8');
+    for (const leaf of leaves) {
+      const [first = '', ...rest] = (leaf ?? '').split(' ');
+      const row = document.split('\n').find((line) => {
+        const [, cell = ''] = line.split('|');
+        return cell.includes(`\`${first}`) && rest.slice(0, 1).every((word) => cell.includes(word));
+      });
+      expect(row, leaf).toBeDefined();
+    }
+  }, 60_000);
+
   it('has examples only of commands and options that are there', async () => {
     const { stdout } = await cqlock(['completion', 'bash']);
     for (const [words, lines] of Object.entries(EXAMPLES)) {

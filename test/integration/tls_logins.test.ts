@@ -2,8 +2,6 @@
  * TLS on both sides and the proxy's own judgement of clients, with a real Cassandra, driver and certificates: who gets in, who
  * does not, and certificates that are replaced under load.
  */
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,11 +12,23 @@ import { makeCa } from '../support/certificates.ts';
 import type { Issued, TestCa } from '../support/certificates.ts';
 import { startCassandra } from '../support/cassandra.ts';
 import type { TestCassandra } from '../support/cassandra.ts';
+import {
+  DRIVER_PROGRAMS,
+  identityOf,
+  refusalsOf,
+  runDriverProgram,
+  skipWithout,
+} from '../support/driver_programs.ts';
+import type { ProgramResult } from '../support/driver_programs.ts';
 import { runCqlock, startProxy } from '../support/proxy.ts';
 import type { TestProxy, TestProxyOptions } from '../support/proxy.ts';
+import { tlsCassandraSettings } from './support/tls_cassandra.ts';
 
 const CONNECTIONS = 50;
 const LOAD_MS = 4_000;
+/** The first run of a program installs its driver. */
+const PROGRAM_MS = 600_000;
+const DRIVER_NAMES = DRIVER_PROGRAMS.map(({ name }) => name);
 
 let directory: string;
 let ca: TestCa;
@@ -34,37 +44,23 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'cqlock-tls-'));
   [ca, foreignCa] = await Promise.all([makeCa('cqlock test'), makeCa('foreign')]);
   const nodeCertificate = await ca.issue({ commonName: 'node' });
-  const listener = await ca.issue({ commonName: 'first' });
-  const own = await ca.issue({ commonName: 'proxy' });
   await put('ca.pem', ca.cert);
   await put('foreign.pem', foreignCa.cert);
   await put('node.pem', `${nodeCertificate.key}${nodeCertificate.cert}`);
-  await put('listener.crt', listener.cert);
-  await put('listener.key', listener.key);
-  await put('own.crt', own.cert);
-  await put('own.key', own.key);
+  for (const [name, { cert, key }] of [
+    ['listener', await ca.issue({ commonName: 'first' })],
+    ['own', await ca.issue({ commonName: 'proxy' })],
+    ['driver', await ca.issue({ commonName: 'driver' })],
+    ['foreign', await foreignCa.issue({ commonName: 'driver' })],
+  ] as const) {
+    await put(`${name}.crt`, cert);
+    await put(`${name}.key`, key);
+  }
   await put('cassandra.password', 'own password\n');
   await put('superuser.password', 'cassandra\n');
+  await put('driver.password', 'known to drivers alone\n');
   node = await startCassandra({
-    yaml: {
-      authenticator: 'PasswordAuthenticator',
-      authorizer: 'CassandraAuthorizer',
-      // A password that is changed counts at once.
-      credentials_validity: '0ms',
-      roles_validity: '0ms',
-      permissions_validity: '0ms',
-      client_encryption_options: {
-        enabled: true,
-        // Plain text too, for the probe that waits for the start; the proxy asks for TLS and falls back to nothing.
-        optional: true,
-        require_client_auth: true,
-        ssl_context_factory: {
-          class_name: 'org.apache.cassandra.security.PEMBasedSslContextFactory',
-        },
-        keystore: file('node.pem'),
-        truststore: file('ca.pem'),
-      },
-    },
+    yaml: tlsCassandraSettings({ keyAndCertificate: file('node.pem'), ca: file('ca.pem') }),
   });
   await put(
     'cqlock.yaml',
@@ -130,35 +126,16 @@ function clientOf(proxy: TestProxy, login: Login = {}): cassandra.Client {
   return client;
 }
 
-/** Made by the conformance tests. */
-const CQLSH = process.env['CQLOCK_TEST_CQLSH'] ?? '.cache/conformance-cqlsh/bin/cqlsh';
-
-function run(command: string, args: readonly string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    execFile(
-      command,
-      args,
-      { env: { ...process.env, HOME: directory } },
-      (error, stdout, stderr) => {
-        if (error === null) resolve(stdout);
-        else reject(new Error(`${stdout}${stderr}`));
-      },
-    );
-  });
-}
-
-/** Reads the row with cqlsh, by TLS as `cqlshrc` says. */
-function cqlsh(proxy: TestProxy, login: readonly string[] = []): Promise<string> {
-  return run(CQLSH, [
-    '--ssl',
-    `--cqlshrc=${file('cqlshrc')}`,
-    ...login,
-    '--request-timeout=60',
-    '-e',
-    'SELECT v FROM tls.t',
-    proxy.host,
-    String(proxy.port),
-  ]);
+/** Runs the short scenarios of a program of test/conformance; a certificate is the name of its files. */
+function program(
+  name: string,
+  proxy: TestProxy,
+  { certificate, ...login }: { certificate?: string; user?: string; password?: string },
+): Promise<ProgramResult> {
+  const [cert, key] = ['crt', 'key'].map((end) => file(`${certificate ?? ''}.${end}`));
+  const identity = { ca: file('ca.pem'), ...login, ...(certificate && { cert, key }) };
+  const env = { HOME: directory, CQLOCK_TEST_SCENARIOS: 'short', ...identityOf(identity) };
+  return runDriverProgram(name, [`${proxy.host}:${String(proxy.port)}`], { env });
 }
 
 /** Connects and reads the row that is there, or rejects. */
@@ -206,7 +183,15 @@ describe('the role of the proxy', () => {
     const check = await runCqlock('check', settings());
     expect(check.output).toMatch(/reached by TLS/);
     expect(check.output).toMatch(/Cassandra 5\.0/);
+    // Each threshold is read from this Cassandra, so its name is one that Cassandra has.
     expect(check.output).toMatch(/batch_size_fail_threshold is 400KiB/);
+    for (const name of [
+      'batch_size_warn_threshold',
+      'native_transport_max_frame_size',
+      'commitlog_segment_size',
+    ]) {
+      expect(check.output).toMatch(new RegExp(`thresholds: .*${name} is \\d+[KM]iB`));
+    }
     expect(check.output).toMatch(/0 errors/);
     expect(check.code).toBe(0);
   });
@@ -217,7 +202,9 @@ describe('the role of the proxy', () => {
       settings({ CQLOCK_CASSANDRA_TLS_CA_FILE: file('foreign.pem') }),
     );
     expect(code).toBe(2);
-    expect(output).toMatch(/connection: cannot connect to Cassandra: .*(certificate|issuer)/);
+    expect(output).toMatch(
+      /connection: CQLOCK_CASSANDRA_TLS_CA_FILE: cannot connect to Cassandra: .*(certificate|issuer)/,
+    );
   });
 });
 
@@ -271,15 +258,16 @@ describe('delegated authentication by TLS', () => {
     expect(status.code).toBe(0);
   });
 
-  it('serves cqlsh by TLS', async (context) => {
-    if (!existsSync(CQLSH)) {
-      context.skip('no cqlsh: npm run test:conformance installs one');
-      return;
-    }
-    await put('cqlshrc', `[ssl]\ncertfile = ${file('ca.pem')}\nvalidate = true\n`);
-    const output = await cqlsh(proxy, ['-u', 'cassandra', '-p', 'cassandra']);
-    expect(output).toMatch(/one\n\n\(1 rows\)/);
-  });
+  it(
+    'serves cqlsh by TLS',
+    async (context) => {
+      skipWithout(context, 'cqlsh');
+      const { output, code } = await program('cqlsh', proxy, SUPERUSER);
+      expect(output).toMatch(/scenario ok select/);
+      expect(code).toBe(0);
+    },
+    PROGRAM_MS,
+  );
 
   it(`replaces certificates while ${String(CONNECTIONS)} connections work: no request fails, new ones see the new one`, async () => {
     const working = Array.from({ length: CONNECTIONS }, () => clientOf(proxy, SUPERUSER));
@@ -342,6 +330,8 @@ describe("the proxy's own list of roles", () => {
     await put('app.password', 'known to app alone');
     await direct("CREATE ROLE app WITH PASSWORD = 'known to app alone' AND LOGIN = true");
     await direct('GRANT SELECT ON KEYSPACE tls TO app');
+    await direct("CREATE ROLE driver WITH PASSWORD = 'known to drivers alone' AND LOGIN = true");
+    await direct('GRANT ALL PERMISSIONS ON ALL KEYSPACES TO driver');
     const added = await runCqlock(
       `role add app --password-file ${file('app.password')}`,
       settings(env()),
@@ -420,6 +410,7 @@ describe('certificates of clients', () => {
     };
     for (const command of [
       `role add app --certificate URI:spiffe://example.org/app --cassandra-password-file ${file('app.password')}`,
+      `role add driver --certificate CN=driver --cassandra-password-file ${file('driver.password')}`,
     ]) {
       expect(await runCqlock(command, settings(env))).toMatchObject({ code: 0 });
     }
@@ -441,38 +432,66 @@ describe('certificates of clients', () => {
     await expect.poll(() => proxy.output(), { timeout: 10_000 }).toContain('LOGIN_CERTIFICATE');
   });
 
-  it('let in cqlsh and the Python driver with the right one, and not without', async (context) => {
-    const python = CQLSH.replace(/cqlsh$/, 'python');
-    if (!existsSync(CQLSH) || !existsSync(python)) {
-      context.skip('no cqlsh: npm run test:conformance installs one');
-      return;
-    }
-    await put('app.crt', right.cert);
-    await put('app.key', right.key);
-    const plain = `[ssl]\ncertfile = ${file('ca.pem')}\nvalidate = true\n`;
-    await put('cqlshrc', `${plain}userkey = ${file('app.key')}\nusercert = ${file('app.crt')}\n`);
-    expect(await cqlsh(proxy)).toMatch(/one\n\n\(1 rows\)/);
-    await put('cqlshrc', plain);
-    await expect(cqlsh(proxy, ['-u', 'cassandra', '-p', 'cassandra'])).rejects.toThrow();
-    await put(
-      'app.py',
-      `
-import ssl
-from cassandra.cluster import Cluster
-context = ssl.create_default_context(cafile='${file('ca.pem')}')
-context.load_cert_chain('${file('app.crt')}', '${file('app.key')}')
-context.check_hostname = False
-cluster = Cluster(['${proxy.host}'], port=${String(proxy.port)}, ssl_context=context, protocol_version=4)
-print('read', cluster.connect().execute('SELECT v FROM tls.t').one().v)
-cluster.shutdown()
-`,
-    );
-    expect(await run(python, [file('app.py')])).toContain('read one');
-  });
+  it.for(DRIVER_NAMES)(
+    'let in %s without a password, as the role of the certificate',
+    async (name, context) => {
+      skipWithout(context, name);
+      expect(await program(name, proxy, { certificate: 'driver' })).toMatchObject({
+        code: 0,
+        failed: 0,
+      });
+    },
+    PROGRAM_MS,
+  );
 
   it('name the role in the audit log', async () => {
     await comesIn(proxy, { certificate: right });
     const shown = await runCqlock('audit show --json', settings());
     expect(shown.output).toMatch(/"principal": ?"app"/);
   });
+});
+
+describe('mutual TLS with passwords', () => {
+  let proxy: TestProxy;
+  beforeAll(async () => {
+    const env = {
+      CQLOCK_AUTHENTICATION: 'password',
+      CQLOCK_ROLES_FILE: file('roles_by_password.yaml'),
+      CQLOCK_TLS_CLIENT_CERTIFICATES: 'required',
+      CQLOCK_TLS_CLIENT_CA_FILE: file('ca.pem'),
+      CQLOCK_MAX_LOGIN_FAILURES: '1000',
+    };
+    const added = await runCqlock(
+      `role add driver --password-file ${file('driver.password')}`,
+      settings(env),
+    );
+    expect(added).toMatchObject({ code: 0 });
+    proxy = await start(env);
+  });
+  const right = { certificate: 'driver', user: 'driver', password: 'known to drivers alone' };
+
+  it.for(DRIVER_NAMES)(
+    '%s: no certificate, a wrong one and a password that was reset in Cassandra are refused, the right ones work',
+    async (name, context) => {
+      skipWithout(context, name);
+      expect(await program(name, proxy, right)).toMatchObject({ code: 0, failed: 0 });
+      const { certificate: _, ...withoutCertificate } = right;
+      const before = await refusalsOf(proxy);
+      await direct("ALTER ROLE driver WITH PASSWORD = 'set by somebody else'");
+      const refused = await Promise.all([
+        program(name, proxy, withoutCertificate),
+        program(name, proxy, { ...right, certificate: 'foreign' }),
+        program(name, proxy, { ...right, password: 'set by somebody else' }),
+      ]).finally(() => direct("ALTER ROLE driver WITH PASSWORD = 'known to drivers alone'"));
+      for (const { code, passed, output } of refused) {
+        expect(code, output).not.toBe(0);
+        expect(passed, output).toBe(0);
+      }
+      // It was the proxy that refused: two by TLS at least, one by the password.
+      const after = await refusalsOf(proxy);
+      expect(after.tls - before.tls).toBeGreaterThanOrEqual(2);
+      expect(after.logins - before.logins).toBeGreaterThanOrEqual(1);
+    },
+    PROGRAM_MS,
+  );
 });

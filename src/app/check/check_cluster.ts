@@ -1,10 +1,9 @@
 import type { Config } from '../../config/index.ts';
-import { InvalidRequestError } from '../../errors/index.ts';
+import { InvalidRequestError, ProxyError } from '../../errors/index.ts';
 import type { Logger } from '../../observability/index.ts';
 import type { ControlConnection } from '../../upstream/index.ts';
 import { clusterOf } from '../commands/catalog_session.ts';
 import { newControlConnection } from '../create_proxy.ts';
-import { attempt } from './check_machine.ts';
 import type { Finding } from './finding.ts';
 import { judgeCassandra } from './judge_cassandra.ts';
 
@@ -15,7 +14,13 @@ export async function checkCluster(config: Config, logger: Logger): Promise<Find
   const control = newControlConnection(config, contactPoints, logger);
   try {
     const reached = `reached${config.upstream.tls === undefined ? ' in plain text' : ' by TLS'}`;
-    if (!(await attempt(findings, 'connection', reached, () => control.connect()))) return findings;
+    try {
+      await control.connect();
+    } catch (error) {
+      if (!(error instanceof ProxyError)) throw error;
+      return [...findings, notReached(error)];
+    }
+    findings.push({ level: 'ok', topic: 'connection', message: reached });
     const { rows } = await control.execute('SELECT release_version FROM system.local');
     findings.push(
       ...judgeCassandra(
@@ -31,6 +36,7 @@ export async function checkCluster(config: Config, logger: Logger): Promise<Find
       findings.push({
         level: 'warning',
         topic: 'role',
+        setting: 'CQLOCK_USERNAME',
         message:
           "the proxy logs in as cassandra, a superuser that every attacker tries: make a role of its own with 'cqlock role create'",
       });
@@ -39,6 +45,33 @@ export async function checkCluster(config: Config, logger: Logger): Promise<Find
     await control.close();
   }
   return findings;
+}
+
+/** Why there is no connection, with the setting to look at. */
+function notReached(error: ProxyError): Finding {
+  const message = `${error.message} [${error.code}]`;
+  // What follows names all settings that it could be.
+  const [why = ''] = error.message.split('; check ', 1);
+  const finding = { level: 'error', topic: 'connection' } as const;
+  if (/certificate|issuer|altname|self.signed|SSL|TLS/i.test(why)) {
+    return {
+      ...finding,
+      setting: 'CQLOCK_CASSANDRA_TLS_CA_FILE',
+      message: `${message}: cassandra.tls.ca_file must be the CA of the nodes' certificates, and they must be for the addresses of the nodes or cassandra.tls.server_name`,
+    };
+  }
+  if (/credential|authenticat|password/i.test(why)) {
+    return {
+      ...finding,
+      setting: 'CQLOCK_USERNAME',
+      message: `${message}: correct user and password of the proxy's own role, or make it with 'cqlock role create'`,
+    };
+  }
+  return {
+    ...finding,
+    setting: 'CQLOCK_CONTACT_POINTS',
+    message: `${message}: correct the addresses of the nodes and the port of the native protocol, or start Cassandra`,
+  };
 }
 
 async function settingsOf(

@@ -6,7 +6,7 @@ import { ProxyError } from '../../errors/index.ts';
 import { readTlsFiles } from '../../net/index.ts';
 import type { TlsFiles } from '../../net/index.ts';
 import { openEmbeddedKms, openKmsProviders } from '../open_kms.ts';
-import { cassandraFiles, listenerFiles } from '../tls.ts';
+import { cassandraFiles, kmipFiles, listenerFiles } from '../tls.ts';
 import type { Finding } from './finding.ts';
 
 const DAY_MS = 86_400_000;
@@ -98,6 +98,8 @@ function certificates(config: Config, nowMs: number): Finding[] {
   if (config.upstream.tls !== undefined) look(cassandraFiles(config.upstream.tls));
   if (config.kmsListen?.tls !== undefined)
     look({ what: 'the KMS listener', ...config.kmsListen.tls });
+  const kmip = kmipFiles(config);
+  if (kmip !== undefined) look(kmip);
   return findings;
 }
 

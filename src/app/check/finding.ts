@@ -4,6 +4,8 @@ export interface Finding {
   readonly level: 'ok' | 'warning' | 'error';
   /** What was looked at, one word. */
   readonly topic: string;
+  /** The variable of the setting to look at, where `message` names neither that nor a path. */
+  readonly setting?: string;
   /** What was found, and what to do about it. */
   readonly message: string;
 }

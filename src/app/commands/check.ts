@@ -1,8 +1,6 @@
 import type { Command } from 'commander';
-import { readRoles } from '../../auth/index.ts';
-import { systemClock } from '../../util/index.ts';
 import { ConfigError } from '../../errors/index.ts';
-import { attempt, checkCluster, checkMachine } from '../check/index.ts';
+import { allFindings } from '../check/index.ts';
 import type { Finding } from '../check/index.ts';
 import type { CommandRunner } from './catalog_session.ts';
 import { printer } from './print.ts';
@@ -22,22 +20,8 @@ export function addCheckCommand(
     .option('--json', 'print JSON')
     .action((options: { offline?: boolean; json?: boolean }) =>
       run(async ({ config, logger }) => {
-        const findings: Finding[] = [...(await checkMachine(config, systemClock.nowMs()))];
-        findings.push({
-          level: config.authentication.mode === 'delegated' ? 'warning' : 'ok',
-          topic: 'authentication',
-          message:
-            config.authentication.mode === 'delegated'
-              ? 'delegated: Cassandra alone authenticates clients, so who administers its roles can read through the proxy; set authentication.mode (CQLOCK_AUTHENTICATION) to password or certificate'
-              : `the proxy authenticates clients itself (${config.authentication.mode})`,
-        });
-        const { rolesFile } = config.authentication;
-        if (rolesFile !== undefined) {
-          await attempt(findings, 'roles', `the list ${rolesFile} is right`, () =>
-            Promise.resolve().then(() => readRoles(rolesFile)),
-          );
-        }
-        if (options.offline !== true) findings.push(...(await checkCluster(config, logger)));
+        const isOffline = options.offline === true;
+        const findings = await allFindings(config, logger, { isOffline });
         report(findings, options.json === true, say);
         const wrong = findings.filter(({ level }) => level === 'error').length;
         if (wrong > 0) {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { connect, createSecureContext } from 'node:tls';
+import type { SecureContext, TLSSocket } from 'node:tls';
 import { ConfigError, KeyUnavailableError } from '../../errors/index.ts';
 import { Tag } from './tags.ts';
 import {
@@ -22,24 +23,23 @@ const HEAD_BYTES = 8;
 export type KmipAnswer =
   { readonly payload: Ttlv | undefined } | { readonly reason: number; readonly message: string };
 
+/** A server, and the PEM files of mutual TLS with it. */
+interface KmipConnection {
+  readonly address: { readonly host: string; readonly port: number };
+  readonly caFile: string;
+  readonly certificateFile: string;
+  readonly keyFile: string;
+}
+
 /** Requests to one KMIP server, each on a connection of its own: they are few, and nothing can be out of step. */
 export class KmipClient {
-  readonly #options: ConnectionOptions;
+  readonly #options: KmipConnection;
+  #context: SecureContext;
 
-  /** @throws ConfigError CONFIG_KMS when a file cannot be read. */
-  constructor(options: {
-    readonly address: { readonly host: string; readonly port: number };
-    readonly caFile: string;
-    readonly certificateFile: string;
-    readonly keyFile: string;
-  }) {
-    this.#options = {
-      ...options.address,
-      ca: fileOf(options.caFile),
-      cert: fileOf(options.certificateFile),
-      key: fileOf(options.keyFile),
-      minVersion: 'TLSv1.2',
-    };
+  /** @throws ConfigError CONFIG_KMS when a file cannot be read, or key and certificate do not fit together. */
+  constructor(options: KmipConnection) {
+    this.#options = options;
+    this.#context = contextOf(options);
   }
 
   /**
@@ -80,7 +80,7 @@ export class KmipClient {
   }
 
   async #exchange(request: Buffer, signal: AbortSignal | undefined): Promise<Buffer> {
-    const socket = connect(this.#options);
+    const socket = connect({ ...this.#options.address, secureContext: this.#newestContext() });
     const abort = (): void => {
       socket.destroy(new KeyUnavailableError('KEY_UNAVAILABLE', 'the KMIP server is too slow'));
     };
@@ -91,6 +91,30 @@ export class KmipClient {
       signal?.removeEventListener('abort', abort);
       socket.destroy();
     }
+  }
+
+  /** While files are being replaced and do not fit together, those before stay in force. */
+  #newestContext(): SecureContext {
+    try {
+      this.#context = contextOf(this.#options);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+    }
+    return this.#context;
+  }
+}
+
+/** Certificate and key as the files have them now. Connections are few, so they are read for each. */
+function contextOf(options: KmipConnection): SecureContext {
+  const [ca, cert, key] = [options.caFile, options.certificateFile, options.keyFile].map(fileOf);
+  try {
+    return createSecureContext({ ca, cert, key, minVersion: 'TLSv1.2' });
+  } catch (cause) {
+    throw new ConfigError(
+      'CONFIG_KMS',
+      `${options.keyFile} is not the key of the certificate in ${options.certificateFile}, which KMIP needs, or one of them is not PEM; give both of one pair`,
+      { cause },
+    );
   }
 }
 
@@ -138,7 +162,11 @@ function fileOf(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
-    throw new ConfigError('CONFIG_KMS', `cannot read the file ${path} for KMIP`, { cause: error });
+    throw new ConfigError(
+      'CONFIG_KMS',
+      `cannot read the file ${path} for KMIP: correct the path or its permissions`,
+      { cause: error },
+    );
   }
 }
 

@@ -6,3 +6,4 @@
  */
 export { Pkcs11Kms } from './pkcs11_kms.ts';
 export type { Pkcs11KmsOptions } from './pkcs11_kms.ts';
+export { requirePkcs11Package } from './pkcs11_package.ts';

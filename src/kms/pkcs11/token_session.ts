@@ -1,5 +1,6 @@
-import pkcs11js from 'pkcs11js';
 import type { KeyQuery, TokenAnswer, TokenKey, TokenRequest, WorkerSettings } from './messages.ts';
+import { pkcs11js } from './pkcs11_library.ts';
+import type { GcmMechanism } from './pkcs11_library.ts';
 
 const AES_256_BYTES = 32;
 const TAG_BITS = 128;
@@ -174,12 +175,12 @@ export class TokenSession {
     };
   }
 
-  #encrypt(session: Buffer, key: Buffer, gcm: pkcs11js.Mechanism, input: Uint8Array): Uint8Array {
+  #encrypt(session: Buffer, key: Buffer, gcm: GcmMechanism, input: Uint8Array): Uint8Array {
     this.#library.C_EncryptInit(session, gcm, key);
     return this.#library.C_Encrypt(session, Buffer.from(input), Buffer.alloc(MAX_OUTPUT_BYTES));
   }
 
-  #decrypt(session: Buffer, key: Buffer, gcm: pkcs11js.Mechanism, input: Uint8Array): Uint8Array {
+  #decrypt(session: Buffer, key: Buffer, gcm: GcmMechanism, input: Uint8Array): Uint8Array {
     this.#library.C_DecryptInit(session, gcm, key);
     const output = Buffer.alloc(MAX_OUTPUT_BYTES);
     try {
@@ -221,8 +222,8 @@ class TokenError extends Error {
   }
 }
 
-function mechanism(nonce: Uint8Array, associatedData: Uint8Array): pkcs11js.Mechanism {
-  const parameter: pkcs11js.AesGCM = {
+function mechanism(nonce: Uint8Array, associatedData: Uint8Array): GcmMechanism {
+  const parameter = {
     type: pkcs11js.CK_PARAMS_AES_GCM_v240,
     iv: Buffer.from(nonce),
     aad: Buffer.from(associatedData),

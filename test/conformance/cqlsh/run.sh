@@ -14,8 +14,18 @@ if [ ! -x "$venv/bin/cqlsh" ]; then
 fi
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
+# TLS and password, as the variables say.
+identity=()
+if [ -n "${CQLOCK_TEST_TLS_CA:-}" ]; then
+  printf '[ssl]\ncertfile = %s\nvalidate = true\n' "$CQLOCK_TEST_TLS_CA" > "$work/cqlshrc"
+  if [ -n "${CQLOCK_TEST_TLS_CERT:-}" ]; then
+    printf 'usercert = %s\nuserkey = %s\n' "$CQLOCK_TEST_TLS_CERT" "$CQLOCK_TEST_TLS_KEY" >> "$work/cqlshrc"
+  fi
+  identity+=(--ssl "--cqlshrc=$work/cqlshrc")
+fi
+if [ -n "${CQLOCK_TEST_USER:-}" ]; then identity+=(-u "$CQLOCK_TEST_USER" -p "$CQLOCK_TEST_PASSWORD"); fi
 # Its warning about server versions comes and goes with them. COPY writes files of failed rows where it stands.
-cqlsh() { (cd "$work" && "$venv/bin/cqlsh" --no-color --request-timeout=60 "${endpoint%:*}" "${endpoint##*:}" "$@" 2>&1 | { grep -v '^WARNING: cqlsh was built' || true; }; exit "${PIPESTATUS[0]}"); }
+cqlsh() { (cd "$work" && "$venv/bin/cqlsh" --no-color --connect-timeout=60 --request-timeout=60 ${identity[@]+"${identity[@]}"} "${endpoint%:*}" "${endpoint##*:}" "$@" 2>&1 | { grep -v '^WARNING: cqlsh was built' || true; }; exit "${PIPESTATUS[0]}"); }
 # cqlsh 6.2.2 cannot import durations, from any server.
 columns="$(sed -n 's/^INSERT INTO scalars (\(.*\)) VALUES (1.*/\1/p' "$here/create.cql" | sed 's/ c_duration,//')"
 failed=0
@@ -37,6 +47,10 @@ fi
 cqlsh -f "$here/create.cql" > "$work/create.out" && r=0 || r=$?
 check 'create and insert' '0 ' "$r $(cat "$work/create.out")"
 check 'select' "$(cat "$here/select.expected")" "$(cqlsh -f "$here/select.cql" 2>&1 | sed 's/[[:space:]]*$//')"
+if [ "${CQLOCK_TEST_SCENARIOS:-}" = short ]; then
+  check 'drop' '0' "$(cqlsh -e 'DROP KEYSPACE conf_cqlsh' >/dev/null 2>&1; echo $?)"
+  exit $failed
+fi
 check 'describe' "$(cat "$here/describe.expected")" "$(cqlsh -e 'DESCRIBE TABLE conf_cqlsh.scalars' 2>&1 | grep -E '^ +(id|c_|PRIMARY)|^CREATE' | sed 's/[[:space:]]*$//')"
 if [ "$mode" = --compare ]; then
   describe > "$work/describe.out"

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,13 +32,34 @@ type scalar struct {
 	value   any
 }
 
+// The scenarios of a short run: that a way in works, values of all types and prepared statements.
+var short = []string{"connect", "create keyspace", "create table of all scalar types", "insert literals", "insert prepared", "drop keyspace"}
+
 func scenario(name string, body func() error) {
+	if os.Getenv("CQLOCK_TEST_SCENARIOS") == "short" && !slices.Contains(short, name) {
+		return
+	}
 	if err := body(); err != nil {
 		failed++
 		fmt.Printf("scenario FAILED %s: %v\n", name, err)
 		return
 	}
 	fmt.Printf("scenario ok %s\n", name)
+}
+
+// TLS and password, as the variables say.
+func identify(cluster *gocql.ClusterConfig) {
+	if ca := os.Getenv("CQLOCK_TEST_TLS_CA"); ca != "" {
+		cluster.SslOpts = &gocql.SslOptions{
+			CaPath:                 ca,
+			CertPath:               os.Getenv("CQLOCK_TEST_TLS_CERT"),
+			KeyPath:                os.Getenv("CQLOCK_TEST_TLS_KEY"),
+			EnableHostVerification: true,
+		}
+	}
+	if user := os.Getenv("CQLOCK_TEST_USER"); user != "" {
+		cluster.Authenticator = gocql.PasswordAuthenticator{Username: user, Password: os.Getenv("CQLOCK_TEST_PASSWORD")}
+	}
 }
 
 func exec(cql string, values ...any) error {
@@ -188,6 +210,7 @@ func main() {
 		cluster := gocql.NewCluster(host)
 		cluster.Port = port
 		cluster.Timeout = 60 * time.Second // DROP of many tables flushes each
+		identify(cluster)
 		session, err = cluster.CreateSession()
 		return err
 	})
