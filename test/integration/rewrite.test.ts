@@ -238,7 +238,7 @@ describe('the rewrite of a table of all kinds of columns', () => {
     readAtMs = Date.now();
     raw = await RawClient.connect(proxies[0] as TestProxy);
     const first = await raw.query(PAGED, { pageSize: 5 });
-    if (first.kind !== 'rows' || first.pagingState === undefined) throw new Error('no page');
+    if (first.kind !== 'rows' || first.pagingState === null) throw new Error('no page');
     page = first.pagingState;
     expect(before.rows.length).toBeGreaterThan(WIDE_ROWS + 2 * PARTITIONS);
     expect(keysBefore.epochs).toEqual(new Set([1]));
