@@ -24,7 +24,7 @@ function compose(...args: string[]): Promise<string> {
   const files = ['--file', join(ROOT, 'docker-compose.yml'), '--file', join(scratch, 'images.yml')];
   return run('docker', ['compose', '--project-name', PROJECT, ...files, ...args], {
     env: { CQL_PORT: '0', PROMETHEUS_PORT: '0', GRAFANA_PORT: '0' },
-    timeoutMs: 400_000,
+    timeoutMs: 580_000,
   });
 }
 

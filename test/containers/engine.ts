@@ -139,8 +139,8 @@ async function startDockerd(
     await delay(200);
   }
   const stopAll = async (): Promise<void> => {
-    const { output } = await tryRun('docker', ['ps', '--all', '--quiet'], { env });
-    const ids = output.split('\n').filter((id) => id !== '');
+    const { code, output } = await tryRun('docker', ['ps', '--all', '--quiet'], { env });
+    const ids = code === 0 ? output.split('\n').filter((id) => id !== '') : [];
     if (ids.length > 0) await tryRun('docker', ['rm', '--force', '--volumes', ...ids], { env });
     await tryRun('docker', ['network', 'prune', '--force'], { env });
     await stop();

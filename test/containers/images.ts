@@ -98,11 +98,17 @@ async function standIns(
     const reason = await install(['mmdebstrap'], options.say);
     if (reason !== undefined) return { missing: `no image can be pulled, and ${reason}` };
   }
-  const base = await buildBase(codename, options);
-  const node = await buildNode(base, options);
-  const cassandra = await buildCassandra(base, options);
-  const prometheus = await buildPrometheus(base, options);
-  return { build: node, node, cassandra, prometheus, openssl: base, grafana: undefined };
+  try {
+    const base = await buildBase(codename, options);
+    const node = await buildNode(base, options);
+    const cassandra = await buildCassandra(base, options);
+    const prometheus = await buildPrometheus(base, options);
+    return { build: node, node, cassandra, prometheus, openssl: base, grafana: undefined };
+  } catch (error) {
+    // The product is not to blame for a mirror that does not answer.
+    const reason = error instanceof Error ? error.message : String(error);
+    return { missing: `images cannot be built here: ${reason.trim().split('\n').at(-1)}` };
+  }
 }
 
 /** Runs `make` unless the image is there; the name has a hash of `inputs`. */

@@ -8,6 +8,7 @@ import { spawn } from 'node:child_process';
 import { parse } from 'yaml';
 import { defaultCacheDirectory } from '../../src/app/embedded_cassandra/index.ts';
 import { findEngine } from './engine.ts';
+import type { Engine } from './engine.ts';
 import { prepareImages } from './images.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -39,7 +40,11 @@ async function officialImages() {
   };
 }
 
-async function runVitest(env: Readonly<Record<string, string>>): Promise<number> {
+/** Vitest with these tests, until its end or until `signal`. */
+async function runVitest(
+  env: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<number> {
   const vitest = resolve(ROOT, 'node_modules/vitest/vitest.mjs');
   const config = resolve(ROOT, 'vitest.containers.config.ts');
   const child = spawn(
@@ -47,11 +52,22 @@ async function runVitest(env: Readonly<Record<string, string>>): Promise<number>
     [vitest, 'run', '--config', config, ...process.argv.slice(2)],
     { cwd: ROOT, stdio: 'inherit', env: { ...process.env, ...env } },
   );
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+  signal.addEventListener('abort', () => child.kill('SIGTERM'));
   return new Promise((ended, failed) => {
     child.once('error', failed);
     child.once('close', (code) => ended(code ?? 1));
   });
+}
+
+/** Prepares images and runs the tests; the exit code. */
+async function testIn(engine: Engine, cache: string, signal: AbortSignal): Promise<number> {
+  const options = { root: ROOT, cache, env: engine.env, say };
+  const images = await prepareImages(await officialImages(), options);
+  if ('missing' in images) {
+    say(`containers are not tested: ${images.missing}`);
+    return CANNOT_RUN;
+  }
+  return runVitest({ ...engine.env, CQLOCK_TEST_IMAGES: JSON.stringify(images) }, signal);
 }
 
 const cache = defaultCacheDirectory(process.env);
@@ -60,22 +76,14 @@ if (engine.missing !== undefined) {
   say(`containers are not tested: ${engine.missing}`);
   process.exitCode = CANNOT_RUN;
 } else {
+  const interrupted = new AbortController();
+  const interrupt = (): void => {
+    interrupted.abort();
+    void engine.stop().finally(() => process.exit(130));
+  };
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
-    const images = await prepareImages(await officialImages(), {
-      root: ROOT,
-      cache,
-      env: engine.env,
-      say,
-    });
-    if ('missing' in images) {
-      say(`containers are not tested: ${images.missing}`);
-      process.exitCode = CANNOT_RUN;
-    } else {
-      process.exitCode = await runVitest({
-        ...engine.env,
-        CQLOCK_TEST_IMAGES: JSON.stringify(images),
-      });
-    }
+    process.exitCode = await testIn(engine, cache, interrupted.signal);
   } finally {
     await engine.stop();
   }
