@@ -25,7 +25,7 @@ import type { TestProxy, TestProxyOptions } from '../support/proxy.ts';
 const RULES = fileURLToPath(new URL('../../grafana/prometheus/', import.meta.url));
 const PROGRAMS = await findPrometheus();
 const WORKERS = 4;
-const ROWS = 2_000;
+const ROWS = 3_000;
 const LIVE_MS = 100_000;
 /** What stays at nothing while all goes well; its queries must answer, with a number. */
 const MAY_BE_ZERO = [
