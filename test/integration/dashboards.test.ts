@@ -130,7 +130,7 @@ describe.skipIf('missing' in PROGRAMS)('dashboards, on a real Prometheus', () =>
       localDataCenter: 'datacenter1',
       authProvider: new cassandraDriver.auth.PlainTextAuthProvider('cassandra', 'cassandra'),
       sslOptions: { ca, rejectUnauthorized: true },
-      socketOptions: { connectTimeout: 60_000 },
+      socketOptions: { connectTimeout: 60_000, readTimeout: 60_000 },
     });
   }
 
