@@ -258,7 +258,7 @@ describe('delegated authentication by TLS', () => {
     expect(status.code).toBe(0);
   });
 
-  it('serves cqlsh by TLS', async (context) => {
+  it('serves cqlsh by TLS', { timeout: PROGRAM_MS }, async (context) => {
     skipWithout(context, 'cqlsh');
     const { output, code } = await program('cqlsh', proxy, SUPERUSER);
     expect(output).toMatch(/scenario ok select/);
