@@ -10,6 +10,7 @@ export interface DriverProgram {
   readonly needs: readonly (readonly string[])[];
 }
 
+/** All of them. */
 export const DRIVER_PROGRAMS: readonly DriverProgram[] = [
   { name: 'node', needs: [] },
   { name: 'python', needs: [['python3', '--version']] },
