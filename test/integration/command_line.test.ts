@@ -89,7 +89,9 @@ describe('the command line', () => {
     };
     expect(report.ok).toBe(false);
     const text = report.findings.map(({ level, message }) => `${level} ${message}`).join('\n');
-    expect(text).toMatch(/error TLS of the listener for clients: .*no\.crt cannot be read/);
+    expect(text).toMatch(
+      /error ok\.yaml:3: tls\.certificate_file: TLS of the listener for clients: .*no\.crt cannot be read/,
+    );
     expect(text).toMatch(/warning delegated: Cassandra alone authenticates/);
   }, 60_000);
 

@@ -25,7 +25,7 @@ import type { TestProxy, TestProxyOptions } from '../support/proxy.ts';
 const RULES = fileURLToPath(new URL('../../grafana/prometheus/', import.meta.url));
 const PROGRAMS = await findPrometheus();
 const WORKERS = 4;
-const ROWS = 2_000;
+const ROWS = 3_000;
 const LIVE_MS = 100_000;
 /** What stays at nothing while all goes well; its queries must answer, with a number. */
 const MAY_BE_ZERO = [
@@ -130,7 +130,7 @@ describe.skipIf('missing' in PROGRAMS)('dashboards, on a real Prometheus', () =>
       localDataCenter: 'datacenter1',
       authProvider: new cassandraDriver.auth.PlainTextAuthProvider('cassandra', 'cassandra'),
       sslOptions: { ca, rejectUnauthorized: true },
-      socketOptions: { connectTimeout: 60_000 },
+      socketOptions: { connectTimeout: 60_000, readTimeout: 60_000 },
     });
   }
 

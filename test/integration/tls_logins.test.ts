@@ -258,16 +258,12 @@ describe('delegated authentication by TLS', () => {
     expect(status.code).toBe(0);
   });
 
-  it(
-    'serves cqlsh by TLS',
-    async (context) => {
-      skipWithout(context, 'cqlsh');
-      const { output, code } = await program('cqlsh', proxy, SUPERUSER);
-      expect(output).toMatch(/scenario ok select/);
-      expect(code).toBe(0);
-    },
-    PROGRAM_MS,
-  );
+  it('serves cqlsh by TLS', { timeout: PROGRAM_MS }, async (context) => {
+    skipWithout(context, 'cqlsh');
+    const { output, code } = await program('cqlsh', proxy, SUPERUSER);
+    expect(output).toMatch(/scenario ok select/);
+    expect(code).toBe(0);
+  });
 
   it(`replaces certificates while ${String(CONNECTIONS)} connections work: no request fails, new ones see the new one`, async () => {
     const working = Array.from({ length: CONNECTIONS }, () => clientOf(proxy, SUPERUSER));
@@ -434,6 +430,7 @@ describe('certificates of clients', () => {
 
   it.for(DRIVER_NAMES)(
     'let in %s without a password, as the role of the certificate',
+    { timeout: PROGRAM_MS },
     async (name, context) => {
       skipWithout(context, name);
       expect(await program(name, proxy, { certificate: 'driver' })).toMatchObject({
@@ -441,7 +438,6 @@ describe('certificates of clients', () => {
         failed: 0,
       });
     },
-    PROGRAM_MS,
   );
 
   it('name the role in the audit log', async () => {
@@ -472,6 +468,7 @@ describe('mutual TLS with passwords', () => {
 
   it.for(DRIVER_NAMES)(
     '%s: no certificate, a wrong one and a password that was reset in Cassandra are refused, the right ones work',
+    { timeout: PROGRAM_MS },
     async (name, context) => {
       skipWithout(context, name);
       expect(await program(name, proxy, right)).toMatchObject({ code: 0, failed: 0 });
@@ -492,6 +489,5 @@ describe('mutual TLS with passwords', () => {
       expect(after.tls - before.tls).toBeGreaterThanOrEqual(2);
       expect(after.logins - before.logins).toBeGreaterThanOrEqual(1);
     },
-    PROGRAM_MS,
   );
 });

@@ -10,6 +10,7 @@ export interface DriverProgram {
   readonly needs: readonly (readonly string[])[];
 }
 
+/** All of them. */
 export const DRIVER_PROGRAMS: readonly DriverProgram[] = [
   { name: 'node', needs: [] },
   { name: 'python', needs: [['python3', '--version']] },
@@ -40,11 +41,11 @@ export function skipWithout(context: TestContext, name: string): void {
 
 /** Who a client is: paths of PEM files, and a password. */
 export interface ProgramIdentity {
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
-  readonly user?: string;
-  readonly password?: string;
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  readonly user?: string | undefined;
+  readonly password?: string | undefined;
 }
 
 /** The variables that make a program that client. */

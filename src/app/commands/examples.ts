@@ -36,10 +36,12 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'keys policy show': ['cqlock keys policy show alias/shop > policy.json'],
   'keys policy put': ['cqlock keys policy put alias/shop policy.json'],
   'keys grants list': ['cqlock keys grants list alias/shop'],
-  'keys grants revoke': ['cqlock keys grants list alias/shop   # has the ids of grants'],
+  'keys grants revoke': [
+    'cqlock keys grants revoke alias/shop GRANT_ID   # keys grants list has it',
+  ],
   'keys access create': ['cqlock keys access create proxy2'],
   'keys access list': ['cqlock keys access list'],
-  'keys access remove': ['cqlock keys access list               # has the ids of access keys'],
+  'keys access remove': ['cqlock keys access remove ACCESS_KEY_ID   # keys access list has it'],
   'keys backup': ['cqlock keys backup /mnt/backup/keystore'],
   'keys restore': [
     'cqlock keys restore --check /mnt/backup/keystore',

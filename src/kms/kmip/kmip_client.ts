@@ -106,9 +106,13 @@ export class KmipClient {
 
 /** Certificate and key as the files have them now. Connections are few, so they are read for each. */
 function contextOf(options: KmipConnection): SecureContext {
-  const [ca, cert, key] = [options.caFile, options.certificateFile, options.keyFile].map(fileOf);
+  const files = {
+    ca: fileOf(options.caFile),
+    cert: fileOf(options.certificateFile),
+    key: fileOf(options.keyFile),
+  };
   try {
-    return createSecureContext({ ca, cert, key, minVersion: 'TLSv1.2' });
+    return createSecureContext({ ...files, minVersion: 'TLSv1.2' });
   } catch (cause) {
     throw new ConfigError(
       'CONFIG_KMS',

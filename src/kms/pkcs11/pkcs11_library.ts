@@ -71,4 +71,5 @@ type Pkcs11Module = Readonly<Record<ConstantName, number>> & {
 
 const loaded: unknown = createRequire(import.meta.url)('pkcs11js');
 
+/** The package; importing this file throws where it is not installed. */
 export const pkcs11js = loaded as Pkcs11Module;

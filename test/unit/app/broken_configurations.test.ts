@@ -50,7 +50,7 @@ beforeAll(async () => {
   mkdirSync(join(directory, 'state'));
   await KeyStore.create({
     path: join(directory, 'state', 'keystore.cqlock'),
-    rootKey: loadRootKey({ kind: 'file', path: join(directory, 'root.key'), isDefault: false }),
+    rootKey: loadRootKey({ kind: 'file', path: join(directory, 'root.key') }),
   });
 });
 
