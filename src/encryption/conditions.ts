@@ -127,7 +127,8 @@ function containsCondition(
   const source = compileTerm(single(condition.value), receiver, scope);
   return {
     column,
-    validationText: `${quoteIdentifier(column.name)} ${operator} ?`,
+    // A column of one cell is a blob for Cassandra, which holds nothing.
+    validationText: `${quoteIdentifier(column.name)} ${isMultiCell(column.type) ? operator : '='} ?`,
     bind: (context) => {
       const value = source(context);
       if (value === UNSET) throw new InvalidRequestError("Invalid 'unset' value in condition");

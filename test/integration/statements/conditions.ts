@@ -53,6 +53,8 @@ export function describeConditions(pair: () => Pair): void {
     `UPDATE KS.t SET v = 'x' ${ROW} IF l > [1]`,
     `UPDATE KS.t SET v = 'x' ${ROW} IF l[1] = 2`,
     `UPDATE KS.t SET v = 'x' ${ROW} IF l[0] > 2`,
+    `UPDATE KS.t SET v = 'x' ${ROW} IF l CONTAINS 2`,
+    `UPDATE KS.t SET v = 'x' ${ROW} IF m CONTAINS KEY 2`,
     `UPDATE KS.t SET v = 'x' ${ROW} IF u.a = 5`,
     `UPDATE KS.t SET v = 'x' ${ROW} IF u.b IN ('x', 'y')`,
     `UPDATE KS.t SET v = 'x' ${ROW} IF u.b = null AND m[1] = 2`,
