@@ -101,7 +101,7 @@ export function compileConditions(
         if (value === UNSET) throw new InvalidRequestError("Invalid 'unset' value in condition");
         const wanted = normalised(target, value);
         if (wanted === null && isSlice) {
-          const what = value === null ? 'null' : `an empty ${target.type.kind.toUpperCase()}`;
+          const what = value === null ? 'null' : `an empty ${target.type.kind}`;
           // As Cassandra, only when it is this condition's turn: one before it may not hold.
           return () => {
             throw new InvalidRequestError(

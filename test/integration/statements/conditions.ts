@@ -59,7 +59,7 @@ export function describeConditions(pair: () => Pair): void {
     `UPDATE KS.t SET v = 'x' ${ROW} IF u.b IN ('x', 'y')`,
     `UPDATE KS.t SET v = 'x' ${ROW} IF u.b = null AND m[1] = 2`,
     `UPDATE KS.t SET v = 'x' ${ROW} IF m[1] != 2`,
-    `UPDATE KS.t SET v = 'x' ${ROW} IF v = 'two' AND n > null`,
+    `UPDATE KS.t SET v = 'x' ${ROW} IF n > null AND v = 'two'`,
     `UPDATE KS.t SET v = 'x' ${ROW} IF n IN (1, 7)`,
     `UPDATE KS.t SET v = 'x' ${ROW} IF n IN (1, 8)`,
     `UPDATE KS.t SET v = 'x' ${ROW} IF n IN (1, null)`,
