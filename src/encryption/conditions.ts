@@ -101,7 +101,7 @@ export function compileConditions(
         if (value === UNSET) throw new InvalidRequestError("Invalid 'unset' value in condition");
         const wanted = normalised(target, value);
         if (wanted === null && isSlice) {
-          const what = value === null ? 'null' : `an empty ${target.type.kind.toUpperCase()}`;
+          const what = value === null ? 'null' : `an empty ${target.type.kind}`;
           // As Cassandra, only when it is this condition's turn: one before it may not hold.
           return () => {
             throw new InvalidRequestError(
@@ -127,7 +127,8 @@ function containsCondition(
   const source = compileTerm(single(condition.value), receiver, scope);
   return {
     column,
-    validationText: `${quoteIdentifier(column.name)} ${operator} ?`,
+    // A column of one cell is a blob for Cassandra, which holds nothing.
+    validationText: `${quoteIdentifier(column.name)} ${isMultiCell(column.type) ? operator : '='} ?`,
     bind: (context) => {
       const value = source(context);
       if (value === UNSET) throw new InvalidRequestError("Invalid 'unset' value in condition");

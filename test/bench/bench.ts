@@ -8,6 +8,13 @@ import type { Endpoint } from '../support/endpoint.ts';
 import { RawClient } from '../support/raw_client.ts';
 import { median, percentile, runSlice, type Slice } from './load.ts';
 import { check, fill, operations, tables, type Operation } from './workload.ts';
+import {
+  FEATURES,
+  featureOperations,
+  featureTables,
+  fillFeatures,
+  indexBuilt,
+} from './workload_features.ts';
 
 /** What the benchmark needs. */
 export interface BenchOptions {
@@ -88,6 +95,9 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
       'operation                    in flight  direct/s   proxy/s  ratio   p50 ms direct/proxy   p99 ms direct/proxy   proxy CPU ms per 1,000',
     );
     for (const [name, inFlight] of measurements(options)) {
+      const [client] = proxy.clients;
+      if (name.startsWith('index') && client !== undefined)
+        await indexBuilt(client, proxy.keyspace);
       const row = await measure(direct, proxy, name, inFlight, options.quick);
       rows.push(row);
       say(rowText(row));
@@ -115,6 +125,8 @@ function measurements(options: BenchOptions): [string, number][] {
   }
   for (const inFlight of options.quick ? [2] : [1, 4])
     out.push(['page of one partition', inFlight], ['page of a scan', inFlight]);
+  for (const inFlight of options.quick ? [32] : [1, 32])
+    for (const feature of FEATURES) out.push([feature, inFlight]);
   return out.filter(([name]) => name.includes(options.only ?? ''));
 }
 
@@ -131,14 +143,20 @@ async function openSide(
     `DROP KEYSPACE IF EXISTS ${keyspace}`,
     `CREATE KEYSPACE ${keyspace} WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}`,
     ...tables(keyspace),
+    ...featureTables(keyspace),
   ];
   for (const cql of statements) {
     const answer = await client.query(cql);
     if (answer.kind === 'error') throw new TypeError(`'${cql}': ${answer.message}`);
   }
   await fill(client, keyspace);
+  await fillFeatures(client, keyspace);
   await check(client, keyspace);
-  return { keyspace, clients, operations: await operations(client, keyspace), pid };
+  const all = new Map([
+    ...(await operations(client, keyspace)),
+    ...(await featureOperations(client, keyspace)),
+  ]);
+  return { keyspace, clients, operations: all, pid };
 }
 
 async function measure(

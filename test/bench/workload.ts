@@ -29,7 +29,8 @@ export function tables(keyspace: string): string[] {
 
 const NOTE = 'a note of about sixty characters, as an application has many.';
 
-function long(value: bigint): Buffer {
+/** 8 bytes of a bigint. */
+export function long(value: bigint): Buffer {
   const out = Buffer.alloc(8);
   out.writeBigInt64BE(value);
   return out;
@@ -62,7 +63,8 @@ function uuidText(bytes: Buffer): string {
 export const STORED = 2000;
 const ONE_PARTITION = key(0xfffffff0);
 
-async function prepare(client: RawClient, cql: string): Promise<Buffer> {
+/** Prepares a statement. @throws TypeError with the server's error. */
+export async function prepare(client: RawClient, cql: string): Promise<Buffer> {
   const answer = await client.prepare(cql);
   if (answer.kind !== 'prepared')
     throw new TypeError(
@@ -71,12 +73,20 @@ async function prepare(client: RawClient, cql: string): Promise<Buffer> {
   return answer.id;
 }
 
-function execute(id: Buffer, values: readonly RawValue[], pageSize?: number): Buffer {
+/** The body of an EXECUTE. */
+export function execute(id: Buffer, values: readonly RawValue[], pageSize?: number): Buffer {
   return encodeParameters(new RawWriter().shortBytes(id), {
     values,
     skipMetadata: true,
     ...(pageSize === undefined ? {} : { pageSize }),
   }).done();
+}
+
+/** Bodies made beforehand, one after the other and again. */
+export function rotating<T>(count: number, make: (n: number) => T): () => T {
+  const made = Array.from({ length: count }, (_, n) => make(n));
+  let at = 0;
+  return () => made[at++ % count] as T;
 }
 
 function query(cql: string): Buffer {
@@ -90,11 +100,6 @@ export async function operations(
 ): Promise<Map<string, Operation>> {
   const out = new Map<string, Operation>();
   let fresh = 0x10000000 + (randomBytes(3).readUIntBE(0, 3) << 4);
-  const rotating = <T>(count: number, make: (n: number) => T): (() => T) => {
-    const made = Array.from({ length: count }, (_, n) => make(n));
-    let at = 0;
-    return () => made[at++ % count] as T;
-  };
   for (const table of ['users', 'events'] as const) {
     const at = table === 'events';
     const t = `${keyspace}.${table}`;

@@ -76,12 +76,12 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     },
   },
   {
-    name: 'a null or empty number in a bound list of a filter',
+    name: 'a null or empty number in a bound list of a filter or a condition',
     section: 'Malformed bound values',
-    // Cassandra's filter takes it for null, which no value is equal to.
+    // Cassandra takes it for null there, which no value is equal to.
     applies: (step, difference) =>
       difference.what === 'code' &&
-      step.cql.includes('ALLOW FILTERING') &&
+      (step.cql.includes('ALLOW FILTERING') || step.kind.includes(' if')) &&
       difference.direct?.first.kind === 'rows' &&
       difference.proxy?.first.kind === 'error' &&
       difference.proxy.first.code === 0x2200 &&
