@@ -126,7 +126,7 @@ function containsCondition(
   const source = compileTerm(single(condition.value), receiver, scope);
   return {
     column,
-    validationText: `${quoteIdentifier(column.name)} ${operator} ?`,
+    validationText: `${quoteIdentifier(column.name)} ${isMultiCell(column.type) ? operator : '='} ?`,
     bind: (context) => {
       const value = source(context);
       if (value === UNSET) throw new InvalidRequestError("Invalid 'unset' value in condition");

@@ -46,6 +46,8 @@ export function conditionTarget(
 ): ConditionTarget {
   const name = quoteIdentifier(column.name);
   const { type } = column;
+  // A frozen value is one blob to Cassandra, which has no part of it to judge.
+  const part = (suffix: string): string => (isMultiCell(type) ? `${name}${suffix}` : name);
   const receiver = (own: string, of: CqlType): Receiver => ({
     keyspace: table.keyspace,
     table: table.name,
@@ -70,7 +72,7 @@ export function conditionTarget(
       keyType: undefined,
       isWholeCollection: false,
       receiver: receiver(`${column.name}.${field}`, found.type),
-      text: `${name}.${quoteIdentifier(field)}`,
+      text: part(`.${quoteIdentifier(field)}`),
       bind: () => (cell) => (cell === null ? null : (splitTuple(type, cell)[index] ?? null)),
     };
   }
@@ -91,7 +93,7 @@ export function conditionTarget(
       keyType: undefined,
       isWholeCollection: false,
       receiver: receiver(`value(${column.name})`, type.element),
-      text: `${name}[?]`,
+      text: part('[?]'),
       bind: (context) => {
         const bytes = keyOf(key(context), 'list index');
         const index = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getInt32(0);
@@ -107,7 +109,7 @@ export function conditionTarget(
       keyType: type.key,
       isWholeCollection: false,
       receiver: receiver(`value(${column.name})`, type.value),
-      text: `${name}[?]`,
+      text: part('[?]'),
       bind: (context) => {
         const wanted = keyOf(key(context), 'map key');
         return (cell) => {
