@@ -22,6 +22,7 @@ export type { SelectPlan } from './select_plan.ts';
 export { bindSelect, int32, limitMarkers, sealRead, storedRead } from './select_seal.ts';
 export type { BoundSelect, SealedRead, StoredRead } from './select_seal.ts';
 export { planAnySelect } from './plan_any_select.ts';
+export { columnsIn } from './evaluate/walk.ts';
 export { evaluatedSpecs, type EvaluatedPlan } from './evaluate/evaluated_plan.ts';
 export type { PartitionMark } from './evaluate/partition_tracker.ts';
 export { bindEvaluated, sortAnswer } from './evaluate/sinks.ts';

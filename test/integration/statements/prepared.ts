@@ -60,6 +60,8 @@ export function describePrepared(pair: () => Pair): void {
     'SELECT * FROM KS.t WHERE v = ?',
     'SELECT * FROM KS.t WHERE ck = ?',
     'SELECT release_version FROM system.local WHERE key = ?',
+    'SELECT intAsBlob(?) FROM system.local',
+    'SELECT toUnixTimestamp(now()), uuid(), blobAsInt(intAsBlob(?)) FROM system.local',
   ])('%s', async (cql) => {
     await sides.samePrepared(cql, []);
   });
