@@ -59,21 +59,28 @@ function targetOf(kind: PartRestriction['kind']): IndexTarget {
 
 /**
  * The restrictions of parts of one column, in the statement that Cassandra judges. Cassandra merges them into one, which an
- * index serves that serves any of them; where two are of the same kind, only a storage-attached one.
- * Spec: SimpleRestriction.needsFilteringOrIndexing, ContainsRestriction of Cassandra 5.0.6
+ * index serves that serves any of them; several are served by a storage-attached one only.
+ * Spec: ContainsRestriction.needsFiltering of Cassandra 5.0.6
+ * @param isAlone nothing else is restricted but keys
  */
 export function judgedParts(
   table: TableEntry,
   column: ColumnEntry,
   kinds: readonly PartRestriction['kind'][],
+  isAlone: boolean,
 ): string[] {
-  if (!isMultiCell(column.type)) return [`${quoteIdentifier(column.name)} = ?`];
+  const own = quoteIdentifier(column.name);
+  if (!isMultiCell(column.type)) return [`${own} = ?`];
   const targets = kinds.map(targetOf);
   const indexes = blindIndexes(table, column).filter(({ target }) => targets.includes(target));
   const index = indexes.find(({ className }) => className !== null) ?? indexes[0];
-  const text = `${quoteIdentifier(index?.hidden.name ?? column.name)} CONTAINS ?`;
-  const isMultiple = new Set(kinds).size < kinds.length;
-  return index !== undefined && isMultiple ? [text, text] : [text];
+  if (index === undefined) return [`${own} CONTAINS ?`];
+  const isMultiple = kinds.length > 1;
+  // An index of Cassandra's own kind serves one restriction; in its place there may be one that serves several.
+  const standsIn = index.className === null && index.hidden.type.includes('ascii');
+  if (standsIn && (isMultiple || !isAlone)) return [`${own} CONTAINS ?`];
+  const text = `${quoteIdentifier(index.hidden.name)} CONTAINS ?`;
+  return isMultiple ? [text, text] : [text];
 }
 
 /** Types of which a storage-attached index takes no slices. Spec: IndexTermType.isLiteral of Cassandra 5.0.6. */

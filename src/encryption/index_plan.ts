@@ -127,6 +127,8 @@ export function planCreateIndex(
     );
   }
   const quoted = `${quoteIdentifier(table.keyspace)}.${quoteIdentifier(table.name)}`;
+  const hidden = isKey ? undefined : hiddenType(column, target, className);
+  const isStorageAttached = hidden?.includes('ascii') === true;
   return {
     index: {
       name,
@@ -134,7 +136,7 @@ export function planCreateIndex(
       target,
       className,
       options,
-      hiddenType: isKey ? undefined : hiddenType(column, className === null ? 'blob' : 'ascii'),
+      hiddenType: hidden,
     },
     addText: (hidden, type, isStatic) =>
       `ALTER TABLE ${quoted} ADD ${hidden} ${type}${isStatic ? ' static' : ''}`,
@@ -142,20 +144,28 @@ export function planCreateIndex(
       `ALTER TABLE ${quoted} DROP ${columns.length === 1 ? columns.join() : `(${columns.join(', ')})`}`,
     // Storage-attached indexes take no blobs: on a stored key column Cassandra's own kind keeps the name.
     createText: (stored) =>
-      `CREATE ${className === null || isKey ? '' : 'CUSTOM '}INDEX ${quoteIdentifier(name)} ON ${quoted} (${isMultiCell(column.type) ? `values(${quoteIdentifier(stored)})` : quoteIdentifier(stored)}) USING '${className === null || isKey ? LEGACY : SAI_CLASS}'`,
+      `CREATE ${isStorageAttached ? 'CUSTOM ' : ''}INDEX ${quoteIdentifier(name)} ON ${quoted} (${isMultiCell(column.type) ? `values(${quoteIdentifier(stored)})` : quoteIdentifier(stored)}) USING '${isStorageAttached ? SAI_CLASS : LEGACY}'`,
   };
 }
 
-/** A collection that is not frozen has a hidden one of its own kind: decision 19. */
-function hiddenType({ type }: ColumnEntry, blind: 'blob' | 'ascii'): HiddenType {
+/**
+ * A collection that is not frozen has a hidden one of its own kind. Where one row can have the same blind value twice, the index
+ * on it is a storage-attached one whatever the client's is: decision 19.
+ */
+function hiddenType(
+  { type }: ColumnEntry,
+  target: IndexTarget,
+  className: string | null,
+): HiddenType {
+  const blind = className === null ? 'blob' : 'ascii';
   if (!isMultiCell(type)) return blind;
   switch (type.kind) {
     case 'list':
-      return `list<${blind}>`;
+      return 'list<ascii>';
     case 'set':
       return `set<${blind}>`;
     default:
-      return `map<blob, ${blind}>`;
+      return target === 'values' ? 'map<blob, ascii>' : `map<blob, ${blind}>`;
   }
 }
 

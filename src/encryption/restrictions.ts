@@ -216,7 +216,10 @@ export function analyseWhere(
       }
     }
   }
-  for (const [column, kinds] of byElement) texts.push(...judgedParts(table, column, kinds));
+  for (const [column, kinds] of byElement) {
+    const isAlone = filters.every((filter) => filter.kind !== 'compare' && filter.column === column);
+    texts.push(...judgedParts(table, column, kinds, isAlone));
+  }
   return {
     partition,
     clustering,

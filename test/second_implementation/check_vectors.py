@@ -46,6 +46,9 @@ def check_format_v1(path):
     count += same(element, e["stored"], "set element")
     index_key = f.hkdf(unhex(keys["keyDek"]["dek"]), key.dek_id, "index", 32)
     count += same(f.blind_index(index_key, key, columns[i["column"]], unhex(i["plain"])), i["stored"], "blind index")
+    n = v["blindEntry"]
+    entry = f.blind_entry(index_key, key, columns[n["column"]], unhex(n["key"]), unhex(n["plain"]))
+    count += same(entry, n["stored"], "blind index of an entry")
     wrapped = f.wrap_dek(
         table_key, cluster, table, w["structure"], cell.epoch, cell.dek_id, w["tableKeyVersion"], unhex(keys["cellDek"]["dek"])
     )

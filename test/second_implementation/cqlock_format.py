@@ -23,6 +23,7 @@ STATIC, REGULAR = 0x10, 0x11
 FIELD, MAP_VALUE = 0x12, 0x14
 SET_ELEMENT, MAP_KEY, LIST_ELEMENT = 0x20, 0x22, 0x24
 BLIND_INDEX = 0x30
+BLIND_ENTRY = 0x31
 COUNTER, STATIC_COUNTER = 0x40, 0x41
 
 
@@ -207,6 +208,13 @@ def blind_index(index_key, dek, column_id, canonical):
     """Section 4."""
     s1 = column_context(SUITE_SIV, BLIND_INDEX, dek, column_id)
     return head(SUITE_SIV, dek.epoch) + cmac(index_key, s1 + canonical)
+
+
+def blind_entry(index_key, dek, column_id, key, value):
+    """Section 4: the blind index of an entry of a map."""
+    of_value = cmac(index_key, column_context(SUITE_SIV, BLIND_INDEX, dek, column_id) + value)
+    s1 = column_context(SUITE_SIV, BLIND_ENTRY, dek, column_id)
+    return head(SUITE_SIV, dek.epoch) + of_value[:8] + cmac(index_key, s1 + struct.pack(">I", len(key)) + key + value)
 
 
 def wrap_dek(table_key, cluster_id, table_id, structure, epoch, dek_id, tk_version, dek):

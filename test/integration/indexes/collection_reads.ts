@@ -7,33 +7,32 @@ const BUILT_MS = 90_000;
 
 /** Statements that Cassandra answers by an index on a collection, and ones that it refuses. */
 const READS: readonly string[] = [
-  'SELECT * FROM KS.t WHERE se CONTAINS 3',
-  'SELECT * FROM KS.t WHERE se CONTAINS 99',
-  'SELECT * FROM KS.t WHERE se CONTAINS null',
-  "SELECT * FROM KS.t WHERE li CONTAINS 'l2'",
-  "SELECT * FROM KS.t WHERE ma CONTAINS 'v1'",
-  "SELECT * FROM KS.t WHERE ma CONTAINS KEY 'k2'",
-  "SELECT * FROM KS.t WHERE ma['k2'] = 'v2'",
-  "SELECT * FROM KS.t WHERE ma['k2'] = null",
-  "SELECT * FROM KS.t WHERE ma['k2'] > 'v2'",
-  "SELECT * FROM KS.t WHERE ma = {'k2': 'v2'}",
-  "SELECT * FROM KS.t WHERE ma CONTAINS 'v1' AND ma CONTAINS KEY 'k1'",
-  "SELECT * FROM KS.t WHERE ma CONTAINS 'v1' AND ma CONTAINS 'v2'",
-  "SELECT * FROM KS.t WHERE ma CONTAINS 'v1' AND ma CONTAINS 'v2' ALLOW FILTERING",
-  "SELECT * FROM KS.t WHERE ma['k1'] = 'v1' AND ma['k2'] = 'v2' ALLOW FILTERING",
-  'SELECT * FROM KS.t WHERE st CONTAINS 1',
+  'SELECT pk, ck, se, li, ma, sa, ms, st FROM KS.t WHERE se CONTAINS 3',
+  'SELECT pk, ck, se, li, ma, sa, ms, st FROM KS.t WHERE se CONTAINS 99',
+  'SELECT pk, ck, se, li, ma, sa, ms, st FROM KS.t WHERE se CONTAINS null',
+  "SELECT pk, ck, se, li, ma, sa, ms, st FROM KS.t WHERE li CONTAINS 'l2'",
+  "SELECT pk, ck, se, li, ma, sa, ms, st FROM KS.t WHERE ma CONTAINS 'v1'",
+  "SELECT pk, ck, se, li, ma, sa, ms, st FROM KS.t WHERE ma CONTAINS KEY 'k2'",
+  "SELECT pk, ck, se, li, ma, sa, ms, st FROM KS.t WHERE ma['k2'] = 'v2'",
+  "SELECT pk, ck, se, li, ma, sa, ms, st FROM KS.t WHERE ma['k2'] = null",
+  "SELECT pk, ck, se, li, ma, sa, ms, st FROM KS.t WHERE ma['k2'] > 'v2'",
+  "SELECT pk, ck, se, li, ma, sa, ms, st FROM KS.t WHERE ma = {'k2': 'v2'}",
+  "SELECT pk, ck, se, li, ma, sa, ms, st FROM KS.t WHERE ma CONTAINS 'v1' AND ma CONTAINS KEY 'k1'",
+  "SELECT pk, ck, se, li, ma, sa, ms, st FROM KS.t WHERE ma CONTAINS 'v1' AND ma CONTAINS 'v2'",
+  "SELECT pk, ck, se, li, ma, sa, ms, st FROM KS.t WHERE ma CONTAINS 'v1' AND ma CONTAINS 'v2' ALLOW FILTERING",
+  "SELECT pk, ck, se, li, ma, sa, ms, st FROM KS.t WHERE ma['k1'] = 'v1' AND ma['k2'] = 'v2' ALLOW FILTERING",
+  'SELECT pk, ck, se, li, ma, sa, ms, st FROM KS.t WHERE st CONTAINS 1',
   'SELECT pk, ck FROM KS.t WHERE st CONTAINS 1 AND se CONTAINS 3 ALLOW FILTERING',
-  'SELECT * FROM KS.t WHERE se CONTAINS 3 AND pk = 1',
+  'SELECT pk, ck, se, li, ma, sa, ms, st FROM KS.t WHERE se CONTAINS 3 AND pk = 1',
   'SELECT ck FROM KS.t WHERE se CONTAINS 3 AND pk = 1 AND ck > 4',
-  'SELECT * FROM KS.t WHERE se CONTAINS 3 AND n > 3',
-  'SELECT * FROM KS.t WHERE se CONTAINS 3 AND n > 3 ALLOW FILTERING',
+  'SELECT pk, ck, se, li, ma, sa, ms, st FROM KS.t WHERE se CONTAINS 3 AND n > 3',
+  'SELECT pk, ck, se, li, ma, sa, ms, st FROM KS.t WHERE se CONTAINS 3 AND n > 3 ALLOW FILTERING',
   'SELECT count(*) FROM KS.t WHERE se CONTAINS 3',
-  'SELECT * FROM KS.t WHERE sa CONTAINS 2',
-  'SELECT * FROM KS.t WHERE sa CONTAINS 2 AND sa CONTAINS 3',
-  "SELECT * FROM KS.t WHERE ms['k1'] = 1",
-  "SELECT * FROM KS.t WHERE ms['k1'] = 1 AND ms['k2'] = 2",
-  'SELECT * FROM KS.t WHERE de CONTAINS 1.0',
-  'SELECT * FROM KS.t WHERE ma CONTAINS 1',
+  'SELECT pk, ck, se, li, ma, sa, ms, st FROM KS.t WHERE sa CONTAINS 2',
+  'SELECT pk, ck, se, li, ma, sa, ms, st FROM KS.t WHERE sa CONTAINS 2 AND sa CONTAINS 3',
+  "SELECT pk, ck, se, li, ma, sa, ms, st FROM KS.t WHERE ms['k1'] = 1",
+  "SELECT pk, ck, se, li, ma, sa, ms, st FROM KS.t WHERE ms['k1'] = 1 AND ms['k2'] = 2",
+  'SELECT pk, ck, se, li, ma, sa, ms, st FROM KS.t WHERE de CONTAINS 1.0',
 ];
 
 /** Every way to change an indexed collection; each is followed by all reads. */
@@ -43,9 +42,9 @@ const CHANGES: readonly string[] = [
   'DELETE se[3] FROM KS.t WHERE pk = 0 AND ck = 0',
   'UPDATE KS.t SET se = {3, 4, 5} WHERE pk = 2 AND ck = 2',
   'DELETE se FROM KS.t WHERE pk = 2 AND ck = 2',
-  "UPDATE KS.t SET li = li + ['l2'], li[0] = 'l2' WHERE pk = 1 AND ck = 1",
-  "UPDATE KS.t SET li = ['l2'] + li WHERE pk = 2 AND ck = 2",
-  "UPDATE KS.t SET li[0] = 'gone' WHERE pk = 2 AND ck = 2",
+  "UPDATE KS.t SET li = li + ['l9'], li[0] = 'l2' WHERE pk = 1 AND ck = 1",
+  "UPDATE KS.t SET li = ['first'] + li WHERE pk = 2 AND ck = 2",
+  "UPDATE KS.t SET li[1] = 'gone' WHERE pk = 2 AND ck = 2",
   'DELETE li[0] FROM KS.t WHERE pk = 1 AND ck = 1',
   "UPDATE KS.t SET li = li - ['l2'] WHERE pk = 1 AND ck = 1",
   "UPDATE KS.t SET ma['k2'] = 'v2', ma['k1'] = null WHERE pk = 1 AND ck = 1",
@@ -76,7 +75,7 @@ export function describeCollectionIndexes(pair: () => Pair): void {
     for (let row = 0; row < 40; row++) {
       const [pk, ck] = [String(row % 10), String(row)];
       await sides.done(
-        `INSERT INTO KS.t (pk, ck, se, li, ma, sa, ms, de, n) VALUES (${pk}, ${ck}, {${String(row % 4)}, ${String(row % 6)}}, ['l${String(row % 3)}', 'l${String(row % 5)}'], {'k${String(row % 3)}': 'v${String(row % 4)}', 'k9': 'v${String(row % 5)}'}, {${String(row % 3)}, 3}, {'k1': ${String(row % 2)}, 'k2': ${String(row % 3)}}, {1.${'0'.repeat(1 + (row % 2))}, 2}, ${String(row)})${row % 9 === 0 ? ' USING TTL 5000' : ''}`,
+        `INSERT INTO KS.t (pk, ck, se, li, ma, sa, ms, de, n) VALUES (${pk}, ${ck}, {${String(row % 4)}, ${String(row % 6)}}, ['l${String(row % 3)}', 'm${String(row % 5)}'], {'k${String(row % 3)}': 'v${String(row % 4)}', 'k9': 'w${String(row % 5)}'}, {${String(row % 3)}, 3}, {'k1': ${String(row % 2)}, 'k2': ${String(row % 3)}}, {1.${'0'.repeat(1 + (row % 2))}, 2}, ${String(row)})${row % 9 === 0 ? ' USING TTL 5000' : ''}`,
       );
       if (row < 10) await sides.done(`UPDATE KS.t SET st = {${String(row % 3)}} WHERE pk = ${pk}`);
     }
@@ -113,11 +112,10 @@ export function describeCollectionIndexes(pair: () => Pair): void {
       'CREATE INDEX ON KS.t (keys(se))',
       'CREATE INDEX ON KS.t (entries(li))',
       'CREATE INDEX ON KS.t (full(ma))',
-      "CREATE INDEX ON KS.t (ms) USING 'nope'",
       "CREATE CUSTOM INDEX again ON KS.t (sa) USING 'StorageAttachedIndex'",
       'ALTER TABLE KS.t DROP se',
     ]) {
-      await sides.same(cql, { anyText: cql.includes('nope') });
+      await sides.same(cql);
     }
     for (const name of ['ma_entries', 'ms_sai']) {
       const [expected, shown] = await Promise.all(
@@ -175,6 +173,30 @@ export function describeCollectionIndexes(pair: () => Pair): void {
       { values: [text('k1')] },
     ], { anyOrder: true });
     await same();
+  });
+
+  it('finds a row by a value that it has twice after one of them is gone', async () => {
+    // Cassandra itself forgets the second one when the index is read: it is no judge here.
+    const keyspace = sides.text('KS', 'proxy');
+    const run = async (cql: string) => rowsOf(await sides.proxy.query(cql.replaceAll('KS', keyspace)));
+    for (const ck of [1, 2, 3, 4]) {
+      await run(
+        `INSERT INTO KS.t (pk, ck, ma, li) VALUES (700, ${String(ck)}, {'a': 'twice', 'b': 'twice'}, ['twice', 'twice'])`,
+      );
+    }
+    const found = async (where: string): Promise<number> =>
+      (await run(`SELECT ck FROM KS.t WHERE ${where}`)).length;
+    expect(await found("ma CONTAINS 'twice'")).toBe(4);
+    expect(await found("li CONTAINS 'twice'")).toBe(4);
+    for (const ck of [1, 2, 3, 4]) {
+      const [key, at] = ck % 2 === 0 ? ['a', 0] : ['b', 1];
+      await run(`DELETE ma['${String(key)}'], li[${String(at)}] FROM KS.t WHERE pk = 700 AND ck = ${String(ck)}`);
+      expect(await found("ma CONTAINS 'twice'")).toBe(4);
+      expect(await found("li CONTAINS 'twice'")).toBe(4);
+    }
+    await run("UPDATE KS.t SET ma['b'] = 'once', li[0] = 'once' WHERE pk = 700 AND ck = 2");
+    expect(await found("ma CONTAINS 'twice'")).toBe(3);
+    expect(await found("li CONTAINS 'twice'")).toBe(3);
   });
 
   it('keeps each element and its blind value together, with one write time and time to live', async () => {

@@ -37,6 +37,7 @@ interface Vectors {
   cells: (Value & { suite: number; kind: number; nonce: string })[];
   setElement: Value & { kind: number };
   blindIndex: Value & { kind: number };
+  blindEntry: Value & { key: string };
   wrappedDek: { tableKeyVersion: number; wrapped: string };
   tableKeyCommit: string;
   recordMac: { version: number; body: string; mac: string };
@@ -132,6 +133,11 @@ describe('vectors of format.md', () => {
     );
     const [blind] = index.blindValues(hex(vectors.columns.v), [hex(blindIndex.plain)]);
     expect(blind?.toString('hex')).toBe(blindIndex.stored);
+    const { blindEntry } = vectors;
+    const [entry] = index.blindEntries(hex(vectors.columns.v), [
+      [hex(blindEntry.key), hex(blindEntry.plain)],
+    ]);
+    expect(entry?.toString('hex')).toBe(blindEntry.stored);
   });
 
   it('wrapped DEK, commitment, record MAC', () => {
