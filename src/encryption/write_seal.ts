@@ -235,7 +235,8 @@ export function storedStatements(batch: SealBatch, write: SealedWrite): StoredSt
           break;
         case 'mirror': {
           const mirror = statement.mirrors[marker.mirror];
-          if (mirror === undefined || mirror === null || mirror === UNSET) values.push(mirror ?? null);
+          if (mirror === undefined || mirror === null || mirror === UNSET)
+            values.push(mirror ?? null);
           else values.push(batch.clusteringBytes(mirror));
           break;
         }

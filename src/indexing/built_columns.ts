@@ -32,7 +32,8 @@ export function builtColumns(table: TableEntry, all = false): BuiltColumn[] {
               column,
               hidden: index.hidden,
               isText: index.hidden.type === 'ascii',
-              value: (keys, _partition, plain) => storedBlind(index, blindValue(index, plain, keys)),
+              value: (keys, _partition, plain) =>
+                storedBlind(index, blindValue(index, plain, keys)),
             },
           ],
     ),

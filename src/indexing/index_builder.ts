@@ -117,11 +117,17 @@ export class IndexBuilder {
         waiting.dueMs = clock.monotonicMs() + FIRST_RETRY_MS * 5;
         return;
       }
-      logger.info({ ...where, done: job.done, ranges: job.ranges }, `the ${index.kind} is being built`);
+      logger.info(
+        { ...where, done: job.done, ranges: job.ranges },
+        `the ${index.kind} is being built`,
+      );
       const scan = new IndexScan(this.#ports, this.#options, table, target, job, this.#stop.signal);
       const damaged = await scan.run();
       if (damaged > 0) {
-        logger.error({ ...where, damaged }, `cells fail authentication: the ${index.kind} is not built`);
+        logger.error(
+          { ...where, damaged },
+          `cells fail authentication: the ${index.kind} is not built`,
+        );
         await endBuild(this.#ports, target, true);
         waiting.dueMs = clock.monotonicMs() + DAMAGED_RETRY_MS;
         return;
