@@ -1,10 +1,13 @@
 import type { SelectStatement } from '../cql/index.ts';
+import { UnsupportedStatementError } from '../errors/index.ts';
 import type { Snapshot, TableEntry } from '../schema/index.ts';
 import { planEvaluated } from './evaluate/evaluated_plan.ts';
 import type { EvaluatedPlan } from './evaluate/evaluated_plan.ts';
 import type { MarkerRegistry } from './markers.ts';
 import { planSelect } from './select_plan.ts';
 import type { SelectPlan } from './select_plan.ts';
+import { tableName } from './table_columns.ts';
+import { furtherColumn } from './view_keys.ts';
 
 /**
  * Plans a SELECT: for Cassandra to run on stored rows where it can, else for the proxy to evaluate.
@@ -16,6 +19,11 @@ export function planAnySelect(
   snapshot: Snapshot,
   markers: MarkerRegistry,
 ): SelectPlan | EvaluatedPlan {
+  if (statement.distinct && furtherColumn(table)?.kind === 'partition') {
+    throw new UnsupportedStatementError(
+      `DISTINCT on the view ${tableName(table)} is not supported by the proxy: it reads no cell that the partition key could be checked with (see docs/compatibility.md)`,
+    );
+  }
   const plan = planSelect(statement, table, snapshot, markers);
   if (plan !== undefined && plan.refusal === undefined) return plan;
   return planEvaluated(statement, table, snapshot, markers);

@@ -285,13 +285,20 @@ async function judge(
   return prepared;
 }
 
-/** Cassandra judges indexed columns by their hidden ones: its refusals name those. */
+/** Cassandra judges indexed columns, and a further key column of a view, by their hidden ones: its refusals name those. */
 async function withoutHiddenNames<T>(table: TableEntry, judged: () => T | Promise<T>): Promise<T> {
   try {
     return await judged();
   } catch (error) {
-    if (table.indexes.length === 0 || !(error instanceof CassandraError)) throw error;
+    const renamed = [...table.partitionKey, ...table.clustering].find(
+      ({ storedName }) => storedName !== undefined,
+    );
+    const isHidden = table.indexes.length > 0 || renamed !== undefined;
+    if (!isHidden || !(error instanceof CassandraError)) throw error;
     let { message } = error;
+    if (renamed?.storedName !== undefined) {
+      message = message.replaceAll(renamed.storedName, renamed.name);
+    }
     for (const { hidden, column } of table.indexes) {
       if (hidden !== null) message = message.replaceAll(hidden.name, column.name);
     }

@@ -60,6 +60,11 @@ export async function runRestoreTable(
     throw new InternalError('Cassandra took a statement that was made to fail');
   }
   const table = snapshot.table(old.keyspace, old.name);
+  if (table?.view !== undefined) {
+    throw new InvalidRequestError(
+      `${old.keyspace}.${old.name} is a materialized view; restore its base table ${table.view.base.name}`,
+    );
+  }
   await requireReader(session, request, old, table);
   await restoreTable({
     from: { ...old, beforeMs: plan.beforeMs, tableId: table && tableIdOf(table) },

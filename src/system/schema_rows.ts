@@ -69,7 +69,10 @@ export function logicalSchemaRows(table: RawTable, snapshot: Snapshot): VirtualR
   const names = Object.hasOwn(NAME_COLUMNS, table.name) ? (NAME_COLUMNS[table.name] ?? []) : [];
   const rows = withoutHiddenKeyspace(table);
   if (table.name === 'columns') {
-    return rows.flatMap((row) => shownColumns(row, cells, names, snapshot));
+    return inNameOrder(
+      rows.flatMap((row) => shownColumns(row, cells, names, snapshot)),
+      cells,
+    );
   }
   const visible = rows.filter(
     (row) => !names.some((name) => isHiddenName(cells.text(row, name) ?? '')),
@@ -88,6 +91,21 @@ export function logicalSchemaRows(table: RawTable, snapshot: Snapshot): VirtualR
     default:
       return visible;
   }
+}
+
+/** Rows of one table by the names of its columns, which are Cassandra's order but for columns that have another name there. */
+function inNameOrder(rows: VirtualRow[], cells: Cells): VirtualRow[] {
+  const tableOf = (row: VirtualRow): string =>
+    `${cells.text(row, 'keyspace_name') ?? ''}.${cells.text(row, 'table_name') ?? ''}`;
+  const nameOf = (row: VirtualRow): Buffer => Buffer.from(cells.text(row, 'column_name') ?? '');
+  const sorted: VirtualRow[] = [];
+  for (let start = 0, end = 0; start < rows.length; start = end) {
+    const table = tableOf(rows[start] as VirtualRow);
+    while (end < rows.length && tableOf(rows[end] as VirtualRow) === table) end++;
+    const ofTable = rows.slice(start, end);
+    sorted.push(...ofTable.sort((a, b) => Buffer.compare(nameOf(a), nameOf(b))));
+  }
+  return sorted;
 }
 
 /** A column of a table or view; those of a view may have another name in Cassandra. */

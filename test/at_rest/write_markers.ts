@@ -28,6 +28,7 @@ export async function writeMarkers(endpoint: Endpoint, keyspace: string): Promis
   try {
     const writer = new Writer(client, `${keyspace}.marked`);
     await writer.schema(keyspace);
+    await writer.view();
     await writer.inserts();
     await writer.insertsOfJson();
     await writer.functions();
@@ -79,6 +80,15 @@ class Writer {
     for (const target of ['v_text', 'v_big', 'v_decimal']) {
       await this.must(`CREATE CUSTOM INDEX ON ${this.table} (${target}) USING 'sai'`);
     }
+  }
+
+  /** A view with a marker column in its key. */
+  async view(): Promise<void> {
+    const keys = [...PARTITION, ...CLUSTERING].map((c) => c.name);
+    const where = [...keys, 'v_text'].map((name) => `${name} IS NOT NULL`).join(' AND ');
+    await this.must(
+      `CREATE MATERIALIZED VIEW ${this.table}_view AS SELECT ${[...keys, 'v_text', 'v_blob', 'f_list'].join(', ')} FROM ${this.table} WHERE ${where} PRIMARY KEY ((${names(PARTITION)}), v_text, ${names(CLUSTERING)}) WITH compression = {'enabled': false}`,
+    );
   }
 
   async inserts(): Promise<void> {

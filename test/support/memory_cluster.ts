@@ -68,6 +68,13 @@ export class MemoryCluster {
   columns: Column[] = [];
   types: Type[] = [];
   indexes: readonly { readonly table: string; readonly name: string }[] = [];
+  /** Materialized views with all columns; their own are among `columns`. */
+  views: readonly {
+    readonly table: string;
+    readonly name: string;
+    readonly id: string;
+    readonly where: string;
+  }[] = [];
   keyspaces: readonly string[] = ['ks'];
   readonly keyStore: KeyStore;
   readonly kms: KmsRegistry;
@@ -214,7 +221,10 @@ export class MemoryCluster {
       tables: this.tables,
       columns: this.columns,
       types: this.types,
-      raw: new Map([['system_schema.indexes', indexTable(this.indexes)]]),
+      raw: new Map([
+        ['system_schema.indexes', indexTable(this.indexes)],
+        ['system_schema.views', viewTable(this.views)],
+      ]),
     };
   }
 
@@ -239,6 +249,37 @@ function indexTable(indexes: MemoryCluster['indexes']): RawTable {
       order: undefined,
     })),
     rows: indexes.map(({ table, name }) => ['ks', table, name].map((text) => Buffer.from(text))),
+  };
+}
+
+/** The rows of system_schema.views, as far as the catalog reads them. */
+function viewTable(views: MemoryCluster['views']): RawTable {
+  const names = [
+    'keyspace_name',
+    'view_name',
+    'id',
+    'base_table_name',
+    'include_all_columns',
+    'where_clause',
+  ];
+  return {
+    keyspace: 'system_schema',
+    name: 'views',
+    columns: names.map((name) => ({
+      name,
+      type: native('text'),
+      kind: 'regular',
+      position: 0,
+      order: undefined,
+    })),
+    rows: views.map(({ table, name, id, where }) => [
+      Buffer.from('ks'),
+      Buffer.from(name),
+      Buffer.from(id.replaceAll('-', ''), 'hex'),
+      Buffer.from(table),
+      Buffer.from([1]),
+      Buffer.from(where),
+    ]),
   };
 }
 

@@ -363,3 +363,53 @@ describe('text', () => {
     );
   });
 });
+
+describe('materialized views', () => {
+  it('keeps columns, key, WHERE and options', () => {
+    expect(
+      tree(
+        `CREATE MATERIALIZED VIEW IF NOT EXISTS k.m AS SELECT a, "B" FROM t WHERE a IS NOT NULL PRIMARY KEY ((a), "B") WITH CLUSTERING ORDER BY ("B" DESC) AND comment = 'x'`,
+      ),
+    ).toEqual({
+      kind: 'create_view',
+      ifNotExists: true,
+      view: table('m', 'k'),
+      selectors: [
+        { expression: { kind: 'column', name: name('a') }, alias: undefined },
+        { expression: { kind: 'column', name: name('B', true) }, alias: undefined },
+      ],
+      table: table('t'),
+      where: [{ kind: 'is_not_null', column: name('a') }],
+      primaryKey: { partition: [name('a')], clustering: [name('B', true)] },
+      clusteringOrder: [{ column: name('B', true), direction: 'desc' }],
+      properties: [
+        {
+          name: name('comment'),
+          value: { kind: 'constant', constant: constant('string', 'x', 0) },
+        },
+      ],
+    });
+  });
+
+  it('reads ALTER and DROP', () => {
+    expect(tree('DROP MATERIALIZED VIEW IF EXISTS k.m')).toEqual({
+      kind: 'drop_view',
+      ifExists: true,
+      view: table('m', 'k'),
+    });
+    expect(tree('ALTER MATERIALIZED VIEW m WITH gc_grace_seconds = 1')).toMatchObject({
+      kind: 'alter_view',
+      ifExists: false,
+      view: table('m'),
+    });
+  });
+
+  it.each([
+    'CREATE MATERIALIZED VIEW m AS SELECT * FROM t WHERE a IS NOT 4 PRIMARY KEY (a)',
+    'CREATE MATERIALIZED VIEW m AS SELECT * FROM t PRIMARY KEY (a) WITH COMPACT STORAGE',
+    'CREATE MATERIALIZED VIEW m AS SELECT * FROM t',
+    'ALTER MATERIALIZED VIEW m',
+  ])('refuses %s', (text) => {
+    expect(() => parseStatement(text)).toThrow(CqlSyntaxError);
+  });
+});
