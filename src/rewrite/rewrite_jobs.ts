@@ -201,7 +201,7 @@ export async function endRewrite(ports: Ports, record: TableRecord): Promise<voi
     const job = requireOwn(view, record, owner);
     const current = rewritingOf(view, record.tableId)?.record;
     const isComplete = job.done === job.ranges && job.moved === 0 && job.damaged === 0;
-    if (current === undefined || current.claim !== null || !isComplete) {
+    if (current?.claim !== null || !isComplete) {
       throw new RewriteLostError(record);
     }
     const { rewrite: _, ...rest } = current;

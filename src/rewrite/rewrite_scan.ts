@@ -446,7 +446,7 @@ export class RewriteScan {
 type Leases = ReturnType<RewritePorts['leases']>;
 
 /** How far a job is, counted over two passes. */
-export function progressOf(job: {
+function progressOf(job: {
   readonly pass: number;
   readonly ranges: number;
   readonly done: number;

@@ -74,7 +74,8 @@ export class RowCrypto {
   /** Seals plain rows, in their order. */
   seal(keys: TableCipherKeys, rows: readonly BackupRow[]): BackupRow[] {
     const batch = new SealBatch();
-    let last: { readonly plain: readonly Uint8Array[]; readonly handle: PartitionHandle };
+    let last:
+      { readonly plain: readonly Uint8Array[]; readonly handle: PartitionHandle } | undefined;
     const queued = rows.map((plain) => {
       if (last === undefined || !isSamePartition(last.plain, plain.partition)) {
         const components = plain.partition.map((value, index) => ({
@@ -117,7 +118,8 @@ export class RowCrypto {
 
   #openTogether(keys: TableCipherKeys, rows: readonly BackupRow[]): Opened[] {
     const batch = new OpenBatch();
-    let last: { readonly stored: readonly Uint8Array[]; readonly handle: PartitionHandle };
+    let last:
+      { readonly stored: readonly Uint8Array[]; readonly handle: PartitionHandle } | undefined;
     const queued = rows.map((stored) => {
       if (last === undefined || !isSamePartition(last.stored, stored.partition)) {
         last = { stored: stored.partition, handle: batch.partition(keys, stored.partition) };

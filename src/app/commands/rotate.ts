@@ -60,7 +60,9 @@ export function addRotateCommands(program: Command, run: Run, say: (line: string
         rotate.help();
         return;
       }
-      return run((context) => rewriteTable(context, splitName(rewrite), options, say));
+      return run(async (context) => {
+        await rewriteTable(context, splitName(rewrite), options, say);
+      });
     });
   rotate
     .command('cells')
