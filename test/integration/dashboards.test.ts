@@ -112,7 +112,7 @@ describe.skipIf('missing' in PROGRAMS)('dashboards, on a real Prometheus', () =>
     await prepareTables();
     load = Promise.all([...Array.from({ length: WORKERS }, (_, i) => work(i)), comeAndGo()]);
     await makeTrouble();
-  }, 600_000);
+  });
 
   afterAll(async () => {
     isOver = true;

@@ -39,8 +39,8 @@ beforeAll(async () => {
 
 afterAll(async () => {
   // npx passes no signal on when it is killed; what it started ends by the group.
-  const runs = child !== undefined && child.exitCode === null && child.signalCode === null;
-  if (runs && child?.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  const hasEnded = child?.exitCode !== null || child.signalCode !== null;
+  if (!hasEnded && child?.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
   if (folder !== undefined) {
     await rm(join(folder, '..'), { recursive: true, force: true, maxRetries: 5 });
   }
