@@ -28,7 +28,7 @@ function scalarJson(rng: Prng, name: string, value: GenValue): string {
 }
 
 /** A random value of a type as JSON; null now and then where it may be. */
-export function randomJson(rng: Prng, type: GenType, depth = 0): string {
+function randomJson(rng: Prng, type: GenType, depth = 0): string {
   const items = (of: GenType, n: number): string =>
     `[${Array.from({ length: n }, () => randomJson(rng, of, depth + 1)).join(rng.pick([',', ', ']))}]`;
   switch (type.kind) {

@@ -4,7 +4,7 @@ import { planAlterTable, planCreateTable, planKeyspaceKey } from '../../../src/e
 import type { Snapshot } from '../../../src/schema/index.ts';
 import { encryptedTable } from '../../support/table_entry.ts';
 
-const SNAPSHOT = { udt: () => undefined } as unknown as Snapshot;
+const SNAPSHOT = { keyspace: () => undefined } as unknown as Snapshot;
 const ARN = 'arn:aws:kms:eu-west-1:111122223333:key/1';
 const CUSTOMER = `{'encryption_type': 'CUSTOMER_MANAGED_KMS_KEY', 'kms_key_identifier': '${ARN}'}`;
 const OWNED = "{'encryption_type': 'AWS_OWNED_KMS_KEY'}";

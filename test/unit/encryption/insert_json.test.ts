@@ -61,7 +61,7 @@ function planned(json: string): { readonly plan: WritePlan; readonly context: Te
     allColumns: COLUMNS,
     columns: new Map(COLUMNS.map((entry) => [entry.name, entry])),
   };
-  const snapshot = { udt: () => undefined } as unknown as Snapshot;
+  const snapshot = { keyspace: () => undefined } as unknown as Snapshot;
   const plan = planWrite(parsed.statement, table, snapshot, new MarkerRegistry([]));
   return { plan, context: { binds: [], constants: parsed.constants, functions: CONTEXT } };
 }

@@ -86,7 +86,10 @@ const table: TableEntry = {
   allColumns: columns,
   columns: new Map(columns.map((column) => [column.name, column])),
 };
-const snapshot = { udt: () => person } as unknown as Snapshot;
+const snapshot = {
+  udt: () => person,
+  keyspace: () => ({ types: { get: () => person } }),
+} as unknown as Snapshot;
 
 const text = (value: string): Buffer => Buffer.from(value, 'utf8');
 const int = (value: number): Buffer => {

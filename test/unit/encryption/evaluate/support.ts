@@ -62,7 +62,7 @@ export function table(): TableEntry {
   };
 }
 
-const SNAPSHOT = { udt: () => UDT } as unknown as Snapshot;
+const SNAPSHOT = { keyspace: () => ({ types: { get: () => UDT } }) } as unknown as Snapshot;
 
 /** A planned statement and what its execution needs. */
 export interface Planned {
