@@ -103,7 +103,11 @@ function compileColumn(
   // Of several cells Cassandra gives the latest alone, which says nothing of one.
   const of = isMany && name === 'maxwritetime' ? 'writetime' : name;
   const selector = planSelector(
-    { expression: { kind: 'metadata', function: of, value: expression, span }, alias: undefined, span },
+    {
+      expression: { kind: 'metadata', function: of, value: expression, span },
+      alias: undefined,
+      span,
+    },
     scope.table,
   );
   if (selector === undefined) throw new InvalidRequestError(`Undefined column name ${column.name}`);
@@ -210,11 +214,7 @@ function keyOf(
   const { keyspace, name: table } = scope.table;
   const what = element.collection.kind === 'map' ? 'key' : 'value';
   const name = `${what}(${inner.name([])})`;
-  const source = compileTerm(
-    expression,
-    { keyspace, table, name, type: element.key },
-    scope.terms,
-  );
+  const source = compileTerm(expression, { keyspace, table, name, type: element.key }, scope.terms);
   return {
     text: literalText(expression),
     bind: (context, of) => {
