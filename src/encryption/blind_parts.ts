@@ -11,7 +11,7 @@ import {
   splitMap,
 } from '../values/index.ts';
 import type { CqlType } from '../values/index.ts';
-import { UNSET } from '../wire/index.ts';
+import type { UNSET } from '../wire/index.ts';
 import type { BoundValue } from '../wire/index.ts';
 import { blindIndexes, blindingDek, checkIndexedSize, storedBlind } from './blind_columns.ts';
 import type { BlindAssignment, BlindIndex } from './blind_columns.ts';

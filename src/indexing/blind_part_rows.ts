@@ -67,8 +67,8 @@ function missingByKey({ index, place, elements, expected, blinds }: RowParts): S
     const name = (element.key ?? value).toString('hex');
     const blind = present.get(name);
     present.delete(name);
-    const isSame = blind !== undefined && blind.value.equals(value);
-    if (isSame && blind.timestamp === element.timestamp) return;
+    const isSame = blind?.value.equals(value) === true;
+    if (isSame && blind?.timestamp === element.timestamp) return;
     const ttl = ttlOf(element);
     if (ttl === undefined) return;
     const isLater = blind !== undefined && blind.timestamp > element.timestamp;

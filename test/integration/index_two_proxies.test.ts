@@ -62,12 +62,16 @@ async function built(count: number): Promise<boolean> {
 
 it('a proxy that stood still during CREATE INDEX and writes afterwards loses no row', async () => {
   const [a, b] = [client(0), client(1)];
-  await run(a, 'CREATE TABLE index_two.t (pk int, ck int, v text, PRIMARY KEY (pk, ck))');
+  await run(a, 'CREATE TABLE index_two.t (pk int, ck int, v text, s set<text>, m map<text, text>, l list<text>, PRIMARY KEY (pk, ck))');
   const cql = 'INSERT INTO index_two.t (pk, ck, v) VALUES (?, ?, ?)';
   const id = await prepared(b, cql);
+  const parts =
+    "UPDATE index_two.t SET s = s + {'sought'}, m['k'] = ?, l = l + ['sought'] WHERE pk = ? AND ck = ?";
+  const partsId = await prepared(b, parts);
   const put = async (pk: number, ck: number): Promise<void> => {
-    const values = [int(pk), int(ck), text('sought')];
-    succeeded(await b.execute(id, { values }), cql);
+    const key = [int(pk), int(ck)];
+    succeeded(await b.execute(id, { values: [...key, text('sought')] }), cql);
+    succeeded(await b.execute(partsId, { values: [text('sought'), ...key] }), parts);
   };
   for (let ck = 0; ck < 20; ck++) await put(1, ck);
   const pid = proxies[1]?.pid ?? 0;
@@ -75,17 +79,27 @@ it('a proxy that stood still during CREATE INDEX and writes afterwards loses no 
   // What the proxy gets while it stands still is executed by the plan that it has.
   const waiting = Array.from({ length: 50 }, (_, ck) => put(2, ck));
   try {
-    await run(a, 'CREATE INDEX ON index_two.t (v)');
+    for (const target of ['v', 's', 'values(m)', 'entries(m)', 'l']) {
+      await run(a, `CREATE INDEX ON index_two.t (${target})`);
+    }
   } finally {
     process.kill(pid, 'SIGCONT');
   }
   await Promise.all(waiting);
   for (let ck = 0; ck < 20; ck++) await put(3, ck);
-  await expect.poll(() => built(1), { timeout: BUILT_MS, interval: 500 }).toBe(true);
+  await expect.poll(() => built(5), { timeout: BUILT_MS, interval: 500 }).toBe(true);
   for (let ck = 0; ck < 20; ck++) await put(4, ck);
   for (const reader of [a, b]) {
-    const found = await reader.query("SELECT pk, ck FROM index_two.t WHERE v = 'sought'");
-    expect(rowsOf(found)).toHaveLength(110);
+    for (const where of [
+      "v = 'sought'",
+      "s CONTAINS 'sought'",
+      "m CONTAINS 'sought'",
+      "m['k'] = 'sought'",
+      "l CONTAINS 'sought'",
+    ]) {
+      const found = await reader.query(`SELECT pk, ck FROM index_two.t WHERE ${where}`);
+      expect(rowsOf(found), where).toHaveLength(110);
+    }
   }
 });
 
@@ -108,7 +122,7 @@ it('clients of two proxies that write through CREATE and DROP INDEX lose no row 
   await run(client(1), "CREATE INDEX busy_n ON index_two.busy (n) USING 'sai'");
   await run(client(1), 'DROP INDEX index_two.busy_v');
   await run(client(0), 'CREATE INDEX busy_v2 ON index_two.busy (v)');
-  await expect.poll(() => built(3), { timeout: BUILT_MS, interval: 500 }).toBe(true);
+  await expect.poll(() => built(7), { timeout: BUILT_MS, interval: 500 }).toBe(true);
   isOver = true;
   await Promise.all(writers);
   const keys = async (where: string): Promise<number> =>

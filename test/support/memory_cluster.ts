@@ -183,7 +183,7 @@ export class MemoryCluster {
     const order = kind === 'clustering' ? 'asc' : undefined;
     this.columns = [
       ...this.columns,
-      { keyspace: 'ks', table, name, kind, position, order, type: 'blob' },
+      { keyspace: 'ks', table, name, kind, position, order, type: column.storedType ?? 'blob' },
     ];
   }
 

@@ -55,12 +55,12 @@ const CHANGES: readonly string[] = [
   'UPDATE KS.t SET st = st + {1} WHERE pk = 3',
   'UPDATE KS.t SET sa = {2}, se = {3} WHERE pk IN (4, 5) AND ck IN (4, 5)',
   "UPDATE KS.t SET ma['k2'] = 'v2' WHERE pk = 4 AND ck = 4 IF n = 4",
-  "UPDATE KS.t SET se = se + {3} WHERE pk = 6 AND ck = 6 IF se CONTAINS 77",
+  'UPDATE KS.t SET se = se + {3} WHERE pk = 6 AND ck = 6 IF se CONTAINS 77',
   `INSERT INTO KS.t JSON '{"pk": 7, "ck": 7, "se": [3], "ma": {"k2": "v2"}, "li": ["l2"]}'`,
   "BEGIN BATCH UPDATE KS.t SET se = se + {3} WHERE pk = 8 AND ck = 8; UPDATE KS.t SET ma['k1'] = 'v1' WHERE pk = 8 AND ck = 8; APPLY BATCH",
   "UPDATE KS.t USING TTL 1000 AND TIMESTAMP 5000000000000000 SET ma['k2'] = 'v2' WHERE pk = 8 AND ck = 8",
   'DELETE FROM KS.t WHERE pk = 8 AND ck = 8',
-  'UPDATE KS.t SET de = {1.00}, ms = {\'k1\': 1} WHERE pk = 9 AND ck = 9',
+  "UPDATE KS.t SET de = {1.00}, ms = {'k1': 1} WHERE pk = 9 AND ck = 9",
 ];
 
 /** Reads by indexes on collections that are not frozen, beside Cassandra's own. */
@@ -121,7 +121,10 @@ export function describeCollectionIndexes(pair: () => Pair): void {
       const [expected, shown] = await Promise.all(
         (['direct', 'proxy'] as const).map(async (side) => {
           const answer = await sides[side].query(sides.text(`DESCRIBE INDEX KS.${name}`, side));
-          return (rowsOf(answer)[0]?.[3]?.toString() ?? '').replaceAll(sides.text('KS', side), 'KS');
+          return (rowsOf(answer)[0]?.[3]?.toString() ?? '').replaceAll(
+            sides.text('KS', side),
+            'KS',
+          );
         }),
       );
       expect(shown).toBe(expected);
@@ -169,16 +172,19 @@ export function describeCollectionIndexes(pair: () => Pair): void {
       [{ values: [text('k2'), text('v2')] }, { values: [null, text('v2')] }],
       { anyOrder: true },
     );
-    await sides.samePrepared('SELECT pk, ck FROM KS.t WHERE ma CONTAINS KEY ?', [
-      { values: [text('k1')] },
-    ], { anyOrder: true });
+    await sides.samePrepared(
+      'SELECT pk, ck FROM KS.t WHERE ma CONTAINS KEY ?',
+      [{ values: [text('k1')] }],
+      { anyOrder: true },
+    );
     await same();
   });
 
   it('finds a row by a value that it has twice after one of them is gone', async () => {
     // Cassandra itself forgets the second one when the index is read: it is no judge here.
     const keyspace = sides.text('KS', 'proxy');
-    const run = async (cql: string) => rowsOf(await sides.proxy.query(cql.replaceAll('KS', keyspace)));
+    const run = async (cql: string) =>
+      rowsOf(await sides.proxy.query(cql.replaceAll('KS', keyspace)));
     for (const ck of [1, 2, 3, 4]) {
       await run(
         `INSERT INTO KS.t (pk, ck, ma, li) VALUES (700, ${String(ck)}, {'a': 'twice', 'b': 'twice'}, ['twice', 'twice'])`,
@@ -190,7 +196,9 @@ export function describeCollectionIndexes(pair: () => Pair): void {
     expect(await found("li CONTAINS 'twice'")).toBe(4);
     for (const ck of [1, 2, 3, 4]) {
       const [key, at] = ck % 2 === 0 ? ['a', 0] : ['b', 1];
-      await run(`DELETE ma['${String(key)}'], li[${String(at)}] FROM KS.t WHERE pk = 700 AND ck = ${String(ck)}`);
+      await run(
+        `DELETE ma['${key}'], li[${String(at)}] FROM KS.t WHERE pk = 700 AND ck = ${String(ck)}`,
+      );
       expect(await found("ma CONTAINS 'twice'")).toBe(4);
       expect(await found("li CONTAINS 'twice'")).toBe(4);
     }
@@ -219,9 +227,7 @@ export function describeCollectionIndexes(pair: () => Pair): void {
     ] as const) {
       const h = hidden(index);
       const rows = rowsOf(
-        await sides.direct.query(
-          `SELECT writetime(${column}), writetime(${h}) FROM ${keyspace}.t`,
-        ),
+        await sides.direct.query(`SELECT writetime(${column}), writetime(${h}) FROM ${keyspace}.t`),
       );
       expect(rows.length).toBeGreaterThan(30);
       for (const [times, blindTimes] of rows) {
@@ -284,14 +290,18 @@ export function describeCollectionIndexes(pair: () => Pair): void {
     )[0]?.[0];
     const h = /cqlock_i_[0-9a-f]{16}/.exec(String(options))?.[0] ?? '';
     await sides.proxy.query(`INSERT INTO ${keyspace}.t (pk, ck, se) VALUES (500, 1, {12345})`);
-    const [row] = rowsOf(
-      await sides.direct.query(`SELECT pk, ck, ${h} FROM ${keyspace}.t`),
-    ).filter((cells) => cells[2] !== null);
-    const wanted = rowsOf(await sides.proxy.query(`SELECT ck FROM ${keyspace}.t WHERE se CONTAINS 12345`));
+    const [row] = rowsOf(await sides.direct.query(`SELECT pk, ck, ${h} FROM ${keyspace}.t`)).filter(
+      (cells) => cells[2] !== null,
+    );
+    const wanted = rowsOf(
+      await sides.proxy.query(`SELECT ck FROM ${keyspace}.t WHERE se CONTAINS 12345`),
+    );
     expect(wanted).toHaveLength(1);
     // Every row gets the blind values of all others.
     const all = rowsOf(await sides.direct.query(`SELECT pk, ck, ${h} FROM ${keyspace}.t`));
-    const blinds = all.flatMap(([, , set]) => set?.subarray(4).toString('hex').match(/.{48}/g) ?? []);
+    const blinds = all.flatMap(
+      ([, , set]) => set?.subarray(4).toString('hex').match(/.{48}/g) ?? [],
+    );
     const literal = `{${[...new Set(blinds)].map((blind) => `0x${blind.slice(8)}`).join()}}`;
     await sides.direct.query(
       `UPDATE ${keyspace}.t SET ${h} = ${h} + ${literal} WHERE pk = 0x${row?.[0]?.toString('hex') ?? ''} AND ck = 0x${row?.[1]?.toString('hex') ?? ''}`,
