@@ -3,7 +3,6 @@ import type {
   OpenPage,
   PartitionHandle,
   SealBatch,
-  StoredCells,
   TableCipherKeys,
 } from '../crypto/index.ts';
 import { CiphertextError, InternalError } from '../errors/index.ts';
@@ -155,12 +154,4 @@ export function furtherCellAt(table: TableEntry, roles: readonly StoredRole[]): 
   if (table.view === undefined || cell === undefined) return -1;
   const context = columnContext(table.view.base, cell);
   return roles.findIndex((role) => 'context' in role && role.context === context);
-}
-
-/** Whether any row of a stored result is null in a column. */
-export function hasNull({ lengths, rowCount, columnCount }: StoredCells, column: number): boolean {
-  for (let row = 0; row < rowCount; row++) {
-    if ((lengths[row * columnCount + column] as number) < 0) return true;
-  }
-  return false;
 }

@@ -185,7 +185,7 @@ export function buildView(
     ...storedEntry(input, kind, error),
     version,
   });
-  if (base === undefined || base.kind !== 'encrypted') {
+  if (base?.kind !== 'encrypted') {
     return base?.kind === 'plain'
       ? refused('plain', undefined)
       : refused('unknown', base?.error ?? unknownView(row));

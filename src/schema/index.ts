@@ -45,7 +45,6 @@ export type {
   Snapshot,
   TableEntry,
   TableStatus,
-  ViewOf,
 } from './entries.ts';
 export type {
   BackupKeys,
@@ -68,8 +67,7 @@ export { indexDekOf, indexNames, liveIndexes } from './indexes.ts';
 export type { HiddenColumnRecord, HiddenType, IndexRecord, IndexTarget } from './indexes.ts';
 export { activateIndex } from './changes/index_changes.ts';
 export type { IndexStatements, NewIndex } from './changes/index_changes.ts';
-export { liveViews } from './views.ts';
-export type { ViewColumnRecord, ViewKeyRecord, ViewRecord } from './views.ts';
+export type { ViewColumnRecord } from './views.ts';
 export type { NewView, ViewStatements } from './changes/view_changes.ts';
 export type { RawColumn, RawSchema, RawTable } from './raw_schema.ts';
 export {
