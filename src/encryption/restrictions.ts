@@ -217,7 +217,9 @@ export function analyseWhere(
     }
   }
   for (const [column, kinds] of byElement) {
-    const isAlone = filters.every((filter) => filter.kind !== 'compare' && filter.column === column);
+    const isAlone = filters.every(
+      (filter) => filter.kind !== 'compare' && filter.column === column,
+    );
     texts.push(...judgedParts(table, column, kinds, isAlone));
   }
   return {

@@ -137,7 +137,8 @@ async function sealedBatch(
   }
   for (const { plan } of parts) {
     const held = keys.get(plan.table);
-    if (held === undefined || lacksIndexKeys([...plan.blinds, ...plan.mirrors], held)) await replan(session);
+    if (held === undefined || lacksIndexKeys([...plan.blinds, ...plan.mirrors], held))
+      await replan(session);
   }
   const { batch, queued } = await session.services.ticks.seal((sealing) =>
     bound.map((write) => {

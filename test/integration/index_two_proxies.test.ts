@@ -62,7 +62,10 @@ async function built(count: number): Promise<boolean> {
 
 it('a proxy that stood still during CREATE INDEX and writes afterwards loses no row', async () => {
   const [a, b] = [client(0), client(1)];
-  await run(a, 'CREATE TABLE index_two.t (pk int, ck int, v text, s set<text>, m map<text, text>, l list<text>, PRIMARY KEY (pk, ck))');
+  await run(
+    a,
+    'CREATE TABLE index_two.t (pk int, ck int, v text, s set<text>, m map<text, text>, l list<text>, PRIMARY KEY (pk, ck))',
+  );
   const cql = 'INSERT INTO index_two.t (pk, ck, v) VALUES (?, ?, ?)';
   const id = await prepared(b, cql);
   const parts =

@@ -116,9 +116,13 @@ function readCa(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
-    throw new ConfigError('CONFIG_KMS', `cannot read the CA file ${path} of Vault: correct the path or its permissions`, {
-      cause: error,
-    });
+    throw new ConfigError(
+      'CONFIG_KMS',
+      `cannot read the CA file ${path} of Vault: correct the path or its permissions`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

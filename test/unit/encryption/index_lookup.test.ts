@@ -71,7 +71,12 @@ describe('a read by a part of a collection with an index', () => {
     ['ma CONTAINS KEY 1', [VALUES, KEYS], 'h_k CONTAINS ?', 'h_k CONTAINS ?'],
     ["ma[1] = 'x'", [VALUES, ENTRIES], 'h_e CONTAINS ?', 'h_e CONTAINS ?'],
     // Several restrictions of one collection: an index of Cassandra's own kind does not serve them.
-    ['ma CONTAINS KEY 1 AND ma CONTAINS KEY 2', [KEYS], 'h_k CONTAINS ? AND h_k CONTAINS ?', 'h_k CONTAINS ?'],
+    [
+      'ma CONTAINS KEY 1 AND ma CONTAINS KEY 2',
+      [KEYS],
+      'h_k CONTAINS ? AND h_k CONTAINS ?',
+      'h_k CONTAINS ?',
+    ],
     ["ma CONTAINS 'x' AND ma CONTAINS 'y'", [VALUES], 'ma CONTAINS ?', 'h_v CONTAINS ?'],
     ["ma CONTAINS 'x' AND n = 1", [VALUES], 'n = ? AND ma CONTAINS ?', 'h_v CONTAINS ?'],
     ['se CONTAINS 1', [{ ...SE, isActive: false }], 'h_se CONTAINS ?', ''],

@@ -91,7 +91,10 @@ describe('writes of indexed collections', () => {
   });
 
   it('INSERT', async () => {
-    const text = await stored("INSERT INTO ks.t (pk, ck, ma, se) VALUES (1, 1, {1: 'x'}, {1})", INDEXES);
+    const text = await stored(
+      "INSERT INTO ks.t (pk, ck, ma, se) VALUES (1, 1, {1: 'x'}, {1})",
+      INDEXES,
+    );
     expect(text).toBe(
       'INSERT INTO ks.t (pk, ck, ma, se, cqlock_i_k, cqlock_i_e, cqlock_i_se) VALUES (?, ?, ?, ?, ?, ?, ?)',
     );

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { CellDek, IndexDek, KeyDek, SealBatch } from '../../../src/crypto/index.ts';
 import type { TableCipherKeys } from '../../../src/crypto/index.ts';
-import { blindIndexes, columnContext, columnParts, partBlinds } from '../../../src/encryption/index.ts';
+import {
+  blindIndexes,
+  columnContext,
+  columnParts,
+  partBlinds,
+} from '../../../src/encryption/index.ts';
 import type { BlindIndex, ColumnParts } from '../../../src/encryption/index.ts';
 import { missingPartBlinds } from '../../../src/indexing/blind_part_rows.ts';
 import type { TableEntry } from '../../../src/schema/index.ts';
@@ -15,7 +20,12 @@ const keys: TableCipherKeys = ((): TableCipherKeys => {
   return { keyDek, cellDek, cellDekByEpoch: () => cellDek, indexDek: () => indexDek };
 })();
 
-type Entry = readonly [key: number | undefined, value: number | string, timestamp: bigint, ttl?: number];
+type Entry = readonly [
+  key: number | undefined,
+  value: number | string,
+  timestamp: bigint,
+  ttl?: number,
+];
 
 /** One row of `ks.t` whose indexed collection has some elements. */
 class World {
@@ -52,7 +62,8 @@ class World {
     const { table, parts } = this;
     const [pk] = table.partitionKey;
     const [ck] = table.clustering;
-    if (pk === undefined || ck === undefined || parts.kind === 'fields') throw new TypeError('keys');
+    if (pk === undefined || ck === undefined || parts.kind === 'fields')
+      throw new TypeError('keys');
     const batch = new SealBatch();
     const partition = batch.partition(keys, [{ context: columnContext(table, pk), value: int(1) }]);
     const clustering = batch.clustering(partition, columnContext(table, ck), int(2));
@@ -130,38 +141,65 @@ describe('building an index of a collection', () => {
     const gone = { value: w.blind([undefined, 9, 0n]), timestamp: 7n, ttl: null };
     const { writes } = w.missing(entries, () => [there, gone]);
     expect(writes).toEqual([
-      { timestamp: 10n, ttl: 0, change: 'add', value: w.blind([undefined, 1, 0n]).toString('hex'), key: undefined },
+      {
+        timestamp: 10n,
+        ttl: 0,
+        change: 'add',
+        value: w.blind([undefined, 1, 0n]).toString('hex'),
+        key: undefined,
+      },
       // It ends before its element, and where that ends in a moment it is not written.
-      { timestamp: 20n, ttl: 497, change: 'add', value: w.blind([undefined, 2, 0n]).toString('hex'), key: undefined },
-      { timestamp: 7n, ttl: 0, change: 'delete', value: gone.value.toString('hex'), key: undefined },
+      {
+        timestamp: 20n,
+        ttl: 497,
+        change: 'add',
+        value: w.blind([undefined, 2, 0n]).toString('hex'),
+        key: undefined,
+      },
+      {
+        timestamp: 7n,
+        ttl: 0,
+        change: 'delete',
+        value: gone.value.toString('hex'),
+        key: undefined,
+      },
     ]);
   });
 
-  it.each(['values', 'keys', 'entries'] as const)('puts %s of a map under the stored keys', async (target) => {
-    const w = await World.of('ma', 'map<blob, blob>', target);
-    const entries: Entry[] = [
-      [1, 'a', 10n],
-      [2, 'a', 20n],
-    ];
-    const { writes, elements } = w.missing(entries, (stored) => [
-      { ...(stored[0] as StoredElement), value: Buffer.from('old'), timestamp: 5n },
-      { key: Buffer.from('gone'), value: Buffer.from('old'), timestamp: 3n, ttl: null },
-    ]);
-    expect(writes).toEqual([
-      ...entries.map((entry, at) => ({
-        timestamp: entry[2],
-        ttl: 0,
-        change: 'put',
-        value: w.blind(entry).toString('hex'),
-        key: elements[at]?.key?.toString('hex'),
-      })),
-      { timestamp: 3n, ttl: 0, change: 'delete', value: Buffer.from('gone').toString('hex'), key: undefined },
-    ]);
-    const [first, second] = writes;
-    expect(first?.value === second?.value).toBe(target === 'values');
-    // An entry begins as its value does, so that both are decided alike at equal write times.
-    if (target === 'entries') expect(first?.value.slice(0, 24)).toBe(second?.value.slice(0, 24));
-  });
+  it.each(['values', 'keys', 'entries'] as const)(
+    'puts %s of a map under the stored keys',
+    async (target) => {
+      const w = await World.of('ma', 'map<blob, blob>', target);
+      const entries: Entry[] = [
+        [1, 'a', 10n],
+        [2, 'a', 20n],
+      ];
+      const { writes, elements } = w.missing(entries, (stored) => [
+        { ...(stored[0] as StoredElement), value: Buffer.from('old'), timestamp: 5n },
+        { key: Buffer.from('gone'), value: Buffer.from('old'), timestamp: 3n, ttl: null },
+      ]);
+      expect(writes).toEqual([
+        ...entries.map((entry, at) => ({
+          timestamp: entry[2],
+          ttl: 0,
+          change: 'put',
+          value: w.blind(entry).toString('hex'),
+          key: elements[at]?.key?.toString('hex'),
+        })),
+        {
+          timestamp: 3n,
+          ttl: 0,
+          change: 'delete',
+          value: Buffer.from('gone').toString('hex'),
+          key: undefined,
+        },
+      ]);
+      const [first, second] = writes;
+      expect(first?.value === second?.value).toBe(target === 'values');
+      // An entry begins as its value does, so that both are decided alike at equal write times.
+      if (target === 'entries') expect(first?.value.slice(0, 24)).toBe(second?.value.slice(0, 24));
+    },
+  );
 
   it('gives every element of a list a blind value of its write time, and leaves the others', async () => {
     const w = await World.of('li', 'list<blob>');
