@@ -68,7 +68,7 @@ function missingByKey({ index, place, elements, expected, blinds }: RowParts): S
     const blind = present.get(name);
     present.delete(name);
     const isSame = blind?.value.equals(value) === true;
-    if (isSame && blind?.timestamp === element.timestamp) return;
+    if (isSame && blind.timestamp === element.timestamp) return;
     const ttl = ttlOf(element);
     if (ttl === undefined) return;
     const isLater = blind !== undefined && blind.timestamp > element.timestamp;

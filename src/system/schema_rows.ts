@@ -1,6 +1,6 @@
 import type { RawTable, Snapshot, TableEntry } from '../schema/index.ts';
 import { native, printType, serializeList, serializeSet, splitList } from '../values/index.ts';
-import { HIDDEN_KEYSPACE, isHiddenName } from './hidden.ts';
+import { HIDDEN_KEYSPACE, isHiddenName, showsLogicalTypes } from './hidden.ts';
 import { indexKind, indexOptions } from './index_rows.ts';
 import { shownColumn, viewWhere } from './view_rows.ts';
 import type { VirtualRow } from './virtual_table.ts';
@@ -137,7 +137,7 @@ function logicalView(row: VirtualRow, cells: Cells, snapshot: Snapshot): Virtual
 function encryptedEntry(row: VirtualRow, cells: Cells, snapshot: Snapshot): TableEntry | undefined {
   const keyspace = cells.text(row, 'keyspace_name') ?? '';
   const entry = snapshot.table(keyspace, cells.text(row, 'table_name') ?? '');
-  return entry?.record !== undefined ? entry : undefined;
+  return entry !== undefined && showsLogicalTypes(entry) ? entry : undefined;
 }
 
 function logicalColumn(row: VirtualRow, cells: Cells, snapshot: Snapshot): VirtualRow {

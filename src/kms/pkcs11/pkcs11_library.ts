@@ -49,7 +49,8 @@ interface Pkcs11Library {
 }
 
 type ConstantName =
-  | `CKA_${'CLASS' | 'DECRYPT' | 'ENCRYPT' | 'ID' | 'KEY_TYPE' | 'LABEL' | 'VALUE_LEN'}`
+  | `CKA_${'CLASS' | 'DECRYPT' | 'ENCRYPT' | 'ID' | 'LABEL' | 'VALUE_LEN'}`
+  | 'CKA_KEY_TYPE'
   | `CKF_${'OS_LOCKING_OK' | 'SERIAL_SESSION'}`
   | 'CKK_AES'
   | 'CKM_AES_GCM'

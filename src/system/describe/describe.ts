@@ -4,7 +4,7 @@ import { isSystemKeyspace } from '../../schema/index.ts';
 import type { Snapshot } from '../../schema/index.ts';
 import type { ColumnSpec } from '../../wire/index.ts';
 import { keyspaceProperties, propertiesText } from '../custom_properties.ts';
-import { HIDDEN_KEYSPACE, isHiddenName } from '../hidden.ts';
+import { HIDDEN_KEYSPACE, isHiddenName, showsLogicalTypes } from '../hidden.ts';
 import { indexNamed, indexText } from '../index_rows.ts';
 import { logicalTableText } from './table_text.ts';
 import { logicalTypeStatement } from './type_text.ts';
@@ -59,7 +59,7 @@ function logicalText(
   if (kind === 'table') {
     const table = snapshot.table(keyspace, name);
     if (table === undefined) throw unknown(kind, `${keyspace}.${name}`);
-    return table.record !== undefined ? logicalTableText(script, table) : script;
+    return showsLogicalTypes(table) ? logicalTableText(script, table) : script;
   }
   if (kind === 'materialized_view') {
     const view = snapshot.table(keyspace, name);

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { RawClient } from '../../support/raw_client.ts';
 import { int, text } from '../support/pair.ts';
@@ -176,7 +177,7 @@ export function describeConditions(pair: () => Pair): void {
           // The row that stands there comes with the refusal.
           value = answer.rows[0]?.[1]?.readInt32BE(0) ?? -1;
           // As applications do: not all come again at once, or each increment would cost 16 transactions.
-          await new Promise((resolve) => setTimeout(resolve, Math.random() * 40));
+          await new Promise((resolve) => setTimeout(resolve, randomInt(40)));
         }
       }
     };
