@@ -58,6 +58,8 @@ import { cassandraTlsOptions, openProxyTls } from './tls.ts';
 const CONNECT_TIMEOUT_MS = 10_000;
 /** How long an increment of a counter waits for those before it. */
 const COUNTER_PATIENCE_MS = 2_000;
+/** A write that was planned by a catalog that was just young enough may be under way for so long. */
+const WRITE_UNDER_WAY_MS = 15_000;
 const DEFAULT_CQL_VERSION = '3.4.7';
 
 /** A connection with the proxy's own role; not yet connected. */
@@ -187,6 +189,7 @@ export const createProxy: ProxyFactory = async (context) => {
         throw new InternalError('backups were asked for before they were there');
       }),
       onKeysReleased: (record) => keyLoss.notices.grantsReleased(record),
+      unusedColumnsMs: config.catalogMaxAgeMs + WRITE_UNDER_WAY_MS,
     });
     const backupService = openBackups(config, {
       catalog,

@@ -4,6 +4,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startCassandra } from '../support/cassandra.ts';
 import type { TestCassandra } from '../support/cassandra.ts';
@@ -13,6 +14,7 @@ import { RawClient } from '../support/raw_client.ts';
 import { int, prepared, REPLICATION, rowsOf, run, succeeded, text } from './support/pair.ts';
 
 const BUILT_MS = 90_000;
+const WRITE_PAUSE_MS = 5;
 
 let cassandra: TestCassandra | undefined;
 let proxies: readonly TestProxy[] = [];
@@ -119,6 +121,8 @@ it('clients of two proxies that write through CREATE and DROP INDEX lose no row 
       const values = [int(pk), text('busy'), int(pk % 3)];
       succeeded(await client(index).execute(id, { values }), cql);
       written.add(pk);
+      // A table that grows without a pause is built for as long.
+      await delay(WRITE_PAUSE_MS);
     }
   });
   await run(client(0), 'CREATE INDEX busy_v ON index_two.busy (v)');

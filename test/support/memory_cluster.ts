@@ -40,6 +40,7 @@ export interface MemoryProxy {
 export interface MemoryProxyOptions {
   readonly step?: (name: string) => void | Promise<void>;
   readonly clock?: Clock;
+  readonly unusedColumnsMs?: number;
   readonly notices?: KeyNotices;
   readonly backups?: BackupKeys;
   readonly onKeysReleased?: (record: TableRecord) => Promise<void>;
@@ -126,6 +127,7 @@ export class MemoryCluster {
       ...(backups === undefined ? {} : { backups }),
       ...(options.onKeysReleased === undefined ? {} : { onKeysReleased: options.onKeysReleased }),
       ...(step === undefined ? {} : { step }),
+      unusedColumnsMs: options.unusedColumnsMs ?? 0,
     });
     return {
       catalog,

@@ -4,6 +4,7 @@ import type { Catalog } from '../catalog.ts';
 import type { BackupKeys, KeyNotices, SchemaSource, TableKeyFactory } from '../ports.ts';
 import { recordLabel } from '../record.ts';
 import type { CatalogRecord, TableRecord } from '../record.ts';
+import type { UnusedColumns } from './unused_columns.ts';
 
 /** What the single changes share. */
 export interface ChangeContext {
@@ -16,6 +17,7 @@ export interface ChangeContext {
   readonly releaseAfterMs: Map<string, number>;
   readonly onKeysReleased: (record: TableRecord) => Promise<void>;
   readonly clock: Clock;
+  readonly unused: UnusedColumns;
   /** Unique for each change, so that a claim that was taken over is noticed. */
   readonly owner: string;
   readonly claimMs: number;

@@ -33,9 +33,6 @@ export interface IndexStatements {
   create(storedColumn: string): Promise<unknown>;
 }
 
-/** More than Cassandra's `write_request_timeout` (2 s): what was begun before it is applied or given up then. */
-const WRITES_END_MS = 2_500;
-
 /**
  * CREATE INDEX. The index is written by every proxy before Cassandra has it, and Cassandra drops all prepared statements
  * of the table twice: when the hidden column is added, and, once all nodes have that column, when its own index is made. So
@@ -121,10 +118,7 @@ export async function dropIndex(
   await context.catalog.refresh();
 }
 
-/**
- * Drops the hidden columns of indexes that are gone, once writes of them have ended: a row that Cassandra (seen on 5.0.6) takes
- * into a memtable while its column is being dropped makes all reads of that range fail until the memtable is gone.
- */
+/** Drops the hidden columns of indexes that are gone, if no proxy writes them any more; the others stay until the next change. */
 async function dropAbandoned(
   context: ChangeContext,
   record: TableRecord,
@@ -132,13 +126,18 @@ async function dropAbandoned(
 ): Promise<void> {
   const { records } = await context.catalog.readRecords();
   const present = records.get(record.tableId)?.record;
-  if (present?.kind !== 'table' || abandonedColumns(present).length === 0) return;
-  await context.catalog.sleep(WRITES_END_MS);
+  if (present?.kind !== 'table') return;
+  const due = new Set(context.unused.due(abandonedColumns(present)));
+  if (due.size === 0) return;
   let names: string[] = [];
   await claimFor(context, record.tableId, (current) => {
-    names = abandonedColumns(current);
+    names = abandonedColumns(current).filter((name) => due.has(name));
     const { columns, dropped, views } = current;
-    return { ...current, next: { columns, dropped, indexes: liveIndexes(current), views } };
+    const indexes = (current.indexes ?? []).filter(
+      ({ state, hidden }) =>
+        state !== 'abandoned' || hidden === null || !names.includes(hidden.name),
+    );
+    return { ...current, next: { columns, dropped, indexes, views } };
   });
   const own = new Set([record.tableId]);
   try {
@@ -149,6 +148,7 @@ async function dropAbandoned(
     if (isRefusal(error)) return;
     throw error;
   }
+  context.unused.forget(names);
   await settled(context);
   await recoverChanges(context, own);
 }

@@ -23,6 +23,7 @@ import { alterTable, createTable, dropKeyspace, dropTable } from './table_change
 import { alterType, createType, dropType } from './type_changes.ts';
 import { createView, dropView } from './view_changes.ts';
 import type { NewView, ViewStatements } from './view_changes.ts';
+import { UnusedColumns } from './unused_columns.ts';
 
 /** What the coordinator of schema changes works with. */
 export interface SchemaChangesOptions {
@@ -36,6 +37,11 @@ export interface SchemaChangesOptions {
   readonly backups?: BackupKeys;
   /** Told when the keys and grants of a table that is gone were given back; its record goes next. May be told twice. */
   readonly onKeysReleased?: (record: TableRecord) => Promise<void>;
+  /**
+   * How long a hidden column that is not used any more stays at least, so that no proxy writes it while it goes: more than the
+   * maximum age of a catalog and the time of a write under way. Default 0 ms.
+   */
+  readonly unusedColumnsMs?: number;
   /** How long a claim is left alone by others; longer than a schema statement can take. Default 60,000 ms. */
   readonly claimMs?: number;
   /** Called before each step; tests stop the process there. */
@@ -63,6 +69,7 @@ export class SchemaChanges {
       releaseAfterMs: new Map(),
       onKeysReleased: options.onKeysReleased ?? (() => Promise.resolve()),
       clock: options.clock,
+      unused: new UnusedColumns(options.clock, options.unusedColumnsMs ?? 0),
       claimMs: options.claimMs ?? 60_000,
       step: options.step ?? (() => undefined),
     };

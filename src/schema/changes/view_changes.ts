@@ -113,7 +113,7 @@ export async function dropView(
   await context.catalog.refresh();
 }
 
-/** Drops the stored columns of views that are gone. Cassandra drops no column of a table that has views. */
+/** Drops the stored columns of views that are gone, as those of indexes. Cassandra drops no column of a table that has views. */
 async function dropAbandoned(
   context: ChangeContext,
   record: TableRecord,
@@ -121,13 +121,19 @@ async function dropAbandoned(
 ): Promise<void> {
   const { records } = await context.catalog.readRecords();
   const present = records.get(record.tableId)?.record;
-  if (present?.kind !== 'table' || abandonedColumns(present).length === 0) return;
-  if (liveViews(present).length > 0) return;
+  if (present?.kind !== 'table') return;
+  const due = new Set(context.unused.due(abandonedColumns(present)));
+  if (due.size === 0 || liveViews(present).length > 0) return;
   let names: string[] = [];
   await claimFor(context, record.tableId, (current) => {
-    names = liveViews(current).length > 0 ? [] : abandonedColumns(current);
+    const isFree = liveViews(current).length === 0;
+    names = isFree ? abandonedColumns(current).filter((name) => due.has(name)) : [];
     const { columns, dropped, indexes } = current;
-    return { ...current, next: { columns, dropped, indexes, views: liveViews(current) } };
+    const views = (current.views ?? []).filter(
+      ({ state, further }) =>
+        state !== 'abandoned' || (further !== undefined && !names.includes(further.name)),
+    );
+    return { ...current, next: { columns, dropped, indexes, views } };
   });
   const own = new Set([record.tableId]);
   try {
@@ -138,6 +144,7 @@ async function dropAbandoned(
     if (isRefusal(error)) return;
     throw error;
   }
+  context.unused.forget(names);
   await settled(context);
   await recoverChanges(context, own);
 }

@@ -219,6 +219,27 @@ describe('DROP INDEX', () => {
     await nextProcess(env);
   });
 
+  it('leaves the hidden column as long as a write of it may be under way', async () => {
+    const env = await environment();
+    const { cluster, clock } = env;
+    const proxy = await cluster.proxy({ unusedColumnsMs: 75_000 });
+    await proxy.changes.createIndex(table(proxy), newIndex(proxy), statements(cluster));
+    const [old] = hiddenColumns(env);
+    await proxy.changes.dropIndex(table(proxy), statements(cluster));
+    expect(table(proxy).indexes).toEqual([]);
+    expect(dekCount(table(proxy))).toBe(0);
+    await proxy.changes.createIndex(table(proxy), newIndex(proxy), statements(cluster));
+    expect(hiddenColumns(env)).toHaveLength(2);
+    expect([...table(proxy).hiddenColumns].sort()).toEqual(hiddenColumns(env).sort());
+    await proxy.changes.dropIndex(table(proxy), statements(cluster));
+    expect(hiddenColumns(env)).toHaveLength(2);
+    clock.passMs(75_000);
+    await proxy.changes.createIndex(table(proxy), newIndex(proxy), statements(cluster));
+    expect(hiddenColumns(env)).toHaveLength(1);
+    expect(hiddenColumns(env)).not.toContain(old);
+    expect(table(proxy).kind).toBe('encrypted');
+  });
+
   it.each(DROP_STEPS)('killed at %s leaves the index whole or gone', async (at) => {
     const env = await environment();
     const { proxy, cluster } = env;
