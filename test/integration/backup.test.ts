@@ -286,15 +286,16 @@ describe('backup and restore', () => {
     const restore = async (options: BackupOptions) =>
       (await environment.service(options)).restore({ from: { backupId }, to });
     await dying('restore.chunk', 5, restore);
-    // Half restored, it is there and refuses.
+    // Half restored, it is there and refuses. The proxy, which has another target, may have found by now that it cannot go on with it.
+    const refused = /is being restored from a backup|the restore of table ks.killed_back failed/;
     for (const cql of [
       'SELECT * FROM ks.killed_back',
       "INSERT INTO ks.killed_back (pk, ck, v) VALUES (1, 1, 'x')",
     ]) {
-      expect(await client.refusal(cql)).toMatch(/is being restored from a backup/);
+      expect(await client.refusal(cql)).toMatch(refused);
     }
     await dying('restore.activate', 1, restore);
-    expect(await client.refusal('SELECT * FROM ks.killed_back')).toMatch(/is being restored/);
+    expect(await client.refusal('SELECT * FROM ks.killed_back')).toMatch(refused);
     expect(
       await errorOf(
         service.restore({ from: { backupId }, to: { keyspace: 'ks', name: 'killed' } }),
