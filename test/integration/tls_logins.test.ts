@@ -433,7 +433,8 @@ describe('certificates of clients', () => {
     { timeout: PROGRAM_MS },
     async (name, context) => {
       skipWithout(context, name);
-      expect(await program(name, proxy, { certificate: 'driver' })).toMatchObject({
+      const { output, ...outcome } = await program(name, proxy, { certificate: 'driver' });
+      expect(outcome, output).toMatchObject({
         code: 0,
         failed: 0,
       });
@@ -471,7 +472,8 @@ describe('mutual TLS with passwords', () => {
     { timeout: PROGRAM_MS },
     async (name, context) => {
       skipWithout(context, name);
-      expect(await program(name, proxy, right)).toMatchObject({ code: 0, failed: 0 });
+      const welcome = await program(name, proxy, right);
+      expect(welcome, welcome.output).toMatchObject({ code: 0, failed: 0 });
       const { certificate: _, ...withoutCertificate } = right;
       const before = await refusalsOf(proxy);
       await direct("ALTER ROLE driver WITH PASSWORD = 'set by somebody else'");

@@ -46,7 +46,6 @@ export function addRotateCommands(program: Command, run: Run, say: (line: string
   const rotate = program
     .command('rotate')
     .description('rotate the cell keys of tables, and re-encrypt what older ones encrypted')
-    .enablePositionalOptions()
     .option(
       '--rewrite <keyspace.table>',
       'a new key for keys and elements too: moves all rows, while the table is refused to everybody',
@@ -72,14 +71,28 @@ export function addRotateCommands(program: Command, run: Run, say: (line: string
     .option('--reencrypt', 're-encrypt all older cells and end their keys')
     .option('--no-wait', 'leave the rest to the proxies that run')
     .option('--json', 'print the outcome as JSON')
-    .action((table: string | undefined, options: CellsOptions) =>
-      run((context) => rotateCells(context, table, options, say)),
+    .action((table: string | undefined, _options: unknown, command: Command) =>
+      run((context) => rotateCells(context, table, shared<CellsOptions>(command), say)),
     );
   rotate
     .command('status')
     .description('epochs of all tables and re-encryptions under way')
     .option('--json', 'print JSON')
-    .action((options: { readonly json?: true }) => run((context) => status(context, options, say)));
+    .action((_options: unknown, command: Command) =>
+      run((context) => status(context, shared<{ readonly json?: true }>(command), say)),
+    );
+}
+
+/** Options of a subcommand that `rotate` has too: commander gives them to `rotate`, wherever they stand. */
+function shared<Options>(command: Command): Options {
+  const options = command.optsWithGlobals<Options & { readonly rewrite?: string }>();
+  if (options.rewrite !== undefined) {
+    throw new ConfigError(
+      'CONFIG_ARGUMENTS',
+      '--rewrite is a command of its own: cqlock rotate --rewrite',
+    );
+  }
+  return options;
 }
 
 async function rotateCells(

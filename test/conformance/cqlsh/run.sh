@@ -23,7 +23,11 @@ if [ -n "${CQLOCK_TEST_TLS_CA:-}" ]; then
   fi
   identity+=(--ssl "--cqlshrc=$work/cqlshrc")
 fi
-if [ -n "${CQLOCK_TEST_USER:-}" ]; then identity+=(-u "$CQLOCK_TEST_USER" -p "$CQLOCK_TEST_PASSWORD"); fi
+if [ -n "${CQLOCK_TEST_USER:-}" ]; then
+  # On the command line cqlsh warns about it.
+  (umask 077 && printf '[plain_text_auth]\nusername = %s\npassword = %s\n' "$CQLOCK_TEST_USER" "$CQLOCK_TEST_PASSWORD" > "$work/credentials")
+  identity+=("--credentials=$work/credentials")
+fi
 # Its warning about server versions comes and goes with them. COPY writes files of failed rows where it stands.
 cqlsh() { (cd "$work" && "$venv/bin/cqlsh" --no-color --connect-timeout=60 --request-timeout=60 ${identity[@]+"${identity[@]}"} "${endpoint%:*}" "${endpoint##*:}" "$@" 2>&1 | { grep -v '^WARNING: cqlsh was built' || true; }; exit "${PIPESTATUS[0]}"); }
 # cqlsh 6.2.2 cannot import durations, from any server.
