@@ -253,7 +253,8 @@ describe('many requests', () => {
     while (Date.now() < until) {
       const at = Date.now();
       await run(other, 'SELECT v FROM protocol.t WHERE pk = 1');
-      expect(Date.now() - at).toBeLessThan(2_000);
+      // As long as the slow client does not read; it would wait for the end of that otherwise.
+      expect(Date.now() - at).toBeLessThan(10_000);
       most = Math.max(most, residentMb());
       await new Promise((resolve) => setTimeout(resolve, 50));
     }

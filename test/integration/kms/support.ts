@@ -117,7 +117,7 @@ export async function startFixture(
   return {
     listener,
     endpoint,
-    kms: new EmbeddedKms({ store }),
+    kms: new EmbeddedKms({ store, clock }),
     storeId,
     proxy: proxyPrincipal(storeId),
     events,
