@@ -81,7 +81,6 @@ export function describeSelectors(pair: () => Pair): void {
     'SELECT pk[0] FROM KS.f WHERE pk = 1',
     'SELECT mp[null] FROM KS.f WHERE pk = 1',
     // refused
-    'SELECT nope(i) FROM KS.t WHERE pk = 1',
     'SELECT abs(nope) FROM KS.t WHERE pk = 1',
     'SELECT i + x FROM KS.t WHERE pk = 1',
     'SELECT max(sum(i)) FROM KS.t WHERE pk = 1',

@@ -107,6 +107,17 @@ export function describeUserFunctions(pair: () => Pair): void {
     await sides.done('DROP FUNCTION KS.f');
   });
 
+  it('that are not there are unknown as in Cassandra, with a hint after its words', async () => {
+    const cql = 'SELECT nope(v) FROM KS.t';
+    const direct = await sides.direct.query(sides.text(cql, 'direct'));
+    const answer = await sides.proxy.query(sides.text(cql, 'proxy'));
+    expect(direct).toMatchObject({ kind: 'error', code: 0x2200 });
+    const message = direct.kind === 'error' ? direct.message : '';
+    expect(message).toMatch(/^Unknown function/);
+    expect(answer).toMatchObject({ kind: 'error', code: 0x2200 });
+    expect(answer.kind === 'error' && answer.message.startsWith(message)).toBe(true);
+  });
+
   it('is not made in the keyspace of the proxy', async () => {
     const answer = await sides.proxy.query(`CREATE FUNCTION cqlock.f ${FUNCTION}`);
     expect(answer).toMatchObject({ kind: 'error', message: "Keyspace 'cqlock' doesn't exist" });
