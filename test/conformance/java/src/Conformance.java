@@ -1,3 +1,5 @@
+import com.datastax.oss.driver.api.core.config.DefaultDriverOption;
+import com.datastax.oss.driver.api.core.config.DriverConfigLoader;
 import com.datastax.oss.driver.api.core.CqlSession;
 import com.datastax.oss.driver.api.core.CqlSessionBuilder;
 import com.datastax.oss.driver.api.core.cql.BatchStatement;
@@ -116,6 +118,17 @@ public final class Conformance {
     return out;
   }
 
+  /** The driver gives up after 2 seconds, which a busy machine may need. */
+  private static DriverConfigLoader patient() {
+    Duration patience = Duration.ofSeconds(30);
+    return DriverConfigLoader.programmaticBuilder()
+        .withDuration(DefaultDriverOption.REQUEST_TIMEOUT, patience)
+        .withDuration(DefaultDriverOption.CONNECTION_INIT_QUERY_TIMEOUT, patience)
+        .withDuration(DefaultDriverOption.CONTROL_CONNECTION_TIMEOUT, patience)
+        .withDuration(DefaultDriverOption.METADATA_SCHEMA_REQUEST_TIMEOUT, patience)
+        .build();
+  }
+
   public static void main(String[] args) throws Exception {
     String endpoint = args[0];
     int colon = endpoint.lastIndexOf(':');
@@ -146,7 +159,7 @@ public final class Conformance {
     String marks = scalars.stream().map(s -> "?").collect(Collectors.joining(", "));
 
     scenario("connect", () -> {
-      CqlSessionBuilder builder = CqlSession.builder().addContactPoint(address).withLocalDatacenter(dc);
+      CqlSessionBuilder builder = CqlSession.builder().addContactPoint(address).withLocalDatacenter(dc).withConfigLoader(patient());
       ClientIdentity.apply(builder);
       session = builder.build();
     });
