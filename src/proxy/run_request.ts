@@ -101,6 +101,7 @@ async function runQuery(session: Session, request: ClientRequest): Promise<Reply
       });
     } catch (error) {
       if (!(error instanceof StalePlanError) || attempt === PLAN_ATTEMPTS) throw stale(error);
+      await beforeReplan(session, attempt);
     }
   }
 }
@@ -169,6 +170,7 @@ async function runExecute(session: Session, request: ClientRequest): Promise<Rep
       });
     } catch (error) {
       if (!(error instanceof StalePlanError) || attempt === PLAN_ATTEMPTS) throw stale(error);
+      await beforeReplan(session, attempt);
     }
   }
 }
@@ -350,6 +352,7 @@ async function runBatchMessage(session: Session, request: ClientRequest): Promis
       );
     } catch (error) {
       if (!(error instanceof StalePlanError) || attempt === PLAN_ATTEMPTS) throw stale(error);
+      await beforeReplan(session, attempt);
     }
   }
 }
@@ -408,6 +411,11 @@ async function batchParts(session: Session, message: BatchMessage): Promise<Batc
     });
   }
   return parts;
+}
+
+/** The first time the newest snapshot is new enough, mostly; a plan that is stale again is made from the next reading. */
+async function beforeReplan(session: Session, attempt: number): Promise<void> {
+  if (attempt > 1) await session.services.catalog.refresh();
 }
 
 /** What a stale plan becomes when it never gets current. */

@@ -35,6 +35,9 @@ const MAY_BE_ZERO = [
   METRIC_NAMES.notices.name,
 ];
 
+/** Only while a table is closed and its rows are moved, which nothing here does. */
+const NOT_UNDER_WAY = METRIC_NAMES.rewriteProgress.name;
+
 it.runIf('missing' in PROGRAMS)('Prometheus is not to be had', (context) => {
   context.skip('missing' in PROGRAMS ? PROGRAMS.missing : '');
 });
@@ -227,6 +230,10 @@ describe.skipIf('missing' in PROGRAMS)('dashboards, on a real Prometheus', () =>
 
   it.each(panels)('%s: %s', async (_panel, expr) => {
     const query = expr.replaceAll('$instance', '.*').replaceAll('$__rate_interval', '15s');
+    if (expr.includes(NOT_UNDER_WAY)) {
+      expect(await prometheus.ask(query)).toEqual([]);
+      return;
+    }
     const mayBeZero = MAY_BE_ZERO.some((name) => expr.includes(name));
     const isLive = ({ value }: Sample): boolean => {
       const number = Number(value[1]);
