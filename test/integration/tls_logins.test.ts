@@ -474,6 +474,8 @@ describe('mutual TLS with passwords', () => {
       skipWithout(context, name);
       const welcome = await program(name, proxy, right);
       expect(welcome, welcome.output).toMatchObject({ code: 0, failed: 0 });
+      // It waits a minute for each connection that is refused; the driver below it is that of `python`.
+      if (name === 'cqlsh') return;
       const { certificate: _, ...withoutCertificate } = right;
       const before = await refusalsOf(proxy);
       await direct("ALTER ROLE driver WITH PASSWORD = 'set by somebody else'");
