@@ -1,18 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { InvalidRequestError, OverloadError } from '../../errors/index.ts';
+import { InvalidRequestError } from '../../errors/index.ts';
 import type { ColumnEntry, TableEntry } from '../entries.ts';
 import { liveIndexes } from '../indexes.ts';
 import type { HiddenColumnRecord, IndexRecord, IndexTarget } from '../indexes.ts';
 import { RESERVED_COLUMN_PREFIX } from '../names.ts';
-import type { DekRecord, TableForm, TableKeys, TableRecord } from '../record.ts';
+import type { DekRecord, TableKeys, TableRecord } from '../record.ts';
 import type { ViewRecord } from '../views.ts';
-import { claim, refuseForeignClaim, settled, whenFree } from './change_context.ts';
 import type { ChangeContext } from './change_context.ts';
+import { changing, createWithColumn, dropUnused, dropWithColumn } from './hidden_column_changes.ts';
+import type { HiddenColumnOwner } from './hidden_column_changes.ts';
 import { keyFailure } from './key_choice.ts';
-import { isRefusal } from './outcome.ts';
-import { tableRecord } from './own_record.ts';
-import { recoverChanges } from './recovery.ts';
-import { settleUnknown } from './table_changes.ts';
 
 /** What CREATE INDEX makes. */
 export interface NewIndex {
@@ -33,6 +30,21 @@ export interface IndexStatements {
   create(storedColumn: string): Promise<unknown>;
 }
 
+const INDEXES: HiddenColumnOwner = {
+  steps: 'index',
+  unused: ({ indexes }) =>
+    (indexes ?? []).flatMap(({ state, hidden }) =>
+      state === 'abandoned' && hidden !== null ? [hidden.name] : [],
+    ),
+  mayDrop: () => true,
+  without: ({ indexes }, names) => ({
+    indexes: (indexes ?? []).filter(
+      ({ state, hidden }) =>
+        state !== 'abandoned' || hidden === null || !names.includes(hidden.name),
+    ),
+  }),
+};
+
 /**
  * CREATE INDEX. The index is written by every proxy before Cassandra has it, and Cassandra drops all prepared statements
  * of the table twice: when the hidden column is added, and, once all nodes have that column, when its own index is made. So
@@ -48,42 +60,23 @@ export async function createIndex(
 ): Promise<void> {
   const { record } = table;
   if (record === undefined || record.keys === null) return;
-  await dropAbandoned(context, record, statements);
+  await dropUnused(context, record, INDEXES, statements);
   await context.step('index.keys');
   const dek = await newDek(context, table, record.keys, index);
   const entry = newRecord(index, dek);
-  await context.step('index.claim');
-  await claimFor(context, record.tableId, (current) => withIndex(current, entry, dek));
-  const own = new Set([record.tableId]);
   const { hidden } = entry;
-  if (hidden !== null) {
-    await context.step('index.column');
-    try {
-      await statements.addColumn(hidden);
-    } catch (error) {
-      await afterFailure(context, own, error);
-      throw error;
-    }
-    await context.step('index.column_agreement');
-    await settled(context);
-  }
-  await context.step('index.stored');
-  try {
-    await statements.create(hidden?.name ?? index.column.name);
-  } catch (error) {
-    if (isRefusal(error) && hidden !== null) {
-      // What is not dropped here is found as abandoned.
-      await statements.dropColumns([hidden.name]).catch(() => undefined);
-    }
-    await afterFailure(context, own, error);
-    throw error;
-  }
-  await context.step('index.agreement');
-  await settled(context);
-  await context.step('index.active');
-  await recoverChanges(context, own);
-  await context.step('index.refresh');
-  await context.catalog.refresh();
+  await createWithColumn(
+    context,
+    record,
+    INDEXES,
+    hidden?.name,
+    (current) => withIndex(current, entry, dek),
+    {
+      addColumn: hidden === null ? undefined : () => statements.addColumn(hidden),
+      dropColumns: (names) => statements.dropColumns(names),
+      create: () => statements.create(hidden?.name ?? index.column.name),
+    },
+  );
 }
 
 /** DROP INDEX: Cassandra's own first, then the hidden column, which nothing reads any more. */
@@ -92,102 +85,7 @@ export async function dropIndex(
   table: TableEntry,
   statements: Pick<IndexStatements, 'dropColumns'> & { drop(): Promise<unknown> },
 ): Promise<void> {
-  const { record } = table;
-  if (record === undefined) {
-    await statements.drop();
-    await settled(context);
-    return;
-  }
-  const own = new Set([record.tableId]);
-  await context.step('index_drop.claim');
-  await claimFor(context, record.tableId, (current) => ({ ...current, next: null }));
-  try {
-    await context.step('index_drop.stored');
-    await statements.drop();
-  } catch (error) {
-    await afterFailure(context, own, error);
-    throw error;
-  }
-  await context.step('index_drop.agreement');
-  await settled(context);
-  await context.step('index_drop.settle');
-  await recoverChanges(context, own);
-  await context.step('index_drop.column');
-  await dropAbandoned(context, record, statements);
-  await context.step('index_drop.refresh');
-  await context.catalog.refresh();
-}
-
-/** Drops the hidden columns of indexes that are gone, if no proxy writes them any more; the others stay until the next change. */
-async function dropAbandoned(
-  context: ChangeContext,
-  record: TableRecord,
-  statements: Pick<IndexStatements, 'dropColumns'>,
-): Promise<void> {
-  const { records } = await context.catalog.readRecords();
-  const present = records.get(record.tableId)?.record;
-  if (present?.kind !== 'table') return;
-  const due = new Set(context.unused.due(abandonedColumns(present)));
-  if (due.size === 0) return;
-  let names: string[] = [];
-  await claimFor(context, record.tableId, (current) => {
-    names = abandonedColumns(current).filter((name) => due.has(name));
-    const { columns, dropped, views } = current;
-    const indexes = (current.indexes ?? []).filter(
-      ({ state, hidden }) =>
-        state !== 'abandoned' || hidden === null || !names.includes(hidden.name),
-    );
-    return { ...current, next: { columns, dropped, indexes, views } };
-  });
-  const own = new Set([record.tableId]);
-  try {
-    if (names.length > 0) await statements.dropColumns(names);
-  } catch (error) {
-    await afterFailure(context, own, error);
-    // An unused column that stays harms nothing.
-    if (isRefusal(error)) return;
-    throw error;
-  }
-  context.unused.forget(names);
-  await settled(context);
-  await recoverChanges(context, own);
-}
-
-function abandonedColumns(form: TableForm): string[] {
-  return (form.indexes ?? []).flatMap(({ state, hidden }) =>
-    state === 'abandoned' && hidden !== null ? [hidden.name] : [],
-  );
-}
-
-/** Gives the claim back where nothing was executed; an unknown outcome is left to recovery. */
-async function afterFailure(
-  context: ChangeContext,
-  own: ReadonlySet<string>,
-  error: unknown,
-): Promise<void> {
-  await settleUnknown(context);
-  if (!isRefusal(error)) return;
-  await recoverChanges(context, own).catch(() => undefined);
-  await context.catalog.refresh().catch(() => undefined);
-}
-
-async function claimFor(
-  context: ChangeContext,
-  tableId: string,
-  update: (record: TableRecord) => TableRecord,
-): Promise<void> {
-  await whenFree(
-    context,
-    () => recoverChanges(context),
-    async () => {
-      await context.catalog.change((view) => {
-        const current = tableRecord(view, tableId);
-        refuseForeignClaim(context, current);
-        if (current.state !== 'ACTIVE') throw changing(current);
-        return { put: [{ ...update(current), state: 'ALTERING', claim: claim(context) }] };
-      });
-    },
-  );
+  await dropWithColumn(context, table.record, INDEXES, statements);
 }
 
 function withIndex(
@@ -227,13 +125,6 @@ function isDuplicate(a: IndexRecord, b: IndexRecord): boolean {
     a.className === b.className &&
     JSON.stringify(Object.entries(a.options).sort()) ===
       JSON.stringify(Object.entries(b.options).sort())
-  );
-}
-
-function changing(record: TableRecord): OverloadError {
-  return new OverloadError(
-    'OVERLOAD_SCHEMA_CHANGE',
-    `another schema change of ${record.keyspace}.${record.name} is under way; try again`,
   );
 }
 
