@@ -320,7 +320,10 @@ export function requireKeyspace(name: QualifiedName, keyspace: string | undefine
   return found;
 }
 
-/** Looks a table up; one that is not known is looked for in Cassandra before it is said not to exist. */
+/** States of a table that end by themselves; the snapshot may be of before their end. */
+const PASSING_STATES: ReadonlySet<string> = new Set(['SCHEMA_RESTORING', 'SCHEMA_REWRITING']);
+
+/** Looks a table up; one that is not known, or is closed for a while, is looked for in Cassandra before that is said. */
 export async function findTable(
   session: Session,
   keyspace: string,
@@ -330,7 +333,7 @@ export async function findTable(
   if (keyspace === RECORD_KEYSPACE) throw unknownTable(session, keyspace, name);
   let snapshot = catalog.snapshot();
   let table = snapshot.table(keyspace, name);
-  if (table === undefined) {
+  if (table === undefined || PASSING_STATES.has(table.error?.code ?? '')) {
     snapshot = await catalog.refresh();
     table = snapshot.table(keyspace, name);
   }

@@ -25,7 +25,7 @@ interface DropColumns {
 }
 
 /** The stored statements that make an index or a view, in the order in which they are executed. */
-export interface CreateStatements extends DropColumns {
+export interface CreateStatements {
   /** Adds the hidden column; `undefined` where there is none. */
   readonly addColumn: (() => Promise<unknown>) | undefined;
   create(): Promise<unknown>;
@@ -33,14 +33,13 @@ export interface CreateStatements extends DropColumns {
 
 /**
  * Makes an index or a view: the record has it, with its hidden column, before Cassandra does.
- * @param hidden name of the hidden column, if there is one
- * @throws whatever the statements are refused with: nothing is left then
+ * @throws whatever the statements are refused with: then there is none, and a hidden column that was added stays, abandoned, since
+ * other proxies may already write it
  */
 export async function createWithColumn(
   context: ChangeContext,
   record: TableRecord,
   { steps }: HiddenColumnOwner,
-  hidden: string | undefined,
   update: (record: TableRecord) => TableRecord,
   statements: CreateStatements,
 ): Promise<void> {
@@ -62,10 +61,6 @@ export async function createWithColumn(
   try {
     await statements.create();
   } catch (error) {
-    if (isRefusal(error) && hidden !== undefined) {
-      // What is not dropped here is found as abandoned.
-      await statements.dropColumns([hidden]).catch(() => undefined);
-    }
     await afterFailure(context, own, error);
     throw error;
   }

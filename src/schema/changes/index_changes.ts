@@ -65,18 +65,10 @@ export async function createIndex(
   const dek = await newDek(context, table, record.keys, index);
   const entry = newRecord(index, dek);
   const { hidden } = entry;
-  await createWithColumn(
-    context,
-    record,
-    INDEXES,
-    hidden?.name,
-    (current) => withIndex(current, entry, dek),
-    {
-      addColumn: hidden === null ? undefined : () => statements.addColumn(hidden),
-      dropColumns: (names) => statements.dropColumns(names),
-      create: () => statements.create(hidden?.name ?? index.column.name),
-    },
-  );
+  await createWithColumn(context, record, INDEXES, (current) => withIndex(current, entry, dek), {
+    addColumn: hidden === null ? undefined : () => statements.addColumn(hidden),
+    create: () => statements.create(hidden?.name ?? index.column.name),
+  });
 }
 
 /** DROP INDEX: Cassandra's own first, then the hidden column, which nothing reads any more. */

@@ -62,9 +62,8 @@ export async function createView(
   await dropUnused(context, record, VIEWS, statements);
   const entry = newRecord(view);
   const further = entry.further?.name;
-  await createWithColumn(context, record, VIEWS, further, (current) => withView(current, entry), {
+  await createWithColumn(context, record, VIEWS, (current) => withView(current, entry), {
     addColumn: further === undefined ? undefined : () => statements.addColumn(further),
-    dropColumns: (names) => statements.dropColumns(names),
     create: () => statements.create(further),
   });
 }

@@ -147,7 +147,11 @@ describe('CREATE MATERIALIZED VIEW', () => {
     expect(hiddenColumns(env)).toHaveLength(1);
   });
 
-  it.each(['addColumn', 'create'] as const)('refused at %s leaves nothing', async (refused) => {
+  it.each([
+    ['addColumn', 0],
+    // Other proxies may write it already: Cassandra must not lose it under their writes.
+    ['create', 1],
+  ] as const)('refused at %s leaves no view and %i hidden columns', async (refused, left) => {
     const env = await environment();
     const { proxy, cluster } = env;
     const view = newView(proxy);
@@ -156,8 +160,12 @@ describe('CREATE MATERIALIZED VIEW', () => {
       [refused]: () => Promise.reject(new Refusal('no')),
     };
     await expect(proxy.changes.createView(table(proxy), view, failing)).rejects.toThrow('no');
-    expect(hiddenColumns(env)).toEqual([]);
-    await nextProcess(env);
+    const abandoned = hiddenColumns(env);
+    expect(abandoned).toHaveLength(left);
+    const next = await nextProcess(env);
+    await create(env, next);
+    expect(hiddenColumns(env)).toHaveLength(1);
+    expect(hiddenColumns(env)).not.toContain(abandoned[0]);
   });
 
   it('keeps the hidden column of a view that is gone until no view is left', async () => {
