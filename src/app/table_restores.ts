@@ -44,7 +44,7 @@ export class TableRestores {
   /** Makes the new table and begins to write its rows. @throws what a restore is refused with; then there is no table */
   readonly restore: RestoreTable = async (restore) => {
     const { from, to, customProperties, principal, runStored, encryption } = restore;
-    await this.#options.backups.beginRestore({
+    const { dependents } = await this.#options.backups.beginRestore({
       from,
       to,
       customProperties,
@@ -58,6 +58,7 @@ export class TableRestores {
             : { kind: 'customer', keyIdentifier: encryption.identifier },
     });
     this.#begin(to);
+    return dependents;
   };
 
   /** Looks after abandoned restores for ever, the first time soon. */

@@ -4,6 +4,7 @@ import { randomId, zero } from '../crypto/index.ts';
 import { BackupError } from '../errors/index.ts';
 import type { KeyOwner } from '../keys/index.ts';
 import type { BackupRecord, VerifiedRecords } from '../schema/index.ts';
+import { logicalText, unquotedName } from '../system/index.ts';
 import { BackupKey, newBackupDek, unwrapUnderCatalog, wrapUnderCatalog } from './backup_key.ts';
 import { backupRecord, backupsIn, Claim, sourceTable } from './backup_records.ts';
 import type { SourceTable } from './backup_records.ts';
@@ -89,27 +90,38 @@ async function newPlan(context: BackupContext, source: SourceTable): Promise<Bac
     name,
     form: { columns, dropped },
     types: source.types,
-    options: await tableOptions(context, keyspace, name),
+    ...(await describe(context, keyspace, name)),
     cellColumns: [...cells('static'), ...cells('regular')],
     ranges: await tokenRanges(context.connection),
     startedAtMs: context.clock.nowMs(),
   };
 }
 
-/** Options of the stored table, as Cassandra describes them. @throws BackupError BACKUP_FORMAT when that is not understood */
-async function tableOptions(
+/**
+ * Options of the stored table, and its indexes and views as clients know them, of Cassandra's description.
+ * @throws BackupError BACKUP_FORMAT when that is not understood; SchemaError
+ */
+async function describe(
   context: BackupContext,
   keyspace: string,
   name: string,
-): Promise<string> {
+): Promise<Pick<BackupPlan, 'options' | 'dependents'>> {
   const { rows } = await context.connection.execute(
     `DESCRIBE TABLE ${quoteIdentifier(keyspace)}.${quoteIdentifier(name)}`,
     [],
     { prepare: false },
   );
-  const statement = rows[0]?.['create_statement'];
+  const [table, ...others] = rows;
+  const statement = table?.['create_statement'];
   const match = /\n\) WITH ([^]*);\s*$/.exec(typeof statement === 'string' ? statement : '');
-  if (match?.[1] !== undefined) return match[1];
+  if (match?.[1] !== undefined) {
+    const { catalog } = context;
+    const snapshot = others.length === 0 ? catalog.snapshot() : await catalog.refresh();
+    const dependents = others.map(({ type, name: dependent, create_statement: text }) =>
+      logicalText(keyspace, String(type), unquotedName(String(dependent)), String(text), snapshot),
+    );
+    return { options: match[1], dependents };
+  }
   throw new BackupError(
     'BACKUP_FORMAT',
     `Cassandra's description of ${keyspace}.${name} is not understood, so its options cannot be kept`,

@@ -17,6 +17,11 @@ export interface BackupPlan {
   readonly types: readonly TypeRecord[];
   /** Options of the stored table: CQL after WITH; empty for none. */
   readonly options: string;
+  /**
+   * CREATE statements of the table's indexes and materialized views, as DESCRIBE shows them to clients; absent in backups of earlier
+   * versions.
+   */
+  readonly dependents?: readonly string[];
   /** Static and regular columns in the order by which cells name them. */
   readonly cellColumns: readonly string[];
   /** Bounds of the token ranges: `ranges[i]` exclusive to `ranges[i + 1]` inclusive; empty for one scan of everything. */

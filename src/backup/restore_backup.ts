@@ -12,6 +12,7 @@ import type {
 } from '../schema/index.ts';
 import { backupsIn, Claim } from './backup_records.ts';
 import type { BackupContext, BackupProgress } from './context.ts';
+import { dependentsOf } from './dependents.ts';
 import {
   checkTotals,
   loadBackup,
@@ -63,6 +64,8 @@ export interface RestoreRequest {
 export interface RestoreResult {
   readonly backupId: string;
   readonly rows: number;
+  /** CREATE statements of the indexes and views that the old table had and the new one has not, for the new table. */
+  readonly dependents: readonly string[];
 }
 
 /** How the rows of a table that is being restored are written. */
@@ -83,7 +86,7 @@ export async function restoreBackup(
 ): Promise<RestoreResult> {
   const { to } = request;
   const view = await context.catalog.readRecords();
-  return await withBackup(context, view, request.from, async (loaded, manifest) => {
+  return await withBackup(context, view, request.from, request.to, async (loaded, manifest) => {
     const restoring = restoringIn(view, to);
     if (restoring === undefined) await makeTable(context, view, request, loaded, manifest);
     else if (restoring.restore.backupId !== manifest.backupId) {
@@ -110,7 +113,7 @@ export async function beginRestore(
   request: RestoreRequest,
 ): Promise<RestoreResult> {
   const view = await context.catalog.readRecords();
-  return await withBackup(context, view, request.from, async (loaded, manifest) => {
+  return await withBackup(context, view, request.from, request.to, async (loaded, manifest) => {
     await makeTable(context, view, request, loaded, manifest);
   });
 }
@@ -130,7 +133,7 @@ export async function continueRestore(
   if (restoring === undefined) return undefined;
   const { backupId } = restoring.restore;
   try {
-    return await withBackup(context, view, { backupId }, async (loaded, manifest) => {
+    return await withBackup(context, view, { backupId }, to, async (loaded, manifest) => {
       await writeRows(context, to, options, loaded, manifest);
     });
   } catch (error) {
@@ -157,6 +160,7 @@ async function withBackup(
   context: BackupContext,
   view: VerifiedRecords,
   from: RestoreRequest['from'],
+  to: RestoreRequest['to'],
   work: (loaded: LoadedBackup, manifest: Manifest) => Promise<void>,
 ): Promise<RestoreResult> {
   const loaded = await load(context, view, from);
@@ -164,7 +168,8 @@ async function withBackup(
     const manifest = await loadManifest(context, loaded);
     checkTotals(manifest);
     await work(loaded, manifest);
-    return { backupId: manifest.backupId, rows: manifest.rows };
+    const { backupId, rows, dependents } = manifest;
+    return { backupId, rows, dependents: dependentsOf(dependents ?? [], to) };
   } finally {
     loaded.key.dispose();
   }

@@ -33,8 +33,11 @@ export interface TableRestore {
   readonly runStored: (text: string) => Promise<'created' | 'exists'>;
 }
 
-/** Restores tables: resolves when the new table is there and refuses reads and writes; its rows come behind that. */
-export type RestoreTable = (restore: TableRestore) => Promise<void>;
+/**
+ * Restores tables: resolves when the new table is there and refuses reads and writes; its rows come behind that.
+ * @returns CREATE statements of the indexes and views that the old table had and the new one has not
+ */
+export type RestoreTable = (restore: TableRestore) => Promise<readonly string[]>;
 
 /**
  * RESTORE TABLE. The client must be allowed to make the new table and to read the old one; of a table that is gone its permissions
@@ -66,7 +69,7 @@ export async function runRestoreTable(
     );
   }
   await requireReader(session, request, old, table);
-  await restoreTable({
+  const dependents = await restoreTable({
     from: { ...old, beforeMs: plan.beforeMs, tableId: table && tableIdOf(table) },
     to,
     encryption: plan.encryption,
@@ -75,7 +78,15 @@ export async function runRestoreTable(
     runStored: (text) => stored.run(text),
   });
   const change = { change: 'CREATED', target: 'TABLE', ...to } as const;
-  return result(encodeSchemaChangeResult(change, session.version));
+  const warnings = dependents.length === 0 ? undefined : [dependentsWarning(to, dependents)];
+  return result(encodeSchemaChangeResult(change, session.version), { warnings });
+}
+
+function dependentsWarning(
+  to: { readonly keyspace: string; readonly name: string },
+  dependents: readonly string[],
+): string {
+  return `${to.keyspace}.${to.name} is restored without the indexes and views of the old table; once it is restored, create them: ${dependents.join(' ')}`;
 }
 
 /** @throws what refuses the table: without a record nobody knows which backups are its own. */

@@ -10,7 +10,12 @@
  * No I/O. May import: schema (types only), cql, values, wire, errors, util. Start reading at system_tables.ts and
  * select/plan.ts; policy.ts is the table of what happens to each system table.
  */
-export { describeAllowed, transformDescribeRow } from './describe/describe.ts';
+export {
+  describeAllowed,
+  logicalText,
+  transformDescribeRow,
+  unquotedName,
+} from './describe/describe.ts';
 export type {
   AuditRow,
   EncryptionStatus,

@@ -5,6 +5,7 @@
 import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Client } from 'cassandra-driver';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCassandra } from '../support/cassandra.ts';
 import type { TestCassandra } from '../support/cassandra.ts';
@@ -205,6 +206,47 @@ describe('RESTORE TABLE', () => {
       ),
     ).toMatch(/^0x2200 there is no complete backup of a\.t that was begun by 2020-06-30T04:05:00/);
     expect(await refusal('SELECT * FROM b.never')).toMatch(/^0x2200 /);
+  });
+
+  it('tells of the indexes and views that a restored table has not, as they can be made again', async () => {
+    await done(
+      'CREATE TABLE a.indexed (pk int, ck int, v text, m map<text, int>, w int, PRIMARY KEY (pk, ck))',
+      "INSERT INTO a.indexed (pk, ck, v, m) VALUES (1, 2, 'sought', {'k': 3})",
+      'CREATE INDEX "By_v" ON a.indexed (v)',
+      'CREATE INDEX ON a.indexed (entries(m))',
+      "CREATE INDEX w_sai ON a.indexed (w) USING 'sai'",
+      'CREATE MATERIALIZED VIEW a.by_w AS SELECT pk, w, ck, v FROM a.indexed WHERE pk IS NOT NULL AND w IS NOT NULL AND ck IS NOT NULL PRIMARY KEY (pk, w, ck)',
+    );
+    await backUp('a.indexed');
+    const driver = new Client({
+      contactPoints: [`${proxy.host}:${String(proxy.port)}`],
+      localDataCenter: 'datacenter1',
+      credentials: { username: 'cassandra', password: 'cassandra' },
+    });
+    let warnings: readonly string[];
+    try {
+      ({ warnings = [] } = (
+        await driver.execute('RESTORE TABLE b."Indexed" FROM TABLE a.indexed')
+      ).info);
+    } finally {
+      await driver.shutdown();
+    }
+    expect(warnings).toHaveLength(1);
+    const statements = warnings[0]?.match(/CREATE [^;]+;/g) ?? [];
+    expect(statements).toHaveLength(4);
+    await untilActive('b.Indexed');
+    await done(...statements);
+    const [described] = [await rows('DESCRIBE TABLE b."Indexed"')];
+    const shown = described.map((row) => text(row.at(-1)).replaceAll(/\s+/g, ' '));
+    expect(shown).toHaveLength(5);
+    expect(shown.join('\n')).toContain('CREATE INDEX "By_v" ON b."Indexed" (v);');
+    expect(shown.join('\n')).toContain('CREATE MATERIALIZED VIEW b.by_w AS SELECT');
+    await until('the index is built', async () => {
+      const found = await rows('SELECT ck FROM b."Indexed" WHERE v = \'sought\'');
+      return found.length === 1;
+    });
+    const told = await runCqlock('restore --from a.indexed --to b.told', settings);
+    expect(told.output).toContain('CREATE INDEX "By_v" ON b.told (v);');
   });
 
   it('never overwrites a table, and refuses what it does not know', async () => {

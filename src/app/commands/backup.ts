@@ -149,7 +149,11 @@ export function addBackupCommands(program: Command, run: RunCommand): void {
     .action((options: RestoreOptions) =>
       run((context) =>
         withBackups(context, options.json === true, async (backups, progress) => {
-          const { backupId: id, rows } = await backups.restore({
+          const {
+            backupId: id,
+            rows,
+            dependents,
+          } = await backups.restore({
             from: source(options),
             to: options.to,
             encryption:
@@ -162,8 +166,13 @@ export function addBackupCommands(program: Command, run: RunCommand): void {
           progress.stop();
           const { keyspace, name } = options.to;
           if (options.json === true) {
-            context.say(JSON.stringify({ backupId: id, keyspace, name, rows }));
-          } else context.say(`${keyspace}.${name} is restored from ${id}: ${String(rows)} rows`);
+            context.say(JSON.stringify({ backupId: id, keyspace, name, rows, dependents }));
+          } else {
+            context.say(`${keyspace}.${name} is restored from ${id}: ${String(rows)} rows`);
+            if (dependents.length === 0) return;
+            context.say('The old table had these, the new one does not; create them with cqlsh:');
+            for (const statement of dependents) context.say(statement);
+          }
         }),
       ),
     );

@@ -31,8 +31,8 @@ export function transformDescribeRow(
     if (index('cluster') !== -1) return [...row];
     throw new SchemaError('SCHEMA_DESCRIBE', "Cassandra's answer to DESCRIBE is not understood");
   }
-  const keyspace = unquoted(shownKeyspace);
-  const name = unquoted(text(index('name')) ?? '');
+  const keyspace = unquotedName(shownKeyspace);
+  const name = unquotedName(text(index('name')) ?? '');
   if (keyspace === HIDDEN_KEYSPACE || isHiddenName(name)) return undefined;
   const at = index('create_statement');
   const script = text(at);
@@ -41,7 +41,12 @@ export function transformDescribeRow(
   return row.map((cell, position) => (position === at ? Buffer.from(shown, 'utf8') : cell));
 }
 
-function logicalText(
+/**
+ * What Cassandra prints of one element of a schema, as clients see it.
+ * @param kind as Cassandra's answer names it: 'table', 'index', 'materialized_view', …
+ * @throws SchemaError as {@link transformDescribeRow}
+ */
+export function logicalText(
   keyspace: string,
   kind: string,
   name: string,
@@ -78,8 +83,8 @@ function logicalText(
   return script;
 }
 
-/** DESCRIBE shows names as CQL writes them. */
-function unquoted(name: string): string {
+/** A name in an answer to DESCRIBE, which has it as CQL writes it. */
+export function unquotedName(name: string): string {
   return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
 }
 

@@ -307,7 +307,11 @@ describe('a restore by a statement', () => {
     expect(chunks).toBe(2);
     expect(await record()).toMatchObject({ state: 'RESTORING', claim: null });
     expect(statusOf('back')).toBe('RESTORING');
-    expect(await service.restore({ from, to: TO })).toEqual({ backupId, rows: ROWS });
+    expect(await service.restore({ from, to: TO })).toEqual({
+      backupId,
+      rows: ROWS,
+      dependents: [],
+    });
     expect(await isActive()).toBe(true);
   });
 

@@ -66,7 +66,7 @@ function session(table: Partial<TableEntry> | undefined): Session {
       catalog: { refresh: () => Promise.resolve({ failure: undefined, table: () => table }) },
       restoreTable: (restore: TableRestore) => {
         restores.push(restore);
-        return Promise.resolve();
+        return Promise.resolve([]);
       },
     },
   } as unknown as Session;
