@@ -1,4 +1,6 @@
 import type { Config } from '../../config/index.ts';
+import { KeyUnavailableError } from '../../errors/index.ts';
+import { KeyService } from '../../keys/index.ts';
 import type { Logger } from '../../observability/index.ts';
 import { Catalog } from '../../schema/index.ts';
 import { systemClock } from '../../util/index.ts';
@@ -53,5 +55,33 @@ export async function withCatalog(
     const { clusterId } = await catalog.readRecords();
     await beginAudit(audit, control, catalog, clusterId);
     await action({ parts, catalog });
+  });
+}
+
+/** As {@link withCatalog}, with the keys of tables, which are forgotten after the command. */
+export async function withTableKeys(
+  context: CommandContext,
+  action: (opened: OpenCatalog & { readonly keys: KeyService }) => Promise<void>,
+): Promise<void> {
+  await withCatalog(context, async ({ parts, catalog }) => {
+    const cluster = await parts.trust.cluster();
+    if (cluster === undefined) {
+      throw new KeyUnavailableError('KEY_LEASE_ENDED', 'the key store lost its cluster');
+    }
+    const { idleMs, maxAgeMs } = context.config.leases;
+    const keys = new KeyService(
+      {
+        tableKeys: parts.tableKeys,
+        clusterId: cluster.clusterId,
+        clock: systemClock,
+        metrics: { kmsCall: () => undefined, leases: () => undefined },
+      },
+      { idleMs, maxAgeMs },
+    );
+    try {
+      await action({ parts, catalog, keys });
+    } finally {
+      keys.close();
+    }
   });
 }

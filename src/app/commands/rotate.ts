@@ -2,8 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { Config } from '../../config/index.ts';
-import { ConfigError, KeyUnavailableError, ProxyError, SchemaError } from '../../errors/index.ts';
-import { KeyService } from '../../keys/index.ts';
+import { ConfigError, ProxyError, SchemaError } from '../../errors/index.ts';
 import type { Logger } from '../../observability/index.ts';
 import { CellCounter, RotationService, rotationStatus } from '../../rotation/index.ts';
 import type { RotationMetrics, TableRotationStatus } from '../../rotation/index.ts';
@@ -11,7 +10,7 @@ import type { Catalog } from '../../schema/index.ts';
 import { StoredRows } from '../../upstream/index.ts';
 import { systemClock } from '../../util/index.ts';
 import { rotationOptions } from '../key_rotation.ts';
-import { withCatalog } from './catalog_session.ts';
+import { withCatalog, withTableKeys } from './catalog_session.ts';
 import { rewriteTable, splitName } from './rotate_rewrite.ts';
 import type { RewriteCommandOptions } from './rotate_rewrite.ts';
 import { showRotation } from './rotation_progress.ts';
@@ -213,20 +212,7 @@ async function withRotation(
   use: (catalog: Catalog, rotation: RotationService) => Promise<void>,
 ): Promise<void> {
   const { config, logger } = context;
-  await withCatalog(context, async ({ parts, catalog }) => {
-    const cluster = await parts.trust.cluster();
-    if (cluster === undefined) {
-      throw new KeyUnavailableError('KEY_LEASE_ENDED', 'the key store lost its cluster');
-    }
-    const keys = new KeyService(
-      {
-        tableKeys: parts.tableKeys,
-        clusterId: cluster.clusterId,
-        clock: systemClock,
-        metrics: { kmsCall: () => undefined, leases: () => undefined },
-      },
-      { idleMs: config.leases.idleMs, maxAgeMs: config.leases.maxAgeMs },
-    );
+  await withTableKeys(context, async ({ parts, catalog, keys }) => {
     const rotation = new RotationService(
       {
         catalog,
@@ -245,7 +231,6 @@ async function withRotation(
       await use(catalog, rotation);
     } finally {
       await rotation.stop();
-      keys.close();
     }
   });
 }

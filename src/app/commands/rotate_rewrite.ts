@@ -2,8 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import cliProgress from 'cli-progress';
 import type { Config } from '../../config/index.ts';
-import { ConfigError, KeyUnavailableError, SchemaError } from '../../errors/index.ts';
-import { KeyService } from '../../keys/index.ts';
+import { ConfigError, SchemaError } from '../../errors/index.ts';
 import type { Logger } from '../../observability/index.ts';
 import { checkTable, requireRewritable, RewriteService, tableNamed } from '../../rewrite/index.ts';
 import type { RewritePorts, TableCheck } from '../../rewrite/index.ts';
@@ -12,7 +11,7 @@ import type { TableRotationStatus } from '../../rotation/index.ts';
 import type { Catalog } from '../../schema/index.ts';
 import { systemClock } from '../../util/index.ts';
 import { rewriteOptions } from '../key_rotation.ts';
-import { withCatalog } from './catalog_session.ts';
+import { withTableKeys } from './catalog_session.ts';
 import { confirm } from './confirm.ts';
 
 const POLL_MS = 1_000;
@@ -192,35 +191,17 @@ async function withRewrites(
   context: CommandContext,
   use: (catalog: Catalog, ports: RewritePorts) => Promise<void>,
 ): Promise<void> {
-  const { config, logger } = context;
-  await withCatalog(context, async ({ parts, catalog }) => {
-    const cluster = await parts.trust.cluster();
-    if (cluster === undefined) {
-      throw new KeyUnavailableError('KEY_LEASE_ENDED', 'the key store lost its cluster');
-    }
-    const keys = new KeyService(
-      {
-        tableKeys: parts.tableKeys,
-        clusterId: cluster.clusterId,
-        clock: systemClock,
-        metrics: { kmsCall: () => undefined, leases: () => undefined },
-      },
-      { idleMs: config.leases.idleMs, maxAgeMs: config.leases.maxAgeMs },
-    );
-    try {
-      await use(catalog, {
-        catalog,
-        clock: systemClock,
-        deks: parts.cellDeks,
-        connection: parts.control,
-        leases: () => keys.leases(),
-        logger,
-        owner: randomUUID(),
-      });
-    } finally {
-      keys.close();
-    }
-  });
+  await withTableKeys(context, ({ parts, catalog, keys }) =>
+    use(catalog, {
+      catalog,
+      clock: systemClock,
+      deks: parts.cellDeks,
+      connection: parts.control,
+      leases: () => keys.leases(),
+      logger: context.logger,
+      owner: randomUUID(),
+    }),
+  );
 }
 
 /** `keyspace.table`, cut. @throws ConfigError */
