@@ -246,7 +246,7 @@ describe('listen with TLS', () => {
     const { listener } = await echo({ clientCertificates: 'required' });
     const socket = connect({ host: '127.0.0.1', port: listener.port, ca: ca.cert });
     const data: Buffer[] = [];
-    socket.on('data', (chunk) => data.push(chunk));
+    socket.on('data', (chunk: Buffer) => data.push(chunk));
     // Less than a head of a request.
     socket.once('secureConnect', () => socket.write(OPTIONS.subarray(0, 8)));
     await new Promise((resolve) => socket.once('close', resolve));
