@@ -3,8 +3,9 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { Server as TlsServer, TLSSocket, TlsOptions } from 'node:tls';
 import { ConfigError } from '../errors/index.ts';
-import type { Transport } from '../proxy/index.ts';
+import type { ClientCertificate, Transport } from '../proxy/index.ts';
 import { clientCertificateOf } from './client_certificate.ts';
+import { refuseClient } from './refuse_client.ts';
 import { SocketTransport } from './socket_transport.ts';
 import type { ByteCounter } from './socket_transport.ts';
 import type { TlsMaterial, WatchedTls } from './tls_material.ts';
@@ -91,7 +92,8 @@ function tlsServer(
   const server = createTlsServer({
     ...context(tls.files.material),
     requestCert: tls.clientCertificates !== 'none',
-    rejectUnauthorized: tls.clientCertificates === 'required',
+    // Judged below: Node would close without a word.
+    rejectUnauthorized: false,
     handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
   });
   tls.files.onReplaced((material) => {
@@ -99,18 +101,32 @@ function tlsServer(
   });
   server.on('secureConnection', (socket: TLSSocket) => {
     const certificate = tls.clientCertificates === 'none' ? undefined : clientCertificateOf(socket);
-    // Without a certificate is one thing where it is optional; with one that nobody vouches for is another.
-    if (certificate !== undefined && !socket.authorized) {
-      tls.onFailure(peerOf(socket), String(socket.authorizationError));
-      socket.destroy();
+    const refused = refusalOf(tls.clientCertificates, certificate, socket);
+    if (refused === undefined) {
+      accept(new SocketTransport(socket, count, certificate));
       return;
     }
-    accept(new SocketTransport(socket, count, certificate));
+    tls.onFailure(peerOf(socket), refused);
+    refuseClient(new SocketTransport(socket, count), refused);
   });
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
     tls.onFailure(peerOf(socket), error.code ?? 'unknown error');
   });
   return server;
+}
+
+/** Why a client may not come in, by a code; undefined: it may. A session that is resumed is judged like a new one. */
+function refusalOf(
+  clientCertificates: ListenerTls['clientCertificates'],
+  certificate: ClientCertificate | undefined,
+  socket: TLSSocket,
+): string | undefined {
+  // Without a certificate is one thing where it is optional; with one that nobody vouches for is another. Where there is
+  // none, `authorized` says nothing: OpenSSL takes a resumed session for a verified one.
+  if (certificate === undefined) {
+    return clientCertificates === 'required' ? 'NO_CERTIFICATE' : undefined;
+  }
+  return socket.authorized ? undefined : String(socket.authorizationError);
 }
 
 /** Gives a new connection to the TLS server or to the plain side by what it begins with. */

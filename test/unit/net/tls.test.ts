@@ -8,6 +8,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { connectTo, listen, upstreamTlsOptions, WatchedTls } from '../../../src/net/index.ts';
 import type { Listener, ListenerTls } from '../../../src/net/index.ts';
 import type { Transport } from '../../../src/proxy/index.ts';
+import { CqlErrorCode } from '../../../src/errors/index.ts';
+import {
+  decodeError,
+  encodeEnvelope,
+  HEADER_BYTES,
+  Opcode,
+  type ErrorMessage,
+} from '../../../src/wire/index.ts';
 import { LOCALHOST, makeCa } from '../../support/certificates.ts';
 import type { Issued, TestCa } from '../../support/certificates.ts';
 
@@ -121,6 +129,39 @@ function ask(
   });
 }
 
+/** OPTIONS of version 4 on stream 7. */
+const OPTIONS = encodeEnvelope(
+  { version: 4, isResponse: false, flags: 0, streamId: 7, opcode: Opcode.OPTIONS },
+  Buffer.alloc(0),
+);
+
+/** Connects and sends OPTIONS in two pieces: the error that comes back until the connection is closed. */
+function refusalFor(
+  port: number,
+  options: ConnectionOptions,
+): Promise<{ head: number[]; error: ErrorMessage; sessions: Buffer[]; isResumed: boolean }> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port, ca: ca.cert, ...options });
+    const chunks: Buffer[] = [];
+    const sessions: Buffer[] = [];
+    let isResumed = false;
+    socket.on('session', (session: Buffer) => sessions.push(session));
+    socket.once('error', reject);
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+    socket.once('close', () => {
+      const answer = Buffer.concat(chunks);
+      const [head, body] = [answer.subarray(0, 5), answer.subarray(HEADER_BYTES)];
+      if (body.length === 0) reject(new Error('closed without an answer'));
+      else resolve({ head: [...head], error: decodeError(body), sessions, isResumed });
+    });
+    socket.once('secureConnect', () => {
+      isResumed = socket.isSessionReused();
+      socket.write(OPTIONS.subarray(0, 4));
+      setImmediate(() => socket.write(OPTIONS.subarray(4)));
+    });
+  });
+}
+
 function askPlain(port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connectPlain({ host: '127.0.0.1', port });
@@ -155,13 +196,24 @@ describe('listen with TLS', () => {
     expect((await ask(listener.port)).socket.getProtocol()).toBe('TLSv1.3');
   });
 
-  it('refuses a client without a certificate, or with one of another CA, where they are required', async () => {
+  it('refuses a client without a certificate, or with one of another CA, where they are required, and tells it why', async () => {
     const { listener, accepted } = await echo({ clientCertificates: 'required' });
-    await expect(ask(listener.port)).rejects.toThrow();
     const foreign = await otherCa.issue({ commonName: 'app' });
-    await expect(ask(listener.port, foreign)).rejects.toThrow();
     const expired = await ca.issue({ commonName: 'app', days: -1 });
-    await expect(ask(listener.port, expired)).rejects.toThrow();
+    seen.handshakes.length = 0;
+    for (const [identity, code] of [
+      [{}, 'NO_CERTIFICATE'],
+      [foreign, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+      [expired, 'CERT_HAS_EXPIRED'],
+    ] as const) {
+      for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+        const { head, error } = await refusalFor(listener.port, { ...identity, maxVersion });
+        expect(head).toEqual([0x84, 0, 0, 7, Opcode.ERROR]);
+        expect(error.code).toBe(CqlErrorCode.BAD_CREDENTIALS);
+        expect(error.message).toContain(`(${code}): show one`);
+        expect(seen.handshakes.pop()).toBe(code);
+      }
+    }
     expect(accepted).toHaveLength(0);
     const good = await ca.issue({
       commonName: 'app',
@@ -173,6 +225,32 @@ describe('listen with TLS', () => {
       altNames: ['URI:spiffe://example.org/app', 'DNS:localhost', 'IP Address:127.0.0.1'],
       fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
     });
+  });
+
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'refuses a client without a certificate also when it resumes its session (%s)',
+    async (maxVersion) => {
+      const { listener, accepted } = await echo({ clientCertificates: 'required' });
+      const { sessions } = await refusalFor(listener.port, { maxVersion });
+      expect(sessions.length).toBeGreaterThan(0);
+      for (const session of sessions) {
+        const again = await refusalFor(listener.port, { maxVersion, session });
+        expect(again.isResumed).toBe(true);
+        expect(again.error.message).toContain('NO_CERTIFICATE');
+      }
+      expect(accepted).toHaveLength(0);
+    },
+  );
+
+  it('closes on a client that is refused and asks nothing', async () => {
+    const { listener } = await echo({ clientCertificates: 'required' });
+    const socket = connect({ host: '127.0.0.1', port: listener.port, ca: ca.cert });
+    const data: Buffer[] = [];
+    socket.on('data', (chunk: Buffer) => data.push(chunk));
+    // Less than a head of a request.
+    socket.once('secureConnect', () => socket.write(OPTIONS.subarray(0, 8)));
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect(data).toEqual([]);
   });
 
   it('takes clients without a certificate where they are optional, but none with a wrong one', async () => {
