@@ -8,6 +8,7 @@ import type { ColumnEntry, TableEntry } from '../schema/index.ts';
 import { native, splitList, splitTuple } from '../values/index.ts';
 import type { CqlType, TupleType } from '../values/index.ts';
 import { UNSET } from '../wire/index.ts';
+import { compileInList } from './in_list.ts';
 import type { Receiver } from './markers.ts';
 import { requireColumn, storedName, tableName } from './table_columns.ts';
 import { containsReceiver, elementReceivers, refuseRelation } from './collection_relations.ts';
@@ -299,13 +300,8 @@ function inValues(
 ): TupleSource {
   const name = `in(${column.name})`;
   if (isMarker(values)) {
-    const type: CqlType = { kind: 'list', element: column.type, frozen: false };
-    const source = compileTerm(
-      values,
-      { keyspace: table.keyspace, table: table.name, name, type },
-      scope,
-    );
-    return (context) => {
+    const source = compileInList(values, receiverOf(table, column, false), name, scope);
+    return (context, isFilter = false) => {
       const list = source(context);
       if (list === null) {
         throw new InvalidRequestError(`Invalid null value for column ${column.name}`);
@@ -313,7 +309,11 @@ function inValues(
       if (list === UNSET) {
         throw new InvalidRequestError(`Invalid unset value for column ${column.name}`);
       }
-      return splitList(list).map((item) => [item]);
+      return list.flatMap((item) => {
+        // A row is compared with null without an error, and is never equal.
+        if (item === null && isFilter) return [];
+        return [[keyValue(() => item, context, column, isFilter)]];
+      });
     };
   }
   const sources = values.map((value) => compileTerm(value, receiverOf(table, column, true), scope));

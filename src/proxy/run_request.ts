@@ -7,7 +7,7 @@ import {
   ProtocolError,
   UnpreparedError,
 } from '../errors/index.ts';
-import { constantToBytes, native, printType } from '../values/index.ts';
+import { constantToBytes, native } from '../values/index.ts';
 import {
   decodeBatch,
   decodeExecute,
@@ -451,7 +451,8 @@ function fingerprints(
 
 function fingerprint(columns: readonly ColumnSpec[]): string {
   return JSON.stringify(
-    columns.map((column) => [column.keyspace, column.table, column.name, printType(column.type)]),
+    // The whole type: names of the fields of user types are told to clients, too.
+    columns.map((column) => [column.keyspace, column.table, column.name, column.type]),
   );
 }
 

@@ -76,18 +76,6 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     },
   },
   {
-    name: 'a null or empty number in a bound list of a filter or a condition',
-    section: 'Malformed bound values',
-    // Cassandra takes it for null there, which no value is equal to.
-    applies: (step, difference) =>
-      difference.what === 'code' &&
-      (step.cql.includes('ALLOW FILTERING') || step.kind.includes(' if')) &&
-      difference.direct?.first.kind === 'rows' &&
-      difference.proxy?.first.kind === 'error' &&
-      difference.proxy.first.code === 0x2200 &&
-      difference.proxy.first.message === 'null is not supported inside collections',
-  },
-  {
     name: 'a dropped collection, tuple or user type added again as another one',
     section: 'Dropped columns',
     applies: (_step, difference) =>
