@@ -38,7 +38,7 @@ export function compileInList(
     if (list === undefined || list === UNSET) return UNSET;
     if (list === null) return null;
     const items = splitInList(list);
-    const present = serializeList(items.filter((item) => !isNull(item)) as Uint8Array[]);
+    const present = serializeList(items.flatMap((item) => (isNull(item) ? [] : [item])));
     codec.validate(present);
     const values = splitList(codec.stored(present)).values();
     return items.map((item) => (isNull(item) ? null : (values.next().value ?? null)));

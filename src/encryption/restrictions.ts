@@ -8,6 +8,7 @@ import type { ColumnEntry, TableEntry } from '../schema/index.ts';
 import { native, splitList, splitTuple } from '../values/index.ts';
 import type { CqlType, TupleType } from '../values/index.ts';
 import { UNSET } from '../wire/index.ts';
+import type { BoundValue } from '../wire/index.ts';
 import { compileInList } from './in_list.ts';
 import type { Receiver } from './markers.ts';
 import { requireColumn, storedName, tableName } from './table_columns.ts';
@@ -276,7 +277,10 @@ function keyValue(
   column: ColumnEntry,
   isFilter = false,
 ): Uint8Array {
-  const value = source(context);
+  return valid(source(context), column, isFilter);
+}
+
+function valid(value: BoundValue, column: ColumnEntry, isFilter: boolean): Uint8Array {
   if (value === null) {
     throw new InvalidRequestError(
       isFilter
@@ -309,20 +313,29 @@ function inValues(
       if (list === UNSET) {
         throw new InvalidRequestError(`Invalid unset value for column ${column.name}`);
       }
-      return list.flatMap((item) => {
-        // A row is compared with null without an error, and is never equal.
-        if (item === null && isFilter) return [];
-        return [[keyValue(() => item, context, column, isFilter)]];
-      });
+      return listed(list, column, isFilter);
     };
   }
   const sources = values.map((value) => compileTerm(value, receiverOf(table, column, true), scope));
   return (context, isFilter = false) =>
-    sources.flatMap((source) => {
-      // A row is compared with null without an error, and is never equal.
-      if (isFilter && source(context) === null) return [];
-      return [[keyValue(source, context, column, isFilter)]];
-    });
+    listed(
+      sources.map((source) => source(context)),
+      column,
+      isFilter,
+    );
+}
+
+/**
+ * The values of IN. In a filter Cassandra compares a row with one after the other, without an error, and ends at null: those
+ * behind it are never found. Spec: Cassandra 5.0, Operator.IN
+ */
+function listed(
+  values: readonly BoundValue[],
+  column: ColumnEntry,
+  isFilter: boolean,
+): Uint8Array[][] {
+  const end = isFilter ? values.indexOf(null) : -1;
+  return (end < 0 ? values : values.slice(0, end)).map((value) => [valid(value, column, isFilter)]);
 }
 
 function isMarker(values: readonly Expression[] | BindMarker): values is BindMarker {
