@@ -2,15 +2,10 @@ import { quoteIdentifier } from '../cql/index.ts';
 import type { BindMarker, Condition, Expression } from '../cql/index.ts';
 import { InvalidRequestError } from '../errors/index.ts';
 import type { ColumnEntry, TableEntry } from '../schema/index.ts';
-import {
-  isMultiCell,
-  packEntries,
-  serializeList,
-  serializeTuple,
-  splitList,
-} from '../values/index.ts';
+import { isMultiCell, packEntries, serializeList, serializeTuple } from '../values/index.ts';
 import type { CqlType } from '../values/index.ts';
 import { UNSET } from '../wire/index.ts';
+import { compileInList } from './in_list.ts';
 import type { Receiver } from './markers.ts';
 import {
   compareSides,
@@ -179,8 +174,7 @@ function inValues(
 ): (context: TermContext) => (Uint8Array | null)[] {
   const name = `in(${receiver.name})`;
   if (isMarker(value)) {
-    const type: CqlType = { kind: 'list', element: receiver.type, frozen: false };
-    const source = compileTerm(value, { ...receiver, name, type }, scope);
+    const source = compileInList(value, receiver, name, scope);
     return (context) => {
       const list = source(context);
       if (list === null || list === UNSET) {
@@ -188,7 +182,7 @@ function inValues(
           list === null ? 'Invalid null list in IN condition' : `Invalid unset value for ${name}`,
         );
       }
-      return [...splitList(list)];
+      return list;
     };
   }
   const expressions = 'kind' in value ? [value] : value;

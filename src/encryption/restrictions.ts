@@ -8,6 +8,8 @@ import type { ColumnEntry, TableEntry } from '../schema/index.ts';
 import { native, splitList, splitTuple } from '../values/index.ts';
 import type { CqlType, TupleType } from '../values/index.ts';
 import { UNSET } from '../wire/index.ts';
+import type { BoundValue } from '../wire/index.ts';
+import { compileInList } from './in_list.ts';
 import type { Receiver } from './markers.ts';
 import { requireColumn, storedName, tableName } from './table_columns.ts';
 import { containsReceiver, elementReceivers, refuseRelation } from './collection_relations.ts';
@@ -275,7 +277,10 @@ function keyValue(
   column: ColumnEntry,
   isFilter = false,
 ): Uint8Array {
-  const value = source(context);
+  return valid(source(context), column, isFilter);
+}
+
+function valid(value: BoundValue, column: ColumnEntry, isFilter: boolean): Uint8Array {
   if (value === null) {
     throw new InvalidRequestError(
       isFilter
@@ -299,13 +304,8 @@ function inValues(
 ): TupleSource {
   const name = `in(${column.name})`;
   if (isMarker(values)) {
-    const type: CqlType = { kind: 'list', element: column.type, frozen: false };
-    const source = compileTerm(
-      values,
-      { keyspace: table.keyspace, table: table.name, name, type },
-      scope,
-    );
-    return (context) => {
+    const source = compileInList(values, receiverOf(table, column, false), name, scope);
+    return (context, isFilter = false) => {
       const list = source(context);
       if (list === null) {
         throw new InvalidRequestError(`Invalid null value for column ${column.name}`);
@@ -313,16 +313,29 @@ function inValues(
       if (list === UNSET) {
         throw new InvalidRequestError(`Invalid unset value for column ${column.name}`);
       }
-      return splitList(list).map((item) => [item]);
+      return listed(list, column, isFilter);
     };
   }
   const sources = values.map((value) => compileTerm(value, receiverOf(table, column, true), scope));
   return (context, isFilter = false) =>
-    sources.flatMap((source) => {
-      // A row is compared with null without an error, and is never equal.
-      if (isFilter && source(context) === null) return [];
-      return [[keyValue(source, context, column, isFilter)]];
-    });
+    listed(
+      sources.map((source) => source(context)),
+      column,
+      isFilter,
+    );
+}
+
+/**
+ * The values of IN. In a filter Cassandra compares a row with one after the other, without an error, and ends at null: those
+ * behind it are never found. Spec: Cassandra 5.0, Operator.IN
+ */
+function listed(
+  values: readonly BoundValue[],
+  column: ColumnEntry,
+  isFilter: boolean,
+): Uint8Array[][] {
+  const end = isFilter ? values.indexOf(null) : -1;
+  return (end < 0 ? values : values.slice(0, end)).map((value) => [valid(value, column, isFilter)]);
 }
 
 function isMarker(values: readonly Expression[] | BindMarker): values is BindMarker {

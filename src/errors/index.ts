@@ -18,6 +18,7 @@ export {
   MetadataIntegrityError,
   NoticeError,
   OverloadError,
+  PartialWriteError,
   ProtocolError,
   ProxyError,
   SchemaError,

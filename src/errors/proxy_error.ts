@@ -154,6 +154,16 @@ export class BackupError extends ProxyError {
   }
 }
 
+/**
+ * A part of a request was written, or may have been, and the rest was not: ERROR 0x1100, by which drivers know that it is not
+ * to be repeated. `extra` is the rest of a write timeout.
+ */
+export class PartialWriteError extends ProxyError {
+  constructor(message: string, options: ProxyErrorOptions) {
+    super('UPSTREAM_PARTIAL_WRITE', CqlErrorCode.WRITE_TIMEOUT, message, options);
+  }
+}
+
 /** A notice to the owner of a table could not be delivered; only in the log. */
 export class NoticeError extends ProxyError {
   constructor(code: `NOTICE_${string}`, message: string, options?: ProxyErrorOptions) {

@@ -129,14 +129,17 @@ export async function openAnswer(
     restrictions: [],
     storedRestrictions: [],
   };
+  const appliedAt = columns.indexOf(undefined);
+  if (appliedAt < 0) throw foreign(table);
+  const stored = Array.from({ length: cells.rowCount }, (_, row) => storedRow(cells, row));
+  const opened = { table, specs, columns, appliedAt, stored, prefix };
+  // What was applied says nothing more, and must not fail for want of keys.
+  if (columns.length === 1) return { ...opened, rows: stored };
   const queued = await openStored(session, table, (batch, keys) =>
     openRows(batch, keys, table, roles, roles.length, known, cells),
   );
   session.services.metrics.addCellsDecrypted(queued.cellCount);
-  const appliedAt = columns.indexOf(undefined);
-  if (appliedAt < 0) throw foreign(table);
-  const stored = Array.from({ length: cells.rowCount }, (_, row) => storedRow(cells, row));
-  return { table, specs, columns, appliedAt, stored, rows: queued.rows(), prefix };
+  return { ...opened, rows: queued.rows() };
 }
 
 /** The statement of the next round, or undefined when a condition does not hold on the row of the answer. */

@@ -26,6 +26,7 @@ import type { Envelope, QueryOptions, ResponsePrefixFields } from '../wire/index
 import { decodeError, decodeResponsePrefix } from './cassandra_answer.ts';
 import { counterTimeout } from './counter_timeout.ts';
 import { freshCatalog } from './fresh_catalog.ts';
+import { writeEach } from './partial_write.ts';
 import { CassandraError, result } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { openAnswer, rowOf } from './run_conditional.ts';
@@ -62,24 +63,16 @@ export async function runCounters(
     writes.map(({ plan }) => plan.table),
   );
   if (stale !== undefined) await stale;
-  const partitions = counterPartitions(writes);
-  const prefixes: ResponsePrefixFields[] = [];
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    for (;;) {
-      const index = next++;
-      const partition = partitions[index];
-      if (partition === undefined) return;
-      const run = new PartitionRun(session, request, partition, index === 0 ? request.flags : 0);
-      // Clients of one proxy do not spoil each other's rounds.
-      await session.services.counterTurns.run(partition.id, () => run.run());
-      if (run.prefix !== undefined) prefixes[index] = run.prefix;
-    }
-  };
-  await Promise.all(
-    Array.from({ length: Math.min(CONCURRENT_PARTITIONS, partitions.length) }, () => worker()),
-  );
-  return result(encodeVoidResult(), prefixes[0]);
+  const { written } = request;
+  written.holdCounters();
+  const partitions = counterPartitions(writes).filter(({ id }) => !written.has(id));
+  await writeEach(partitions, CONCURRENT_PARTITIONS, async (partition, index) => {
+    const run = new PartitionRun(session, request, partition, index === 0 ? request.flags : 0);
+    // Clients of one proxy do not spoil each other's rounds.
+    await session.services.counterTurns.run(partition.id, () => run.run());
+    written.add(partition.id, run.prefix);
+  });
+  return result(encodeVoidResult(), written.prefix);
 }
 
 /** Cassandra's rule for writes of counters. */

@@ -1,5 +1,4 @@
 import { parseStatement, statementShape } from '../cql/index.ts';
-import type { ParsedStatement } from '../cql/index.ts';
 import type { TermContext } from '../encryption/index.ts';
 import {
   CqlErrorCode,
@@ -8,7 +7,7 @@ import {
   ProtocolError,
   UnpreparedError,
 } from '../errors/index.ts';
-import { constantToBytes, native, printType } from '../values/index.ts';
+import { constantToBytes, native } from '../values/index.ts';
 import {
   decodeBatch,
   decodeExecute,
@@ -22,6 +21,7 @@ import {
 import type { BatchMessage, BoundValue, ColumnSpec, QueryOptions } from '../wire/index.ts';
 import { BATCH_TYPES, checkBatch, compile } from './compile.ts';
 import type { Compiled } from './compile.ts';
+import { WrittenPartitions } from './partial_write.ts';
 import { result } from './reply.ts';
 import { requireRoleReader } from './role_reader.ts';
 import type { Reply } from './reply.ts';
@@ -73,36 +73,50 @@ export function runRequest(session: Session, request: ClientRequest): Promise<Re
 
 async function runQuery(session: Session, request: ClientRequest): Promise<Reply> {
   const { query, options } = decodeQuery(request.body, session.version);
-  const context: RequestContext = {
-    options,
-    flags: request.flags,
-    onUpstreamMs: request.onUpstreamMs,
-  };
   const { keyspace } = session;
-  for (let attempt = 1; ; attempt++) {
+  return untilCurrent(session, contextOf(request, options), async (context) => {
     const { shape, constants } = statementShape(query);
     const { statements, catalog } = session.services;
     let compiled = statements.literal(keyspace, shape, catalog.snapshot());
-    let parsed: ParsedStatement | undefined;
     if (compiled === undefined) {
-      parsed = parseStatement(query);
-      compiled = await compile(session, parsed, keyspace);
+      compiled = await compile(session, parseStatement(query), keyspace);
       statements.setLiteral(keyspace, shape, compiled);
     }
     request.onKind(kindOf('query', compiled));
-    try {
-      return await run(session, context, compiled, {
-        text: query,
-        constants,
-        values: options.values,
-        names: options.names,
-        noMetadata: false,
-        body: request.body,
-      });
-    } catch (error) {
-      if (!(error instanceof StalePlanError) || attempt === PLAN_ATTEMPTS) throw stale(error);
-      await beforeReplan(session, attempt);
+    return run(session, context, compiled, {
+      text: query,
+      constants,
+      values: options.values,
+      names: options.names,
+      noMetadata: false,
+      body: request.body,
+    });
+  });
+}
+
+function contextOf(request: ClientRequest, options: QueryOptions): RequestContext {
+  const { flags, onUpstreamMs } = request;
+  return { options, flags, onUpstreamMs, written: new WrittenPartitions() };
+}
+
+/** Plans and runs a request until its plan is of the present schema. What it wrote by an older plan is not written again. */
+async function untilCurrent(
+  session: Session,
+  context: RequestContext,
+  attempted: (context: RequestContext) => Promise<Reply>,
+): Promise<Reply> {
+  const { written, options } = context;
+  try {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await attempted(context);
+      } catch (error) {
+        if (!(error instanceof StalePlanError) || attempt === PLAN_ATTEMPTS) throw stale(error);
+        await beforeReplan(session, attempt);
+      }
     }
+  } catch (error) {
+    throw written.failure(error, options.consistency);
   }
 }
 
@@ -146,33 +160,23 @@ async function runPrepare(session: Session, request: ClientRequest): Promise<Rep
 
 async function runExecute(session: Session, request: ClientRequest): Promise<Reply> {
   const { id, options } = decodeExecute(request.body, session.version);
-  const context: RequestContext = {
-    options,
-    flags: request.flags,
-    onUpstreamMs: request.onUpstreamMs,
-  };
   const key = idKey(id);
-  for (let attempt = 1; ; attempt++) {
+  return untilCurrent(session, contextOf(request, options), async (context) => {
     const entry = await currentEntry(session, id, key);
     const { compiled } = entry;
     request.onKind(kindOf('execute', compiled));
-    try {
-      return await run(session, context, compiled, {
-        text: entry.text,
-        constants: entry.parsed.constants,
-        values: options.values,
-        names: options.names,
-        noMetadata:
-          options.skipMetadata &&
-          session.knownMetadata.get(key) === entry.resultFingerprint &&
-          session.services.statements.isUnchanged(key),
-        body: undefined,
-      });
-    } catch (error) {
-      if (!(error instanceof StalePlanError) || attempt === PLAN_ATTEMPTS) throw stale(error);
-      await beforeReplan(session, attempt);
-    }
-  }
+    return run(session, context, compiled, {
+      text: entry.text,
+      constants: entry.parsed.constants,
+      values: options.values,
+      names: options.names,
+      noMetadata:
+        options.skipMetadata &&
+        session.knownMetadata.get(key) === entry.resultFingerprint &&
+        session.services.statements.isUnchanged(key),
+      body: undefined,
+    });
+  });
 }
 
 /**
@@ -331,30 +335,16 @@ async function runVirtual(
 async function runBatchMessage(session: Session, request: ClientRequest): Promise<Reply> {
   const message = decodeBatch(request.body, session.version);
   request.onKind('batch');
-  for (let attempt = 1; ; attempt++) {
+  return untilCurrent(session, contextOf(request, batchOptions(message)), async (context) => {
     const parts = await batchParts(session, message);
     checkBatch(
       message.type,
       parts.map((part) => part.plan),
       false,
     );
-    try {
-      if (parts.length === 0) return result(encodeVoidResult());
-      return await runBatch(
-        session,
-        {
-          options: batchOptions(message),
-          flags: request.flags,
-          onUpstreamMs: request.onUpstreamMs,
-        },
-        message.type,
-        parts,
-      );
-    } catch (error) {
-      if (!(error instanceof StalePlanError) || attempt === PLAN_ATTEMPTS) throw stale(error);
-      await beforeReplan(session, attempt);
-    }
-  }
+    if (parts.length === 0) return result(encodeVoidResult());
+    return runBatch(session, context, message.type, parts);
+  });
 }
 
 function batchOptions(message: BatchMessage): QueryOptions {
@@ -461,7 +451,8 @@ function fingerprints(
 
 function fingerprint(columns: readonly ColumnSpec[]): string {
   return JSON.stringify(
-    columns.map((column) => [column.keyspace, column.table, column.name, printType(column.type)]),
+    // The whole type: names of the fields of user types are told to clients, too.
+    columns.map((column) => [column.keyspace, column.table, column.name, column.type]),
   );
 }
 

@@ -13,6 +13,7 @@ import { BatchType, encodeVoidResult, Opcode } from '../wire/index.ts';
 import type { Envelope } from '../wire/index.ts';
 import { decodeError, decodeResponsePrefix } from './cassandra_answer.ts';
 import { freshCatalog } from './fresh_catalog.ts';
+import { partitionId, writeEach } from './partial_write.ts';
 import { CassandraError, forwarded, result } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { runConditional } from './run_conditional.ts';
@@ -173,39 +174,30 @@ async function runPartitions(
     if (group === undefined) partitions.set(statement.partitionIndex, [statement]);
     else group.push(statement);
   }
-  const groups = [...partitions.values()];
-  const answers: Envelope[] = [];
-  let nextGroup = 0;
-  const worker = async (): Promise<void> => {
-    for (;;) {
-      const index = nextGroup++;
-      const group = groups[index];
-      const [first] = group ?? [];
-      if (group === undefined || first === undefined) return;
-      const flags = index === 0 ? request.flags : 0;
-      const envelope =
-        group.length === 1
-          ? await executeStored(
-              session,
-              request,
-              table,
-              first.text,
-              storedOptions(request.options, first.values),
-              flags,
-            )
-          : await sendBatch(session, request, BatchType.UNLOGGED, group, flags);
-      if (envelope.opcode === Opcode.ERROR) {
-        const { body, ...prefix } = decodeResponsePrefix(envelope);
-        throw new CassandraError(decodeError(body), prefix);
-      }
-      answers[index] = envelope;
-    }
-  };
-  await Promise.all(
-    Array.from({ length: Math.min(CONCURRENT_PARTITIONS, groups.length) }, () => worker()),
-  );
-  const [firstAnswer] = answers;
-  return firstAnswer === undefined ? result(encodeVoidResult()) : forwarded(firstAnswer);
+  const { written } = request;
+  const idOf = ([first]: readonly StoredStatement[]): string =>
+    first === undefined ? '' : partitionId(table, first.known.partition.logical);
+  const groups = [...partitions.values()].filter((group) => !written.has(idOf(group)));
+  await writeEach(groups, CONCURRENT_PARTITIONS, async (group, index) => {
+    const [first] = group;
+    if (first === undefined) return;
+    const flags = index === 0 ? request.flags : 0;
+    const envelope =
+      group.length === 1
+        ? await executeStored(
+            session,
+            request,
+            table,
+            first.text,
+            storedOptions(request.options, first.values),
+            flags,
+          )
+        : await sendBatch(session, request, BatchType.UNLOGGED, group, flags);
+    const { body, ...prefix } = decodeResponsePrefix(envelope);
+    if (envelope.opcode === Opcode.ERROR) throw new CassandraError(decodeError(body), prefix);
+    written.add(idOf(group), prefix);
+  });
+  return result(encodeVoidResult(), written.prefix);
 }
 
 /** @throws InvalidRequestError unless as many values are bound as there are markers, in Cassandra's words. */

@@ -7,6 +7,7 @@ import type { ProxyIdentity, SystemTables } from '../system/index.ts';
 import type { FunctionContext } from '../values/index.ts';
 import type { QueryOptions } from '../wire/index.ts';
 import type { NodeConnection } from './node_connection.ts';
+import type { WrittenPartitions } from './partial_write.ts';
 import type { OwnConnections } from './own_connection.ts';
 import type { RestoreTable } from './run_restore.ts';
 import type { StatementCache } from './statement_cache.ts';
@@ -63,4 +64,6 @@ export interface RequestContext {
   readonly flags: number;
   /** Called with the time one request to Cassandra took. */
   readonly onUpstreamMs: (ms: number) => void;
+  /** What the request has written, also by a plan of before. */
+  readonly written: WrittenPartitions;
 }

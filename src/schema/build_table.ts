@@ -38,9 +38,17 @@ export function tableToken(input: TableInput): string {
       : `${input.verified.record.tableId}:${input.verified.version}`,
     input.isPlain,
     input.damage?.code ?? '',
-    input.types.version,
+    input.types.versionOf([...input.columns.map(({ type }) => type), ...recordTypes(input)]),
     columns,
   ].join('|');
+}
+
+/** The type texts of a record, in both of its forms. */
+function recordTypes({ verified }: TableInput): string[] {
+  const forms: (TableForm | null | undefined)[] = [verified?.record, verified?.record.next];
+  return forms.flatMap((form) =>
+    [...(form?.columns ?? []), ...(form?.dropped ?? [])].map(({ type }) => type),
+  );
 }
 
 /** Builds the entry of a table; never throws: what does not verify is an entry that refuses. */

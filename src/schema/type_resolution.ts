@@ -13,8 +13,8 @@ export interface KeyspaceTypes {
   readonly stored: ReadonlyMap<string, UdtType>;
   /** Types whose record and shadow type differ. */
   readonly broken: ReadonlyMap<string, ProxyError>;
-  /** Changes when a type of the keyspace does. */
-  readonly version: string;
+  /** Changes when a type that a type text among `texts` names does, or one inside of it. */
+  versionOf(texts: readonly string[]): string;
 }
 
 /** Builds the types of a keyspace. */
@@ -44,18 +44,62 @@ export function resolveTypes(
       );
     } else fields.set(row.name, form);
   }
+  const versions = typeVersions(rows, records);
   return {
     logical: build(keyspace, fields, undefined),
     stored: build(keyspace, storedFields, fields),
     broken,
-    version: [
-      ...records.map((entry) => `${entry.record.typeId}:${entry.version}`),
-      // Which form of a record holds, and what a type without record is, the stored types tell.
-      ...rows.map((row) => JSON.stringify([row.name, row.fieldNames, row.fieldTypes])),
-    ]
-      .sort()
-      .join(','),
+    versionOf: (texts) => versionOf(texts, versions),
   };
+}
+
+/** What one type is made of. */
+interface TypeVersion {
+  /** Changes when the type does. */
+  readonly version: string;
+  /** The texts of its fields' types. */
+  readonly texts: readonly string[];
+}
+
+function typeVersions(
+  rows: readonly StoredTypeRow[],
+  records: readonly { readonly version: bigint; readonly record: TypeRecord }[],
+): ReadonlyMap<string, TypeVersion> {
+  const versions = new Map<string, TypeVersion>();
+  const add = (name: string, version: string, texts: readonly string[]): void => {
+    const known = versions.get(name);
+    versions.set(name, {
+      version: known === undefined ? version : [known.version, version].sort().join(','),
+      texts: [...(known?.texts ?? []), ...texts],
+    });
+  };
+  for (const { record, version } of records) {
+    const fields = [...record.fields, ...(record.next ?? [])];
+    add(
+      record.name,
+      `${record.typeId}:${String(version)}`,
+      fields.map(({ type }) => type),
+    );
+  }
+  // Which form of a record holds, and what a type without record is, the stored types tell.
+  for (const row of rows) {
+    add(row.name, JSON.stringify([row.name, row.fieldNames, row.fieldTypes]), row.fieldTypes);
+  }
+  return versions;
+}
+
+/** A name that stands anywhere in a text counts as named there: a type too many does no harm. */
+function versionOf(texts: readonly string[], versions: ReadonlyMap<string, TypeVersion>): string {
+  const named = new Map<string, string>();
+  const queue = [...new Set(texts)];
+  for (let text = queue.pop(); text !== undefined; text = queue.pop()) {
+    for (const [name, { version, texts: inner }] of versions) {
+      if (named.has(name) || !text.includes(name.replaceAll('"', '""'))) continue;
+      named.set(name, version);
+      queue.push(...inner);
+    }
+  }
+  return [...named.values()].sort().join(',');
 }
 
 /** Parses a type text of a record; only types with records count. */

@@ -87,7 +87,7 @@ function javaKeyOf(type: CqlType, codec: ElementCodec): (bytes: Uint8Array) => s
 }
 
 /** Whether Cassandra reads the empty value of a type as null. */
-function emptyMeansNull(type: CqlType): boolean {
+export function emptyMeansNull(type: CqlType): boolean {
   return (
     type.kind === 'native' && type.name !== 'text' && type.name !== 'ascii' && type.name !== 'blob'
   );

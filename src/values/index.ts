@@ -35,12 +35,14 @@ export { callFunction, functionSignatures } from './functions.ts';
 export type { FunctionContext, FunctionSignature, TypedValue } from './functions.ts';
 export { readDuration, writeDecimal, writeDuration } from './number_codecs.ts';
 export type { DurationParts } from './number_codecs.ts';
+export { emptyMeansNull } from './collection_codecs.ts';
 export {
   packEntries,
   padMissingFields,
   padNestedFields,
   serializeList,
   serializeTuple,
+  splitInList,
   splitList,
   splitMap,
   splitTuple,

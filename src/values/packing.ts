@@ -94,6 +94,14 @@ export function splitList(bytes: Uint8Array, what: 'list' | 'set' = 'list'): Uin
 }
 
 /**
+ * The elements of a bound list of IN, as views into `bytes`; unlike those of a value, they may be null.
+ * @throws InvalidRequestError when the bytes are malformed
+ */
+export function splitInList(bytes: Uint8Array): (Uint8Array | null)[] {
+  return splitNullable(bytes, 'list', 1);
+}
+
+/**
  * The entries of a serialised map, as views into `bytes`.
  * @throws InvalidRequestError when the bytes are malformed, or a key or value is null
  */
@@ -107,17 +115,27 @@ export function splitMap(bytes: Uint8Array): [Uint8Array, Uint8Array][] {
 }
 
 function splitValues(bytes: Uint8Array, what: string, perElement: number): Uint8Array[] {
+  return splitNullable(bytes, what, perElement).map((value) => {
+    if (value === null) throw new InvalidRequestError('null is not supported inside collections');
+    return value;
+  });
+}
+
+function splitNullable(bytes: Uint8Array, what: string, perElement: number): (Uint8Array | null)[] {
   const end = bytes.length;
   if (end < 4) throw new InvalidRequestError(`Not enough bytes to read a ${what}`);
   const count = readInt32(bytes, 0);
   if (count < 0) throw new InvalidRequestError(`The data cannot be deserialized as a ${what}`);
-  const values: Uint8Array[] = [];
+  const values: (Uint8Array | null)[] = [];
   let offset = 4;
   for (let i = 0; i < count * perElement; i++) {
     if (offset + 4 > end) throw new InvalidRequestError(`Not enough bytes to read a ${what}`);
     const length = readInt32(bytes, offset);
     offset += 4;
-    if (length < 0) throw new InvalidRequestError('null is not supported inside collections');
+    if (length < 0) {
+      values.push(null);
+      continue;
+    }
     if (length > end - offset) {
       throw new InvalidRequestError(`Not enough bytes to read a ${what}`);
     }

@@ -116,7 +116,8 @@ export function schemaRead(rng: Prng, t: GenTable): Step {
     `SELECT * FROM system_schema.columns ${where}`,
     `SELECT table_name, comment, default_time_to_live, gc_grace_seconds, flags FROM system_schema.tables ${where}`,
     `SELECT keyspace_name, table_name, column_name, kind, type FROM system_schema.dropped_columns ${where}`,
-    `SELECT * FROM system_schema.types WHERE keyspace_name = '${KS}'`,
+    // Types of the other tables may change meanwhile.
+    `SELECT * FROM system_schema.types WHERE keyspace_name = '${KS}' AND type_name = '${t.ownType?.type.name ?? 'udt0'}'`,
     `SELECT * FROM system_schema.keyspaces WHERE keyspace_name = '${KS}'`,
     `DESCRIBE TABLE ${KS}.${t.name}`,
     `DESCRIBE TYPES`,

@@ -1,4 +1,5 @@
 /** Random INSERT, UPDATE, DELETE and BATCH. */
+import { conditions, remember } from './generate_conditions.ts';
 import { draw, inPieces, ckRestriction, pkRestriction } from './generate_select.ts';
 import {
   cellTerm,
@@ -71,6 +72,8 @@ interface WriteOptions {
   readonly statics?: boolean;
   /** Inside a batch: no condition, no default timestamp. */
   readonly child?: boolean;
+  /** Inside a batch with conditions: now and then one of its own. */
+  readonly conditional?: boolean;
   /** Inside a batch: no USING. */
   readonly bare?: boolean;
 }
@@ -84,7 +87,8 @@ export function randomInsert(rng: Prng, t: GenTable, o: WriteOptions): Statement
   t.pk.forEach((c, i) => columns.push([c, term(key.pk[i] as GenValue)]));
   if (!staticOnly) t.ck.forEach((c, i) => columns.push([c, term(key.ck[i] as GenValue)]));
   const cells = [...(o.statics === false ? [] : t.statics), ...(staticOnly ? [] : t.regular)];
-  for (const c of cells) if (rng.chance(0.75)) columns.push([c, cellTerm(rng, c.type, o.v4)]);
+  for (const c of cells)
+    if (rng.chance(0.75)) columns.push([c, remember(t, c, cellTerm(rng, c.type, o.v4))]);
   const order = rng.chance(0.5) ? rng.shuffle(columns) : columns;
   const lwt = o.child !== true && rng.chance(t.clock === 'client' ? 0.02 : 0.1);
   const u = o.bare === true ? { pieces: [] } : using(rng, t, true, lwt);
@@ -134,9 +138,10 @@ export function rowWhere(
 }
 
 /** `c = value`; of a column of several cells also an operation on its elements. */
-function assignment(rng: Prng, c: GenColumn, unset: boolean): Piece[] {
+function assignment(rng: Prng, t: GenTable, c: GenColumn, unset: boolean): Piece[] {
   const { type, text } = c;
-  if (!isMulti(type) || rng.chance(0.3)) return [`${text} = `, cellTerm(rng, type, unset)];
+  if (!isMulti(type) || rng.chance(0.3))
+    return [`${text} = `, remember(t, c, cellTerm(rng, type, unset))];
   switch (type.kind) {
     case 'list':
       if (rng.chance(0.25)) {
@@ -192,21 +197,23 @@ export function randomUpdate(rng: Prng, t: GenTable, o: WriteOptions): Statement
   if (cells.length === 0) return null;
   const chosen = rng.sample(cells, rng.between(1, cells.length));
   const onlyStatic = chosen.every((c) => t.statics.includes(c));
-  const lwt = o.child !== true && rng.chance(t.clock === 'client' ? 0.02 : 0.06);
+  const lwt = o.child !== true && rng.chance(t.clock === 'client' ? 0.04 : 0.3);
   const u = o.bare === true ? { pieces: [] } : using(rng, t, true, lwt);
+  const key = o.key ?? (lwt && rng.chance(0.9) ? randomKey(rng, t) : undefined);
+  const tail = lwt || o.conditional === true ? conditions(rng, t, onlyStatic) : [];
   return {
-    kind: lwt ? 'update if exists' : 'update',
+    kind: lwt ? 'update if' : 'update',
     pieces: [
       `UPDATE ${tableText(rng, t)}`,
       ...u.pieces,
       ' SET ',
       ...join(
-        chosen.map((c) => assignment(rng, c, o.v4)),
+        chosen.map((c) => assignment(rng, t, c, o.v4)),
         ', ',
       ),
       ' WHERE ',
-      ...rowWhere(rng, t, o.key, !onlyStatic, mayGoByIndex(chosen)),
-      ...(lwt ? [' IF EXISTS'] : []),
+      ...rowWhere(rng, t, key, !onlyStatic, mayGoByIndex(chosen)),
+      ...tail,
     ],
     compare: 'rows',
     ...(u.timestamp === undefined ? {} : { timestamp: u.timestamp }),
@@ -217,8 +224,10 @@ export function randomUpdate(rng: Prng, t: GenTable, o: WriteOptions): Statement
 export function randomDelete(rng: Prng, t: GenTable, o: WriteOptions): Statement {
   const cells = [...t.statics, ...t.regular];
   const dice = rng.int(100);
-  const lwt = o.child !== true && rng.chance(t.clock === 'client' ? 0.02 : 0.06);
+  const lwt = o.child !== true && rng.chance(t.clock === 'client' ? 0.04 : 0.2);
   const u = o.bare === true ? { pieces: [] } : using(rng, t, false, lwt);
+  const key = o.key ?? (lwt && rng.chance(0.9) ? randomKey(rng, t) : undefined);
+  const tailOf = (onlyStatic: boolean): Piece[] => (lwt ? conditions(rng, t, onlyStatic) : []);
   const headOf = (columns: readonly Piece[]): Piece[] => [
     'DELETE ',
     ...columns,
@@ -227,13 +236,12 @@ export function randomDelete(rng: Prng, t: GenTable, o: WriteOptions): Statement
     ' WHERE ',
   ];
   const head = (columns: string): Piece[] => headOf([columns]);
-  const tail: Piece[] = lwt ? [' IF EXISTS'] : [];
   const timestamp = u.timestamp === undefined ? {} : { timestamp: u.timestamp };
   if (dice < 35 && cells.length > 0) {
     const chosen = rng.sample(cells, rng.between(1, 2));
     const onlyStatic = chosen.every((c) => t.statics.includes(c));
     return {
-      kind: lwt ? 'delete if exists' : 'delete cells',
+      kind: lwt ? 'delete if' : 'delete cells',
       pieces: [
         ...headOf([
           ...join(
@@ -242,8 +250,8 @@ export function randomDelete(rng: Prng, t: GenTable, o: WriteOptions): Statement
           ),
           ' ',
         ]),
-        ...rowWhere(rng, t, o.key, !onlyStatic, mayGoByIndex(chosen)),
-        ...tail,
+        ...rowWhere(rng, t, key, !onlyStatic, mayGoByIndex(chosen)),
+        ...tailOf(onlyStatic),
       ],
       compare: 'rows',
       ...timestamp,
@@ -251,8 +259,8 @@ export function randomDelete(rng: Prng, t: GenTable, o: WriteOptions): Statement
   }
   if (dice < 75) {
     return {
-      kind: lwt ? 'delete if exists' : 'delete row',
-      pieces: [...head(''), ...rowWhere(rng, t, o.key, true), ...tail],
+      kind: lwt ? 'delete if' : 'delete row',
+      pieces: [...head(''), ...rowWhere(rng, t, key, true), ...tailOf(false)],
       compare: 'rows',
       ...timestamp,
     };
@@ -272,7 +280,7 @@ export function randomDelete(rng: Prng, t: GenTable, o: WriteOptions): Statement
 export function randomBatch(rng: Prng, t: GenTable, v4: boolean): Step {
   const size = rng.between(1, 6);
   const fixed = rng.chance(0.5) ? t.pkPool.map((p) => rng.pick(p)) : null;
-  const lwt = rng.chance(t.clock === 'client' ? 0.02 : 0.08);
+  const lwt = rng.chance(t.clock === 'client' ? 0.02 : 0.2);
   const seen = new Set<string>();
   const staticsOf = new Set<string>();
   const children: Statement[] = [];
@@ -287,7 +295,14 @@ export function randomBatch(rng: Prng, t: GenTable, v4: boolean): Step {
     seen.add(keyText(key));
     const partition = keyText({ pk: key.pk, ck: [] });
     const statics = !staticsOf.has(partition);
-    const options = { v4, key, statics, child: true, bare: lwt || outer || t.clock === 'server' };
+    const options = {
+      v4,
+      key,
+      statics,
+      child: true,
+      conditional: lwt && rng.chance(0.5),
+      bare: lwt || outer || t.clock === 'server',
+    };
     const dice = rng.int(10);
     let child: Statement | null = null;
     if (dice >= 6 && dice < 8) child = randomUpdate(rng, t, options);
@@ -296,9 +311,9 @@ export function randomBatch(rng: Prng, t: GenTable, v4: boolean): Step {
     staticsOf.add(partition);
     children.push(child);
   }
-  const kind = lwt ? 'batch if not exists' : rng.chance(0.5) ? 'batch unlogged' : 'batch logged';
+  const kind = lwt ? 'batch if' : rng.chance(0.5) ? 'batch unlogged' : 'batch logged';
   const condition = (c: Statement): Piece[] =>
-    lwt && c.kind === 'insert' ? [...c.pieces, ' IF NOT EXISTS'] : [...c.pieces];
+    lwt && c.kind === 'insert' && rng.chance(0.7) ? [...c.pieces, ' IF NOT EXISTS'] : [...c.pieces];
   const at = outer ? freshTimestamp(rng, t) : null;
   if (rng.chance(0.5)) {
     const pieces: Piece[] = [kind === 'batch unlogged' ? 'BEGIN UNLOGGED BATCH' : 'BEGIN BATCH'];
@@ -343,6 +358,7 @@ function deleteRow(rng: Prng, t: GenTable, key: Key, o: WriteOptions): Statement
       ...u.pieces,
       ' WHERE ',
       ...rowWhere(rng, t, key, true),
+      ...(o.conditional === true ? conditions(rng, t, false) : []),
     ],
     compare: 'rows',
   };

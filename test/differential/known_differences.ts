@@ -47,16 +47,33 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
       /^(Not enough bytes|Unexpected extraneous|Expected \d)/.test(difference.proxy.first.message),
   },
   {
-    name: 'a null or empty number in a bound list of a filter',
-    section: 'Malformed bound values',
-    // Cassandra's filter takes it for null, which no value is equal to.
+    name: 'an order of columns that Cassandra fails at',
+    section: 'Error texts',
+    // With an IN on several columns it throws an exception of Java where else it refuses the order.
     applies: (step, difference) =>
       difference.what === 'code' &&
-      step.cql.includes('ALLOW FILTERING') &&
-      difference.direct?.first.kind === 'rows' &&
+      step.cql.includes('ORDER BY') &&
+      difference.direct?.first.kind === 'error' &&
+      difference.direct.first.code === 0x0000 &&
+      difference.direct.first.message.includes('ArrayIndexOutOfBoundsException') &&
       difference.proxy?.first.kind === 'error' &&
-      difference.proxy.first.code === 0x2200 &&
-      difference.proxy.first.message === 'null is not supported inside collections',
+      difference.proxy.first.code === 0x2200,
+  },
+  {
+    name: 'conditions of which one fails and one does not hold',
+    section: 'Order of conditions',
+    // Cassandra answers with the one that it judges first, by hash.
+    applies: (step, difference) => {
+      const sides = [difference.direct?.first, difference.proxy?.first];
+      const failed = sides.find((first) => first?.kind === 'error');
+      return (
+        difference.what === 'code' &&
+        step.kind.includes(' if') &&
+        sides.some((first) => first?.kind === 'rows') &&
+        failed?.kind === 'error' &&
+        failed.message.startsWith('Invalid comparison with ')
+      );
+    },
   },
   {
     name: 'a dropped collection, tuple or user type added again as another one',

@@ -2,17 +2,18 @@
 import { replayDiffers, type RunSettings, type TableFailure } from './run_table.ts';
 import type { Step } from './model.ts';
 
-/** Tries at most `budget` replays; the first two steps (CREATE, USE) and the last stay. Null: it did not happen again. */
+/** Tries at most `budget` replays; the first steps (CREATE TYPE, CREATE TABLE, USE) and the last stay. Null: it did not happen again. */
 export async function minimise(
   settings: RunSettings,
   failure: TableFailure,
   table: string,
   budget = 60,
 ): Promise<Step[] | null> {
-  const head = failure.steps.slice(0, 2);
+  const first = failure.steps[0]?.kind === 'create type' ? 3 : 2;
+  const head = failure.steps.slice(0, first);
   const last = failure.steps[failure.steps.length - 1] as Step;
-  if (failure.steps.length <= 2) return [...failure.steps];
-  let body = failure.steps.slice(2, -1);
+  if (failure.steps.length <= first) return [...failure.steps];
+  let body = failure.steps.slice(first, -1);
   let left = budget;
   const fails = async (candidate: readonly Step[]): Promise<boolean> => {
     left--;

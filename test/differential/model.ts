@@ -10,6 +10,7 @@ import {
   type GenType,
   type GenValue,
 } from './types.ts';
+import { ownType, type OwnType } from './generate_types.ts';
 import { allowsEmpty, randomValue } from './values.ts';
 
 /** Stands for the keyspace in generated text; each side has its own name. */
@@ -38,6 +39,10 @@ export interface GenTable {
   readonly clock: 'server' | 'client' | 'mixed';
   nextTimestamp: number;
   nextColumn: number;
+  /** Values written last, by column, for conditions that hold. */
+  readonly written: Map<string, GenValue[]>;
+  /** A user type that no other table has. */
+  readonly ownType?: OwnType;
   /** All cells are counters. */
   readonly counters?: boolean;
 }
@@ -119,6 +124,7 @@ export function randomTable(rng: Prng, name: string, udts: readonly GenType[]): 
     makeColumn('c', i, key(), rng, rng.chance(0.4)),
   );
   const counters = rng.chance(0.1);
+  const own = !counters && rng.chance(0.3) ? ownType(rng, name) : undefined;
   const cellType = (): GenType => (counters ? scalar('counter') : randomColumnType(rng, udts));
   const statics =
     ckCount === 0
@@ -130,6 +136,11 @@ export function randomTable(rng: Prng, name: string, udts: readonly GenType[]): 
     { length: rng.between(ckCount === 0 || counters ? 1 : 0, 5) },
     (_, i) => makeColumn('v', i, cellType(), rng),
   );
+  if (own !== undefined) {
+    regular.push({ text: 'w0', type: own.type });
+    const isStatic = ckCount > 0 && rng.chance(0.3);
+    (isStatic ? statics : regular).push({ text: 'w1', type: { ...own.type, multi: true } });
+  }
   return {
     name,
     udts,
@@ -145,6 +156,8 @@ export function randomTable(rng: Prng, name: string, udts: readonly GenType[]): 
     clock: counters ? 'server' : rng.pick(['server', 'server', 'client', 'mixed']),
     nextTimestamp: 1_000_000,
     nextColumn: 10,
+    written: new Map(),
+    ...(own === undefined ? {} : { ownType: own }),
     ...(counters ? { counters } : {}),
   };
 }

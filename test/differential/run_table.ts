@@ -4,6 +4,8 @@ import { compareOutcomes, type Difference, type Names, type Outcome } from './co
 import { isCounterTable, nextCounterStep } from './generate_counter.ts';
 import { randomIndexChange, randomIndexRead } from './generate_index.ts';
 import { randomDdl, randomInvalid, schemaRead, wrongValues } from './generate_other.ts';
+import { randomInsertJson } from './generate_json.ts';
+import { createType, randomTypeChange } from './generate_types.ts';
 import { randomEvaluated } from './generate_evaluated.ts';
 import { randomSelect, tokenOfValues, tokenRanges } from './generate_select.ts';
 import { randomBatch, randomDelete, randomInsert, randomUpdate } from './generate_write.ts';
@@ -49,6 +51,14 @@ function nextStep(rng: Prng, t: GenTable, v4: boolean): Step {
   const dice = rng.int(1000);
   if (rng.chance(0.006)) return randomIndexChange(rng, t);
   if (rng.chance(0.02)) return randomIndexRead(rng, t);
+  if (rng.chance(0.03)) {
+    const insert = randomInsertJson(rng, t);
+    if (insert !== null) return concretise(rng, insert);
+  }
+  if (rng.chance(0.015)) {
+    const change = randomTypeChange(rng, t);
+    if (change !== null) return change;
+  }
   if (dice < 240) return concretise(rng, randomInsert(rng, t, { v4 }));
   if (dice < 360) {
     const update = randomUpdate(rng, t, { v4 });
@@ -96,6 +106,7 @@ export async function runTable(settings: RunSettings, index: number): Promise<Ta
   ] as const;
   try {
     const begin: Step[] = [
+      ...(table.ownType === undefined ? [] : [createType(table.ownType)]),
       { kind: 'create table', form: 'query', cql: create, compare: 'rows' },
       { kind: 'use', form: 'query', cql: `USE ${KS}`, compare: 'rows' },
     ];
@@ -134,12 +145,16 @@ export async function runTable(settings: RunSettings, index: number): Promise<Ta
       }
       if (hard.length > 0) failure = { create, version, steps: done, differences: hard };
     }
-    for (const side of sides)
-      await side.attempt(`DROP TABLE IF EXISTS ${KS}.${table.name}`).catch(() => null);
+    for (const side of sides) await dropAll(side, table.name);
   } finally {
     for (const side of sides) side.close();
   }
   return { index, statements: done.length, counts, known, soft, failure };
+}
+
+async function dropAll(side: Side, table: string): Promise<void> {
+  await side.attempt(`DROP TABLE IF EXISTS ${KS}.${table}`).catch(() => null);
+  await side.attempt(`DROP TYPE IF EXISTS ${KS}.${table}_type`).catch(() => null);
 }
 
 /** Runs recorded steps on a fresh table of both sides; true if the last one still differs. */
@@ -154,7 +169,7 @@ export async function replayDiffers(
     await Side.connect(settings.proxy, settings.names.proxy, version),
   ] as const;
   try {
-    for (const side of sides) await side.attempt(`DROP TABLE IF EXISTS ${KS}.${table}`);
+    for (const side of sides) await dropAll(side, table);
     for (const [i, step] of steps.entries()) {
       const [a, b] = await Promise.all([sides[0].run(step), sides[1].run(step)]);
       if (i === steps.length - 1)

@@ -15,6 +15,7 @@ import { REPLICATION, rowsOf, run } from './support/pair.ts';
 const SUPERUSER = { username: 'cassandra', password: 'cassandra' };
 const COUNTER_USER = { username: 'counting', password: 'secret' };
 const INCREMENTS = 40;
+const BATCHES = 10;
 
 let directory: string;
 let cassandra: TestCassandra;
@@ -99,6 +100,34 @@ describe('counters', () => {
     const all = BigInt(clients.length * INCREMENTS);
     expect(await numbers(admin, 'SELECT c FROM ks.c WHERE pk = 1')).toEqual([all]);
     expect(await numbers(admin, 'SELECT s FROM ks.c WHERE pk = 1')).toEqual([2n * all]);
+  });
+
+  it('of several partitions in a batch are counted once while their table changes', async () => {
+    const columns = Array.from({ length: 6 }, (_, n) => `c${String(n)}`);
+    const declared = columns.map((column) => `${column} counter`).join(', ');
+    await run(admin, `CREATE TABLE ks.batched (pk int PRIMARY KEY, ${declared})`);
+    // Each partition has a stored statement of its own, so that their plans get old one by one.
+    const partitions = Array.from({ length: 30 }, (_, pk) => pk);
+    const updates = partitions.map((pk) => {
+      const set = columns.filter((_, n) => (((pk + 1) >> n) & 1) === 1);
+      return `UPDATE ks.batched SET ${set.map((c) => `${c} = ${c} + 1`).join(', ')} WHERE pk = ${String(pk)}`;
+    });
+    const batch = `BEGIN COUNTER BATCH ${updates.join('; ')}; APPLY BATCH`;
+    const client = await connect(0);
+    const changed = async (done: number): Promise<void> => {
+      for (const column of [`a${String(done)}`, `b${String(done)}`]) {
+        await run(admin, `ALTER TABLE ks.batched ADD ${column} counter`);
+      }
+    };
+    for (let done = 0; done < BATCHES; done++) {
+      await Promise.all([run(client, batch), changed(done)]);
+    }
+    const counted = await client.query(`SELECT ${columns.join(', ')} FROM ks.batched`);
+    const amounts = new Set(
+      rowsOf(counted, 'counters').flatMap((row) => row.map((cell) => cell?.readBigInt64BE(0))),
+    );
+    amounts.delete(undefined);
+    expect([...amounts]).toEqual([BigInt(BATCHES)]);
   });
 
   it('are incremented by a role that may modify and not select', async () => {

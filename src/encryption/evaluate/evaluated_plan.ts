@@ -128,6 +128,7 @@ export function planEvaluated(
       : [];
   if (inputs.columns.length === 0) anyColumn(table, inputs);
   const isPartitions = mode === 'partitions';
+  if (isPartitions && restrictions.clustering.length > 0) rowColumn(table, inputs);
   const read = planRead({
     table,
     columns: inputs.columns,
@@ -282,6 +283,15 @@ function needsFiltering(table: TableEntry, restrictions: readonly KeyRestriction
 function anyColumn(table: TableEntry, inputs: Inputs): void {
   const [column] = table.partitionKey;
   if (column !== undefined) inputs.column(column);
+}
+
+/** Cassandra reads no rows of a slice for static columns alone, which a filter may need where the client reads none. */
+function rowColumn(table: TableEntry, inputs: Inputs): void {
+  const [column] = table.clustering;
+  const hasRow = [...table.clustering, ...table.regulars].some(
+    (one) => inputs.known(one) !== undefined,
+  );
+  if (column !== undefined && table.statics.length > 0 && !hasRow) inputs.column(column);
 }
 
 /**

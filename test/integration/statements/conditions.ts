@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { RawClient } from '../../support/raw_client.ts';
-import { int, text } from '../support/pair.ts';
+import { int, listOf, text } from '../support/pair.ts';
 import type { Pair } from '../support/pair.ts';
 import { SideBySide } from '../support/side_by_side.ts';
 
@@ -113,23 +113,32 @@ export function describeConditions(pair: () => Pair): void {
 
   it('prepared, with all kinds of values', async () => {
     const cql = `UPDATE KS.t SET v = ? ${ROW} IF n = ? AND v IN ?`;
-    const list = (...items: string[]): Buffer => {
-      const parts = items.map((item) => {
-        const length = Buffer.alloc(4);
-        length.writeInt32BE(item.length);
-        return Buffer.concat([length, Buffer.from(item)]);
-      });
-      const count = Buffer.alloc(4);
-      count.writeInt32BE(items.length);
-      return Buffer.concat([count, ...parts]);
-    };
     await sides.samePrepared(cql, [
-      { values: [text('two'), int(7), list('none')] },
-      { values: [text('two'), int(7), list('zero', 'one')] },
-      { values: [text('three'), int(7), list('two')] },
-      { values: [text('four'), null, list('two')] },
+      { values: [text('two'), int(7), listOf(text('none'))] },
+      { values: [text('two'), int(7), listOf(text('zero'), text('one'))] },
+      { values: [text('three'), int(7), listOf(text('two'))] },
+      { values: [text('four'), null, listOf(text('two'))] },
       { values: [text('four'), int(7), null] },
     ]);
+    await sides.same(ALL);
+  });
+
+  it('null in a bound list of IN is equal to a cell that is not there', async () => {
+    const none = Buffer.alloc(0);
+    for (const ck of [1, 2, 9]) {
+      const cql = (condition: string): string =>
+        `UPDATE KS.t SET d = 2 WHERE pk = 1 AND ck = ${String(ck)} IF ${condition} IN ?`;
+      await sides.samePrepared(cql('n'), [
+        { values: [listOf(int(5), int(6))] },
+        { values: [listOf(int(5), null)] },
+        { values: [listOf(none, int(5))] },
+      ]);
+      await sides.samePrepared(cql('v'), [
+        { values: [listOf(none)] },
+        { values: [listOf(null, text('q'))] },
+      ]);
+      await sides.samePrepared(cql('l'), [{ values: [listOf(null)] }, { values: [listOf(none)] }]);
+    }
     await sides.same(ALL);
   });
 

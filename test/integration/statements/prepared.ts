@@ -114,6 +114,38 @@ export function describePrepared(pair: () => Pair): void {
     await sides.same('SELECT * FROM KS.t WHERE pk = 1');
   });
 
+  it('is UNPREPARED when a user type has another field, or another name of one', async () => {
+    await sides.done(
+      'CREATE TYPE KS.renamed (a int)',
+      'CREATE TABLE KS.r (pk int PRIMARY KEY, u frozen<renamed>)',
+    );
+    const insert = 'INSERT INTO KS.r (pk, u) VALUES (?, ?)';
+    const value = Buffer.concat([int(4), int(7)]);
+    for (const change of ['RENAME a TO b', 'ADD c text']) {
+      const select = `SELECT u FROM KS.r WHERE pk = 1 /* ${change} */`;
+      await sides.samePrepared(insert, [{ values: [int(1), value] }]);
+      const before = await Promise.all(
+        (['direct', 'proxy'] as const).map(async (side) => ({
+          side,
+          prepared: [
+            await sides[side].prepare(sides.text(insert, side)),
+            await sides[side].prepare(sides.text(select, side)),
+          ],
+        })),
+      );
+      await sides.done(`ALTER TYPE KS.renamed ${change}`);
+      for (const { side, prepared } of before) {
+        for (const one of prepared) {
+          if (one.kind !== 'prepared') throw new Error(one.kind);
+          const answer = await sides[side].execute(one.id, { values: [int(1), value] });
+          expect(answer, `${side} ${change}`).toMatchObject({ kind: 'error', code: 0x2500 });
+        }
+      }
+      await sides.samePrepared(insert, [{ values: [int(1), value] }]);
+      await sides.samePrepared(select, [{}]);
+    }
+  });
+
   it('an unknown id is UNPREPARED with the id', async () => {
     for (const client of [sides.direct, sides.proxy]) {
       const answer = await client.execute(Buffer.alloc(16, 9), {});

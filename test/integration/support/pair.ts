@@ -117,6 +117,12 @@ export async function inParallel<T>(
 /** `replication` for one node. */
 export const REPLICATION = "{'class': 'SimpleStrategy', 'replication_factor': 1}";
 
+/** A list as it is bound; its elements may be null where it is that of IN. */
+export function listOf(...items: readonly (Buffer | null)[]): Buffer {
+  const parts = items.flatMap((item) => (item === null ? [int(-1)] : [int(item.length), item]));
+  return Buffer.concat([int(items.length), ...parts]);
+}
+
 /** A big-endian int of 4 bytes. */
 export function int(value: number): Buffer {
   const bytes = Buffer.alloc(4);

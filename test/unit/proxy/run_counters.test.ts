@@ -3,8 +3,10 @@ import { CryptoTicks } from '../../../src/encryption/index.ts';
 import { counterBytes, counterValue } from '../../../src/encryption/counter_plan.ts';
 import type { WritePlan } from '../../../src/encryption/write_plan.ts';
 import type { BoundWrite } from '../../../src/encryption/write_seal.ts';
+import { WrittenPartitions } from '../../../src/proxy/partial_write.ts';
 import { runCounters } from '../../../src/proxy/run_counters.ts';
 import type { RequestContext, Session } from '../../../src/proxy/session.ts';
+import { StalePlanError } from '../../../src/proxy/stale_plan.ts';
 import { TurnQueue } from '../../../src/proxy/turn_queue.ts';
 import type { ColumnEntry, TableEntry } from '../../../src/schema/index.ts';
 import { native } from '../../../src/values/index.ts';
@@ -140,17 +142,18 @@ const request = (consistency: number = Consistency.LOCAL_QUORUM): RequestContext
   },
   flags: 0,
   onUpstreamMs: () => undefined,
+  written: new WrittenPartitions(),
 });
 
 /** What the row's counter is, read by an increment of nothing. */
-async function value(node: FakeNode): Promise<bigint> {
+async function value(node: FakeNode, nothing = increment(0n)): Promise<bigint> {
   const { stored } = node;
   if (stored === null) return 0n;
   const ticks = new CryptoTicks((callback) => {
     process.nextTick(callback);
   });
   const session = sessionOf(node);
-  await runCounters(session, request(), [increment(0n)]);
+  await runCounters(session, request(), [nothing]);
   const { batch, queued } = await ticks.open((opening) => {
     const partition = opening.partition(KEYS, [lastKey(node)]);
     return opening.openCell(
@@ -236,6 +239,48 @@ describe('increments', () => {
     const run = runCounters(sessionOf(node), request(), [increment(1n)]);
     await expect(run).rejects.toMatchObject({ code: 'OVERLOAD_CONTENTION' });
     expect(node.stored).toBeNull();
+  });
+
+  it('of several partitions are counted once when the table changes between them', async () => {
+    const first = new FakeNode();
+    const second = new FakeNode();
+    const session = sessionOf(first);
+    let isChanged = false;
+    const key = (options: QueryOptions): string =>
+      Buffer.from(options.values[1] as Uint8Array).toString('hex');
+    let firstKey: string | undefined;
+    // Two partitions behind one connection. Cassandra forgets the statement of the second when the first is done.
+    const node = {
+      node: first.node,
+      request: (opcode: number, body: Uint8Array): Promise<Envelope> => {
+        const { options } = decodeExecute(Buffer.from(body), 4);
+        firstKey ??= key(options);
+        if (key(options) === firstKey) return first.request(opcode, body);
+        if (isChanged) return second.request(opcode, body);
+        isChanged = true;
+        const gone = { code: 0x2500, message: 'unprepared', extra: Buffer.of(0, 1, 1) };
+        return Promise.resolve(envelope(Opcode.ERROR, encodeError(gone)));
+      },
+    };
+    const services = {
+      ...session.services,
+      stored: { ...session.services.stored, forget: () => undefined },
+      catalog: {
+        ...session.services.catalog,
+        refresh: () => Promise.resolve({ table: () => ({ ...TABLE }) }),
+      },
+    };
+    const changing = { ...session, node, services } as unknown as Session;
+    const other = (amount: bigint): BoundWrite => ({
+      ...increment(amount),
+      partitions: [[Buffer.of(0, 0, 0, 2)]],
+    });
+    const writes = [increment(5n), other(7n)];
+    const context = request();
+    await expect(runCounters(changing, context, writes)).rejects.toBeInstanceOf(StalePlanError);
+    await runCounters(changing, context, writes);
+    expect(await value(first)).toBe(5n);
+    expect(await value(second, other(0n))).toBe(7n);
   });
 
   it('are an error where Cassandra refuses what is the same', async () => {
