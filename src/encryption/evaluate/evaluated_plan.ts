@@ -10,7 +10,6 @@ import type { IndexLookup } from '../index_lookup.ts';
 import { analyseWhere, compileLimit } from '../restrictions.ts';
 import type { KeyRestriction, Restrictions } from '../restrictions.ts';
 import {
-  annRefusal,
   fromText,
   orderColumns,
   planRead,
@@ -33,6 +32,8 @@ import type { RowFilter } from './filters.ts';
 import { compileGroupBy } from './groups.ts';
 import type { GroupBy } from './groups.ts';
 import { Inputs } from './inputs.ts';
+import { planNearest } from './nearest.ts';
+import type { NearestPlan } from './nearest.ts';
 import { columnsIn, hasConstants } from './walk.ts';
 
 /** One column of the answer. */
@@ -64,6 +65,8 @@ export interface EvaluatedPlan {
   readonly aggregates: readonly AggregateSlot[];
   /** Undefined without GROUP BY. */
   readonly groupBy: GroupBy | undefined;
+  /** Undefined without ORDER BY … ANN OF. */
+  readonly nearest: NearestPlan | undefined;
   /** One answer over all rows: aggregates without GROUP BY. */
   readonly isTotal: boolean;
   /** ORDER BY over several partitions: slots to sort the answer by. */
@@ -100,7 +103,6 @@ export function planEvaluated(
   const restrictions = analyseWhere(statement.where, table, terms);
   const mode = readMode(table, restrictions);
   let refusal = restrictions.unsupported;
-  if (statement.orderBy.some((order) => order.annOf !== undefined)) refusal ??= annRefusal(table);
   if (mode === 'partitions' && restrictions.token.length > 0) refusal ??= tokenRefusal(table);
   const aggregates = scope.aggregates.length;
   const groupBy = compileGroupBy(statement.groupBy, table, restrictions, scope);
@@ -108,7 +110,19 @@ export function planEvaluated(
   const isTotal = groupBy === undefined && aggregates > 0;
   const lookup = indexLookup(table, restrictions, mode === 'scan');
   const filters = compileFilters(statement, table, restrictions, mode === 'scan', inputs, lookup);
-  const orderBy = orderColumns(statement, table);
+  const nearest = planNearest(
+    statement,
+    table,
+    restrictions,
+    mode === 'scan',
+    needsFiltering(table, restrictions.clustering),
+    inputs,
+    terms,
+  );
+  if (nearest !== undefined && (isTotal || groupBy !== undefined)) {
+    throw new InvalidRequestError('Top-K queries can not be run with aggregation');
+  }
+  const orderBy = nearest === undefined ? orderColumns(statement, table) : [];
   const hasPartitionIn = restrictions.partition.some((r) => r.operator === 'IN');
   const limit = compileLimit(statement.limit, '[limit]', table, terms);
   const perPartitionLimit = compileLimit(
@@ -150,7 +164,8 @@ export function planEvaluated(
     orderBy,
     limit,
     perPartitionLimit,
-    allowFiltering: statement.allowFiltering || hasKeySlices(table, restrictions),
+    allowFiltering:
+      statement.allowFiltering || nearest !== undefined || hasKeySlices(table, restrictions),
   });
   return {
     kind: 'evaluated',
@@ -164,6 +179,7 @@ export function planEvaluated(
     json: statement.json,
     aggregates: scope.aggregates,
     groupBy,
+    nearest,
     isTotal,
     sortBy,
     limit,
