@@ -74,7 +74,9 @@ export async function evaluatePages(
     }
   }
   sink.end();
-  return { rows: sink.rows, next: undefined, prefix };
+  // As Cassandra: whether a group follows the last one of a full page is told by the next page.
+  const isFull = plan.groupBy !== undefined && sink.rows.length === size && sink.remaining !== 0;
+  return { rows: sink.rows, next: isFull ? following(sink, position) : undefined, prefix };
 }
 
 /** Whether a full page is the last one. Where that is not known there may be an empty page after it, as in Cassandra. */

@@ -57,7 +57,7 @@ const NAME_COLUMNS: Readonly<Record<string, readonly string[]>> = {
   triggers: ['table_name', 'trigger_name'],
 };
 
-/** Rows of a table without those of the hidden keyspace, wherever the name of the keyspace stands. */
+/** Rows of a table without those of the hidden keyspace, tables and indexes, wherever the name of the keyspace stands. */
 export function withoutHiddenKeyspace(table: NamedRows): VirtualRow[] {
   const cells = new Cells(table);
   return table.rows.filter((row) => {

@@ -27,7 +27,7 @@ import type {
   Constants,
   ExpressionScope,
 } from './expression.ts';
-import { columnFilter, keyFilter } from './filters.ts';
+import { columnFilter, keyFilter, tokenFilter } from './filters.ts';
 import type { RowFilter } from './filters.ts';
 import { compileGroupBy } from './groups.ts';
 import type { GroupBy } from './groups.ts';
@@ -103,13 +103,20 @@ export function planEvaluated(
   const restrictions = analyseWhere(statement.where, table, terms);
   const mode = readMode(table, restrictions);
   let refusal = restrictions.unsupported;
-  if (mode === 'partitions' && restrictions.token.length > 0) refusal ??= tokenRefusal(table);
+  const tokens =
+    mode === 'partitions'
+      ? restrictions.token.map((restriction) => tokenFilter(table, restriction, inputs))
+      : [];
+  if (tokens.includes(undefined)) refusal ??= tokenRefusal(table);
   const aggregates = scope.aggregates.length;
   const groupBy = compileGroupBy(statement.groupBy, table, restrictions, scope);
   scope.aggregates.length = aggregates;
   const isTotal = groupBy === undefined && aggregates > 0;
   const lookup = indexLookup(table, restrictions, mode === 'scan');
-  const filters = compileFilters(statement, table, restrictions, mode === 'scan', inputs, lookup);
+  const filters = [
+    ...compileFilters(statement, table, restrictions, mode === 'scan', inputs, lookup),
+    ...tokens.filter((test) => test !== undefined),
+  ];
   const nearest = planNearest(
     statement,
     table,
@@ -151,6 +158,7 @@ export function planEvaluated(
       ...restrictions,
       partition: isPartitions ? restrictions.partition : [],
       clustering: isPartitions ? restrictions.clustering : [],
+      token: isPartitions ? [] : restrictions.token,
       filters: [],
     },
     mode,
