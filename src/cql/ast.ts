@@ -416,7 +416,7 @@ export type AlterTableAction =
     }
   | { readonly kind: 'with'; readonly properties: readonly Property[] }
   | { readonly kind: 'alter_type'; readonly column: Identifier; readonly type: TypeName }
-  | { readonly kind: 'mask'; readonly column: Identifier }
+  | { readonly kind: 'mask' | 'drop_mask'; readonly column: Identifier }
   | { readonly kind: 'drop_compact_storage' };
 
 /** ALTER TABLE. */

@@ -25,8 +25,14 @@ export interface BlindAssignment {
 /** The indexes on a column whose blind values are in hidden columns, also those that are not complete. */
 export function blindIndexes(table: TableEntry, column: ColumnEntry): BlindIndex[] {
   return table.indexes.filter(
-    (index): index is BlindIndex => index.column === column && index.hidden !== null,
+    (index): index is BlindIndex =>
+      index.column === column && index.hidden !== null && !isVectorIndex(index),
   );
+}
+
+/** Whether an index serves ORDER BY … ANN OF. Its hidden column stays empty: nearness is judged on plain vectors. */
+export function isVectorIndex({ column, className }: IndexEntry): boolean {
+  return column.type.kind === 'vector' && className !== null;
 }
 
 /** What a statement that writes these columns, each of one cell, writes beside them. */

@@ -161,6 +161,13 @@ function newColumn(
   return kind === 'static' || kind === 'regular' ? { ...base, ...columnForm(type) } : base;
 }
 
+/** A mask that Cassandra keeps would be one of the encrypted value, and nobody would see it. */
+function maskRefusal(column: string, label: string): UnsupportedStatementError {
+  return new UnsupportedStatementError(
+    `MASKED WITH (column ${column} of ${label}) is not supported by the proxy: Cassandra has encrypted values only, which it cannot mask; grant SELECT to roles that may see the values, or select mask_default(${column}) and the like (see docs/compatibility.md)`,
+  );
+}
+
 /** Checks that Cassandra cannot make any more, because every stored column is a blob. */
 function checkColumn(column: ColumnDefinition, type: CqlType, label: string, isKey: boolean): void {
   const name = column.name.text;
@@ -170,9 +177,7 @@ function checkColumn(column: ColumnDefinition, type: CqlType, label: string, isK
     );
   }
   if (column.isMasked) {
-    throw new UnsupportedStatementError(
-      `MASKED WITH (column ${name} of ${label}) is not supported by the proxy`,
-    );
+    throw maskRefusal(name, label);
   }
   if (isKey && referencesCounter(type)) {
     throw new InvalidRequestError(`counter type is not supported for PRIMARY KEY column '${name}'`);
@@ -275,9 +280,9 @@ export function planAlterTable(
       edits.push({ span: action.type.span, replacement: 'blob' });
       break;
     case 'mask':
-      throw new UnsupportedStatementError(
-        `MASKED WITH (column ${action.column.text} of ${label}) is not supported by the proxy`,
-      );
+      throw maskRefusal(action.column.text, label);
+    // There is none to drop: Cassandra says so, or that there is no such column.
+    case 'drop_mask':
     case 'drop_compact_storage':
       break;
   }

@@ -28,6 +28,7 @@ export interface IndexProbe {
 }
 
 const SAI_CLASS = 'org.apache.cassandra.index.sai.StorageAttachedIndex';
+const SASI_PACKAGE = 'org.apache.cassandra.index.sasi.';
 const SAI_ALIASES: ReadonlySet<string> = new Set(['sai', 'storageattachedindex']);
 const LEGACY = 'legacy_local_table';
 
@@ -58,6 +59,10 @@ const ANALYSIS: Readonly<Record<string, string>> = {
   normalize: 'false',
   ascii: 'false',
 };
+const CUSTOM_PARAMETERS: readonly (readonly [string, string])[] = [
+  ['maximum_node_connections', 'Maximum node connections'],
+  ['construction_beam_width', 'Construction beam width'],
+];
 const VECTOR_OPTIONS: ReadonlySet<string> = new Set([
   'maximum_node_connections',
   'construction_beam_width',
@@ -127,7 +132,9 @@ export function planCreateIndex(
     );
   }
   const quoted = `${quoteIdentifier(table.keyspace)}.${quoteIdentifier(table.name)}`;
-  const hidden = isKey ? undefined : hiddenType(column, target, className);
+  // Cassandra keeps the name of a vector index on a column that stays empty.
+  const isVector = column.type.kind === 'vector' && className !== null;
+  const hidden = isKey ? undefined : isVector ? 'blob' : hiddenType(column, target, className);
   const isStorageAttached = hidden?.includes('ascii') === true;
   return {
     index: {
@@ -196,6 +203,11 @@ function indexClass(statement: CreateIndexStatement, label: string): string | nu
     throw config(`Unable to find custom indexer class '${className}'`);
   }
   if (className === SAI_CLASS || SAI_ALIASES.has(className.toLowerCase())) return className;
+  if (!className.startsWith(SASI_PACKAGE)) {
+    throw config(
+      `Unable to find custom indexer class '${className}': the proxy knows storage-attached indexes only on the encrypted table ${label}`,
+    );
+  }
   throw new UnsupportedStatementError(
     `indexes of the class ${className} are not supported by the proxy on the encrypted table ${label}: they need the plain values inside Cassandra (see docs/compatibility.md)`,
   );
@@ -305,11 +317,62 @@ function checkStorageAttached(
       `Cannot create more than one storage-attached index on the same column: ${column.name}`,
     );
   }
+  if (column.type.kind === 'vector') {
+    checkVector(column, column.type, options);
+    return;
+  }
+  if (Object.keys(options).some((option) => VECTOR_OPTIONS.has(option))) {
+    throw new InvalidRequestError(`CQL type ${printType(column.type)} cannot have vector options`);
+  }
   const refused = indexedTypes(column.type, target).find(
     (type) => type.kind === 'native' && !SAI_TYPES.has(type.name),
   );
   if (refused !== undefined) {
     throw new InvalidRequestError(`Unsupported type: ${printType(refused)}`);
+  }
+}
+
+/** StorageAttachedIndex.validateOptions and IndexWriterConfig of Cassandra 5.0.6. */
+function checkVector(
+  { kind, name }: ColumnEntry,
+  type: Extract<CqlType, { readonly kind: 'vector' }>,
+  options: Readonly<Record<string, string>>,
+): void {
+  if (Object.keys(options).some((option) => option in ANALYSIS)) {
+    throw new InvalidRequestError(`CQL type ${printType(type)} cannot be analyzed.`);
+  }
+  for (const [option, shown] of CUSTOM_PARAMETERS) {
+    if (!(option in options)) continue;
+    throw new InvalidRequestError(
+      `${shown} cannot be set without enabling SAI_VECTOR_ALLOW_CUSTOM_PARAMETERS`,
+    );
+  }
+  const similarity = (options['similarity_function'] ?? 'cosine').toUpperCase();
+  if (!['EUCLIDEAN', 'DOT_PRODUCT', 'COSINE'].includes(similarity)) {
+    throw new InvalidRequestError(
+      `Similarity function ${similarity} was not recognized for index null. Valid values are: EUCLIDEAN, DOT_PRODUCT, COSINE`,
+    );
+  }
+  const purpose = (options['optimize_for'] ?? 'latency').toUpperCase();
+  if (!['LATENCY', 'RECALL'].includes(purpose)) {
+    throw new InvalidRequestError(
+      `optimize_for '${purpose}' was not recognized for index null. Valid values are: LATENCY, RECALL`,
+    );
+  }
+  if (type.element.kind !== 'native' || type.element.name !== 'float') {
+    throw new InvalidRequestError(
+      'SAI ANN indexes are only allowed on vector columns with float elements',
+    );
+  }
+  if (type.dimensions === 1 && similarity === 'COSINE') {
+    throw new InvalidRequestError(
+      'Cosine similarity is not supported for single-dimension vectors',
+    );
+  }
+  if (kind !== 'regular') {
+    throw new UnsupportedStatementError(
+      `a vector index on ${name}, which is no regular column, is not supported by the proxy (see docs/compatibility.md)`,
+    );
   }
 }
 
@@ -334,13 +397,8 @@ function refuseUnsupported(
   options: Readonly<Record<string, string>>,
 ): void {
   const where = `on column ${column.name} of the encrypted table ${tableName(table)}`;
-  if (column.type.kind === 'vector') {
-    throw new UnsupportedStatementError(
-      `indexes ${where} are not supported by the proxy: vector search needs the plain values inside Cassandra (see docs/compatibility.md)`,
-    );
-  }
   for (const [option, value] of Object.entries(options)) {
-    if (ANALYSIS[option] === value.toLowerCase()) continue;
+    if (VECTOR_OPTIONS.has(option) || ANALYSIS[option] === value.toLowerCase()) continue;
     throw new UnsupportedStatementError(
       `the option ${option} of an index ${where} is not supported by the proxy: Cassandra cannot analyse encrypted text (see docs/compatibility.md)`,
     );

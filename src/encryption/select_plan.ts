@@ -159,7 +159,7 @@ export function planSelect(
   markers: MarkerRegistry,
 ): SelectPlan | undefined {
   const scope: TermScope = { markers, types: typeResolver(snapshot, table.keyspace) };
-  if (statement.json || statement.groupBy.length > 0) return undefined;
+  if (statement.json || statement.groupBy.length > 0 || isNearest(statement)) return undefined;
   const columns: VisibleColumn[] = [];
   if (statement.selectors === undefined) {
     columns.push(...table.allColumns.map((column) => columnSelector(table, column, undefined)));
@@ -171,9 +171,6 @@ export function planSelect(
   }
   const restrictions = analyseWhere(statement.where, table, scope);
   let { refusal } = restrictions;
-  if (statement.orderBy.some((order) => order.annOf !== undefined)) {
-    refusal = annRefusal(table);
-  }
   const perPartitionLimit = compileLimit(
     statement.perPartitionLimit,
     '[per_partition_limit]',
@@ -213,11 +210,9 @@ export function planSelect(
   };
 }
 
-/** ORDER BY … ANN OF: ciphertext has no distance. */
-export function annRefusal(table: TableEntry): ProxyError {
-  return new UnsupportedStatementError(
-    `ORDER BY … ANN OF is not supported by the proxy on the encrypted table ${tableName(table)} (see docs/compatibility.md)`,
-  );
+/** Whether it has an ORDER BY … ANN OF: ciphertext has no distance. */
+export function isNearest({ orderBy }: SelectStatement): boolean {
+  return orderBy.some(({ annOf }) => annOf !== undefined);
 }
 
 /** A token beside the key that it is the token of. */

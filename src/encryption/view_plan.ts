@@ -62,6 +62,14 @@ export function checkView(statement: CreateViewStatement, base: TableEntry): voi
   }
   for (const relation of statement.where) {
     if (relation.kind === 'is_not_null') continue;
+    const illegal = ('column' in relation ? [relation.column] : []).find(
+      ({ text }) => ![...partition, ...clustering].some((key) => key.text === text),
+    );
+    if (illegal !== undefined) {
+      throw new InvalidRequestError(
+        `Non-primary key columns can only be restricted with 'IS NOT NULL' (got: ${illegal.text} restricted illegally)`,
+      );
+    }
     throw new UnsupportedStatementError(
       `a restriction on values in the WHERE clause of a materialized view on the encrypted table ${label} is not supported by the proxy: Cassandra would have to compare encrypted values; only IS NOT NULL is (see docs/compatibility.md)`,
     );

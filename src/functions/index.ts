@@ -20,5 +20,7 @@ export { jsonName, toJson } from './json_write.ts';
 export { arithmetic, cast, negate, resolveFunction, unknownFunction } from './resolve.ts';
 export type { FunctionCall } from './resolve.ts';
 export type { ArithmeticOperator } from './operations.ts';
+export { similarityNamed } from './vectors.ts';
+export type { Similarity } from './vectors.ts';
 export { JsonSyntaxError, parseJson } from './json_parse.ts';
 export type { JsonValue } from './json_parse.ts';

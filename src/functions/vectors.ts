@@ -81,6 +81,26 @@ function similarity(
   };
 }
 
+/** What a vector index compares by: how alike two vectors are; undefined where the function has no answer. */
+export type Similarity = (a: Uint8Array, b: Uint8Array) => number | undefined;
+
+const COMPARED: Readonly<
+  Record<string, (a: readonly number[], b: readonly number[]) => number | undefined>
+> = {
+  cosine: (a, b) => {
+    const value = cosine(a, b);
+    return Number.isNaN(value) ? undefined : value;
+  },
+  euclidean: (a, b) => -squareDistance(a, b),
+  dot_product: dotProduct,
+};
+
+/** The similarity of two float vectors of one length by the name of its function, greater for what is nearer. */
+export function similarityNamed(name: string): Similarity | undefined {
+  const compare = Object.hasOwn(COMPARED, name) ? COMPARED[name] : undefined;
+  return compare && ((a, b) => compare(readFloats(a), readFloats(b)));
+}
+
 /** How alike two vectors are, between 0 and 1. Spec: org.apache.cassandra.cql3.functions.VectorFcts. */
 export const VECTOR_FACTORIES: readonly FunctionFactory[] = [
   similarity('similarity_cosine', false, (a, b) => fround(1 + cosine(a, b)) / 2),

@@ -134,9 +134,6 @@ async function compileSelect(
   if (snapshot.failure !== undefined) throw snapshot.failure;
   if (table.kind === 'plain') return { kind: 'forward', keyspace, prepared: undefined };
   requireEncrypted(table);
-  if (statement.orderBy.some(({ annOf }) => annOf !== undefined)) {
-    throw new InvalidRequestError('ANN ordering by vector requires the column to be indexed');
-  }
   const markers = new MarkerRegistry(parsed.bindMarkers);
   const plan = planAnySelect(statement, table, snapshot, markers);
   const variables = markers.specs();

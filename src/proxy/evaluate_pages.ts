@@ -48,7 +48,7 @@ export async function evaluatePages(
   for (let count = 0; !reader.isEnd(position); count++) {
     const inner = await (ahead ?? reader.page(position));
     // Cassandra reads the next page while this one is evaluated, unless it may not be wanted.
-    const isWanted = plan.isTotal || (count > 0 && !isOneToOne(plan));
+    const isWanted = isWhole(plan) || (count > 0 && !isOneToOne(plan));
     ahead = isWanted && !reader.isEnd(inner.next) ? reader.page(inner.next) : undefined;
     ahead?.catch(() => undefined);
     mergePrefix(prefix, inner.prefix);
@@ -74,7 +74,9 @@ export async function evaluatePages(
     }
   }
   sink.end();
-  return { rows: sink.rows, next: undefined, prefix };
+  // As Cassandra: whether a group follows the last one of a full page is told by the next page.
+  const isFull = plan.groupBy !== undefined && sink.rows.length === size && sink.remaining !== 0;
+  return { rows: sink.rows, next: isFull ? following(sink, position) : undefined, prefix };
 }
 
 /** Whether a full page is the last one. Where that is not known there may be an empty page after it, as in Cassandra. */
@@ -132,7 +134,7 @@ function following(sink: Sink, position: RowPosition, partition = sink.mark()): 
 /** Rows of a page of the answer: all where Cassandra does not page either. */
 export function answerSize(bound: BoundEvaluation, page: number | undefined): number | undefined {
   const limit = limitOf(bound);
-  if (bound.plan.isTotal || page === undefined) return undefined;
+  if (isWhole(bound.plan) || page === undefined) return undefined;
   return limit !== undefined && limit <= page ? undefined : page;
 }
 
@@ -147,11 +149,16 @@ export function innerPageSize(bound: BoundEvaluation, size: number | undefined):
   return Math.min(size ?? INNER_ROWS, limitOf(bound) ?? INNER_ROWS);
 }
 
+/** Whether every row must be read before there is an answer: it is never paged. */
+function isWhole(plan: EvaluatedPlan): boolean {
+  return plan.isTotal || plan.nearest !== undefined;
+}
+
 function isOneToOne(plan: EvaluatedPlan): boolean {
   return (
     plan.filters.length === 0 &&
     plan.groupBy === undefined &&
-    !plan.isTotal &&
+    !isWhole(plan) &&
     plan.perPartitionLimit === undefined
   );
 }

@@ -23,6 +23,7 @@ import { BATCH_TYPES, checkBatch, compile } from './compile.ts';
 import type { Compiled } from './compile.ts';
 import { WrittenPartitions } from './partial_write.ts';
 import { result } from './reply.ts';
+import { readSystemRows } from './read_system_rows.ts';
 import { requireRoleReader } from './role_reader.ts';
 import type { Reply } from './reply.ts';
 import { runEvaluated } from './run_evaluated.ts';
@@ -316,10 +317,12 @@ async function runVirtual(
     execution.names === undefined
       ? positional(planned.variables, execution.values)
       : named(planned.variables, execution.names, execution.values);
-  const page = planned.execute(values, {
-    pageSize: request.options.pageSize,
-    pagingState: request.options.pagingState,
-  });
+  const read =
+    planned.readBy === undefined
+      ? undefined
+      : await readSystemRows(session, request, planned.readBy);
+  const { pageSize, pagingState } = request.options;
+  const page = planned.execute(values, { pageSize, pagingState }, read);
   const writer = new RowsWriter(
     {
       columns: planned.resultColumns,

@@ -4,7 +4,7 @@
  * - `local`: the row of system.local, with the address the client reached and the proxy's identity.
  * - `empty`: Cassandra's columns, no rows.
  * - `schema`: rows of system_schema with the logical types, without hidden names.
- * - `filtered`: Cassandra's rows without those of the hidden keyspace; refused where the rows are not held in memory.
+ * - `filtered`: Cassandra's rows without those that are hidden; read for each execution where they are not held in memory.
  * - `passthrough`: Cassandra answers.
  * - `refused`: an error that says why.
  * - `unknown`: there is no such table.
@@ -63,6 +63,7 @@ const VIEWS_RULES: Readonly<Record<string, SystemTableRule>> = {
   pending_hints: { kind: 'passthrough' },
   rack: { kind: 'passthrough' },
   roles_cache_keys: { kind: 'passthrough' },
+  sai_sstable_index_segments: { kind: 'refused', reason: 'it holds stored values' },
   settings: { kind: 'passthrough' },
   snapshots: { kind: 'filtered' },
   streaming: { kind: 'passthrough' },

@@ -5,11 +5,18 @@ import { indexKind, indexOptions } from './index_rows.ts';
 import { shownColumn, viewWhere } from './view_rows.ts';
 import type { VirtualRow } from './virtual_table.ts';
 
+/** What has rows with named columns. */
+export interface NamedRows {
+  readonly name: string;
+  readonly columns: readonly { readonly name: string }[];
+  readonly rows: readonly VirtualRow[];
+}
+
 /** Reads and replaces named cells of a raw table's rows. */
-class Cells {
+export class Cells {
   readonly #index = new Map<string, number>();
 
-  constructor(table: RawTable) {
+  constructor(table: NamedRows) {
     table.columns.forEach((column, index) => this.#index.set(column.name, index));
   }
 
@@ -21,6 +28,11 @@ class Cells {
   bytes(row: VirtualRow, name: string): Uint8Array | null {
     const index = this.#index.get(name);
     return index === undefined ? null : (row[index] ?? null);
+  }
+
+  int(row: VirtualRow, name: string): number {
+    const cell = this.bytes(row, name);
+    return cell === null ? 0 : Buffer.from(cell).readInt32BE(0);
   }
 
   with(row: VirtualRow, name: string, value: Uint8Array | null): VirtualRow {
@@ -45,8 +57,8 @@ const NAME_COLUMNS: Readonly<Record<string, readonly string[]>> = {
   triggers: ['table_name', 'trigger_name'],
 };
 
-/** Rows of a table without those of the hidden keyspace, wherever the name of the keyspace stands. */
-export function withoutHiddenKeyspace(table: RawTable): VirtualRow[] {
+/** Rows of a table without those of the hidden keyspace, tables and indexes, wherever the name of the keyspace stands. */
+export function withoutHiddenKeyspace(table: NamedRows): VirtualRow[] {
   const cells = new Cells(table);
   return table.rows.filter((row) => {
     const keyspace =

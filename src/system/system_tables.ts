@@ -10,6 +10,7 @@ import { inetBytes } from './identity.ts';
 import type { ProxyIdentity } from './identity.ts';
 import { MCS_KEYSPACE, MCS_TABLES, mcsColumns, mcsRows, mcsSource } from './mcs_tables.ts';
 import { systemTableRule } from './policy.ts';
+import { readTable } from './read_table.ts';
 import { logicalSchemaRows, withoutHiddenKeyspace } from './schema_rows.ts';
 import type { VirtualRow, VirtualTable } from './virtual_table.ts';
 
@@ -65,7 +66,7 @@ export class SystemTables {
       case 'filtered':
         if (raw === undefined) {
           if (keyspace === 'system_virtual_schema') return undefined;
-          throw refused(keyspace, table, 'its rows name tables of the proxy');
+          return readTable(this.#source, keyspace, table);
         }
         return this.#table(raw, (now) => this.#cached(now, (held) => this.#filtered(held)));
       case 'empty':

@@ -20,8 +20,13 @@ export interface VirtualTable {
   readonly name: string;
   /** In the order of `SELECT *`. */
   readonly columns: readonly VirtualColumn[];
-  /** Rows grouped by partition, inside a partition in clustering order. Called once for every execution. */
-  rows(): Iterable<VirtualRow>;
+  /**
+   * Rows grouped by partition, inside a partition in clustering order. Called once for every execution.
+   * @param read what Cassandra answered to `readBy` just now
+   */
+  rows(read?: readonly VirtualRow[]): Iterable<VirtualRow>;
+  /** The statement by which an execution gets Cassandra's rows first, with the client's role; absent where none is needed. */
+  readonly readBy?: string;
   /** Whether Cassandra filters this table without ALLOW FILTERING, as it does with its own virtual tables. */
   readonly filtersFreely?: boolean;
   /** Whether only roles that may read `system_auth.roles` may read this table. */

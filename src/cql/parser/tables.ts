@@ -227,7 +227,7 @@ function parseAlterColumn(p: TokenCursor): AlterTableAction {
   }
   if (p.acceptWord('drop')) {
     p.expectWords('masked');
-    return { kind: 'mask', column };
+    return { kind: 'drop_mask', column };
   }
   if (!acceptMask(p)) throw p.noAlternative();
   return { kind: 'mask', column };

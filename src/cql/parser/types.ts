@@ -119,7 +119,9 @@ function parseVector(p: TokenCursor): TypeName {
   if (p.kind() !== TokenKind.INTEGER) throw p.mismatch('INTEGER');
   const dimensions = Number(p.takeConstant().text);
   if (dimensions > 0x7fff_ffff || dimensions < -0x8000_0000) {
-    throw p.error('the dimension of a vector must be a 32-bit integer');
+    throw p.error(
+      'reason: NumberFormatException, the dimension of a vector must be a 32-bit integer',
+    );
   }
   p.expect(TokenKind.GREATER, '>');
   return { kind: 'vector', element, dimensions, span: p.spanFrom(start) };

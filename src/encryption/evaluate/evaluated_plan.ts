@@ -10,7 +10,6 @@ import type { IndexLookup } from '../index_lookup.ts';
 import { analyseWhere, compileLimit } from '../restrictions.ts';
 import type { KeyRestriction, Restrictions } from '../restrictions.ts';
 import {
-  annRefusal,
   fromText,
   orderColumns,
   planRead,
@@ -28,11 +27,13 @@ import type {
   Constants,
   ExpressionScope,
 } from './expression.ts';
-import { columnFilter, keyFilter } from './filters.ts';
+import { columnFilter, keyFilter, tokenFilter } from './filters.ts';
 import type { RowFilter } from './filters.ts';
 import { compileGroupBy } from './groups.ts';
 import type { GroupBy } from './groups.ts';
 import { Inputs } from './inputs.ts';
+import { planNearest } from './nearest.ts';
+import type { NearestPlan } from './nearest.ts';
 import { columnsIn, hasConstants } from './walk.ts';
 
 /** One column of the answer. */
@@ -64,6 +65,8 @@ export interface EvaluatedPlan {
   readonly aggregates: readonly AggregateSlot[];
   /** Undefined without GROUP BY. */
   readonly groupBy: GroupBy | undefined;
+  /** Undefined without ORDER BY … ANN OF. */
+  readonly nearest: NearestPlan | undefined;
   /** One answer over all rows: aggregates without GROUP BY. */
   readonly isTotal: boolean;
   /** ORDER BY over several partitions: slots to sort the answer by. */
@@ -100,15 +103,33 @@ export function planEvaluated(
   const restrictions = analyseWhere(statement.where, table, terms);
   const mode = readMode(table, restrictions);
   let refusal = restrictions.unsupported;
-  if (statement.orderBy.some((order) => order.annOf !== undefined)) refusal ??= annRefusal(table);
-  if (mode === 'partitions' && restrictions.token.length > 0) refusal ??= tokenRefusal(table);
+  const tokens =
+    mode === 'partitions'
+      ? restrictions.token.map((restriction) => tokenFilter(table, restriction, inputs))
+      : [];
+  if (tokens.includes(undefined)) refusal ??= tokenRefusal(table);
   const aggregates = scope.aggregates.length;
   const groupBy = compileGroupBy(statement.groupBy, table, restrictions, scope);
   scope.aggregates.length = aggregates;
   const isTotal = groupBy === undefined && aggregates > 0;
   const lookup = indexLookup(table, restrictions, mode === 'scan');
-  const filters = compileFilters(statement, table, restrictions, mode === 'scan', inputs, lookup);
-  const orderBy = orderColumns(statement, table);
+  const filters = [
+    ...compileFilters(statement, table, restrictions, mode === 'scan', inputs, lookup),
+    ...tokens.filter((test) => test !== undefined),
+  ];
+  const nearest = planNearest(
+    statement,
+    table,
+    restrictions,
+    mode === 'scan',
+    needsFiltering(table, restrictions.clustering),
+    inputs,
+    terms,
+  );
+  if (nearest !== undefined && (isTotal || groupBy !== undefined)) {
+    throw new InvalidRequestError('Top-K queries can not be run with aggregation');
+  }
+  const orderBy = nearest === undefined ? orderColumns(statement, table) : [];
   const hasPartitionIn = restrictions.partition.some((r) => r.operator === 'IN');
   const limit = compileLimit(statement.limit, '[limit]', table, terms);
   const perPartitionLimit = compileLimit(
@@ -138,6 +159,7 @@ export function planEvaluated(
       ...restrictions,
       partition: isPartitions ? restrictions.partition : [],
       clustering: isPartitions ? restrictions.clustering : [],
+      token: isPartitions ? [] : restrictions.token,
       filters: [],
     },
     mode,
@@ -151,7 +173,8 @@ export function planEvaluated(
     orderBy,
     limit,
     perPartitionLimit,
-    allowFiltering: statement.allowFiltering || hasKeySlices(table, restrictions),
+    allowFiltering:
+      statement.allowFiltering || nearest !== undefined || hasKeySlices(table, restrictions),
   });
   return {
     kind: 'evaluated',
@@ -165,6 +188,7 @@ export function planEvaluated(
     json: statement.json,
     aggregates: scope.aggregates,
     groupBy,
+    nearest,
     isTotal,
     sortBy,
     limit,

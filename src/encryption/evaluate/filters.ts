@@ -1,10 +1,11 @@
 import { InvalidRequestError } from '../../errors/index.ts';
-import type { ColumnEntry } from '../../schema/index.ts';
-import { compareValues, splitList, splitMap } from '../../values/index.ts';
+import type { ColumnEntry, TableEntry } from '../../schema/index.ts';
+import { compareValues, native, splitList, splitMap } from '../../values/index.ts';
 import type { CqlType } from '../../values/index.ts';
 import { UNSET } from '../../wire/index.ts';
-import type { FilterRestriction, KeyRestriction } from '../restrictions.ts';
+import type { FilterRestriction, KeyRestriction, TokenRestriction } from '../restrictions.ts';
 import type { Row } from '../stored_result.ts';
+import { storedName } from '../table_columns.ts';
 import type { TermContext, TermSource } from '../terms.ts';
 import type { Inputs } from './inputs.ts';
 
@@ -54,6 +55,33 @@ export function keyFilter(
       if (values.includes(null)) return false;
       return tuples.some((tuple) => accepts(compareTuples(types, values, tuple)));
     };
+  };
+}
+
+/**
+ * Compiles a token beside the partition key that it is the token of: that of the stored key, which Cassandra calculates for
+ * each row. `undefined` where it is compared with the token of another key.
+ */
+export function tokenFilter(
+  table: TableEntry,
+  { operator, value }: TokenRestriction,
+  inputs: Inputs,
+): RowFilter | undefined {
+  if (value.kind !== 'token') return undefined;
+  const type = native('bigint');
+  const text = `token(${table.partitionKey.map(storedName).join(', ')})`;
+  const { keyspace, name } = table;
+  const slot = inputs.add({
+    text,
+    spec: { keyspace, table: name, name: text, type },
+    role: { kind: 'plain', width: 8 },
+    nameFromCassandra: false,
+  });
+  const accepts = comparison(operator);
+  return (context) => {
+    const wanted = value.source(context);
+    if (!(wanted instanceof Uint8Array)) throw new InvalidRequestError('Invalid null token value');
+    return valueFilter(slot, (token) => accepts(compareValues(type, token, wanted)));
   };
 }
 

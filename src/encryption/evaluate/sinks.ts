@@ -7,6 +7,8 @@ import type { TermContext } from '../terms.ts';
 import type { EvaluatedPlan } from './evaluated_plan.ts';
 import type { Evaluate } from './expression.ts';
 import type { RowTest } from './filters.ts';
+import { nearestLimit } from './nearest.ts';
+import type { NearestPlan } from './nearest.ts';
 import { jsonRow } from './json_row.ts';
 import { PartitionTracker, sameBytes } from './partition_tracker.ts';
 import type { PartitionMark } from './partition_tracker.ts';
@@ -56,7 +58,8 @@ export function bindEvaluated(plan: EvaluatedPlan, context: TermContext): BoundE
   const select = bindSelect(plan.read, context);
   const evaluated = bindColumns(plan, context);
   const accepts: RowTest = (row) => tests.every((test) => test(row));
-  const isCopied = tests.length > 0 || plan.groupBy !== undefined || plan.isTotal;
+  const isCopied =
+    tests.length > 0 || plan.groupBy !== undefined || plan.nearest !== undefined || plan.isTotal;
   return {
     plan,
     select,
@@ -68,6 +71,7 @@ export function bindEvaluated(plan: EvaluatedPlan, context: TermContext): BoundE
       const job: SinkJob = { plan, limits, perPartitionLimit, tracker, evaluated, isCopied };
       if (plan.isTotal) return new TotalSink(job, context);
       if (plan.groupBy !== undefined) return new GroupSink(job, context);
+      if (plan.nearest !== undefined) return new NearestSink(job, plan.nearest, context);
       return new RowSink(job);
     },
   };
@@ -105,6 +109,55 @@ function project(
     const value = evaluate(row, aggregates);
     return value === null || !job.isCopied ? value : new Uint8Array(value);
   });
+}
+
+/** ORDER BY … ANN OF: the rows that are nearest so far; of equally near ones those that came first. */
+class NearestSink implements Sink {
+  readonly groupStart = undefined;
+  readonly remaining = undefined;
+  readonly rows: Row[] = [];
+  readonly #job: SinkJob;
+  readonly #plan: NearestPlan;
+  readonly #sought: Uint8Array;
+  readonly #limit: number;
+  /** How near each of the rows is, falling. */
+  readonly #scores: number[] = [];
+
+  constructor(job: SinkJob, plan: NearestPlan, context: TermContext) {
+    this.#job = job;
+    this.#plan = plan;
+    this.#sought = plan.sought(context);
+    this.#limit = nearestLimit(job.limits.limit, job.perPartitionLimit);
+  }
+
+  add(row: Row): Taken {
+    const vector = row[this.#plan.slot] ?? null;
+    const score = vector && this.#plan.similarity(vector, this.#sought);
+    if (score === null || score === undefined) return 'more';
+    const scores = this.#scores;
+    if (scores.length === this.#limit && score <= (scores.at(-1) ?? 0)) return 'more';
+    let [low, high] = [0, scores.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((scores[middle] ?? 0) >= score) low = middle + 1;
+      else high = middle;
+    }
+    scores.splice(low, 0, score);
+    this.rows.splice(low, 0, project(this.#job, row, NO_AGGREGATES));
+    if (scores.length > this.#limit) {
+      scores.pop();
+      this.rows.pop();
+    }
+    return 'more';
+  }
+
+  end(): void {
+    // The rows are in order.
+  }
+
+  mark(): PartitionMark {
+    return this.#job.tracker.mark();
+  }
 }
 
 /** Without aggregates: a row of the answer for each row. */

@@ -157,7 +157,8 @@ function newRecord(index: NewIndex, dek: { readonly dekId: string } | undefined)
     target,
     className,
     options,
-    state: 'write_only',
+    // Nothing is built for ORDER BY … ANN OF.
+    state: column.type.kind === 'vector' && className !== null ? 'active' : 'write_only',
     hidden:
       hiddenType === undefined || dek === undefined
         ? null

@@ -37,11 +37,18 @@ export interface PlannedSelect {
   /** Which markers make up the partition key; empty if not all components have one. */
   readonly partitionKeyIndices: number[];
   readonly resultColumns: ColumnSpec[];
+  /** See {@link VirtualTable.readBy}. */
+  readonly readBy: string | undefined;
   /**
    * Runs it on the rows as they are now. `values` are in order of the markers.
+   * @param read Cassandra's rows, where `readBy` asks for them
    * @throws InvalidRequestError for values that do not fit; ProtocolError for a foreign paging state.
    */
-  execute(values: readonly BoundValue[], paging: VirtualPaging): VirtualPage;
+  execute(
+    values: readonly BoundValue[],
+    paging: VirtualPaging,
+    read?: readonly VirtualRow[],
+  ): VirtualPage;
 }
 
 const NO_LIMIT = Number.MAX_SAFE_INTEGER;
@@ -79,7 +86,8 @@ export function planVirtualSelect(statement: SelectStatement, table: VirtualTabl
     variables: specs,
     partitionKeyIndices: variables.partitionKeyIndices(),
     resultColumns: outputs.map((output) => output.spec),
-    execute: (values, { pageSize, pagingState }) => {
+    readBy: table.readBy,
+    execute: (values, { pageSize, pagingState }, read) => {
       if (values.length !== specs.length) {
         throw new InvalidRequestError('Invalid amount of bind variables');
       }
@@ -94,7 +102,7 @@ export function planVirtualSelect(statement: SelectStatement, table: VirtualTabl
         );
       }
       const start = pagingState === undefined ? 0 : decodePagingState(pagingState, statementId);
-      const partitions = groupPartitions(table.rows(), matches, columns);
+      const partitions = groupPartitions(table.rows(read), matches, columns);
       const arranged = limitedArrange(order.arrange, partitions, mostPerPartition);
       const groups = aggregates ? [arranged] : arranged.map((row) => [row]);
       const end = Math.min(groups.length, most, paged ? start + pageSize : NO_LIMIT);

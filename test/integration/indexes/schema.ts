@@ -119,7 +119,6 @@ export function describeIndexSchema(pair: () => Pair): void {
 
   it.each([
     "CREATE CUSTOM INDEX ON KS.t (n) USING 'org.apache.cassandra.index.sasi.SASIIndex'",
-    `CREATE CUSTOM INDEX ON KS.t (vec) ${SAI}`,
     `CREATE CUSTOM INDEX ON KS.t (s) ${SAI} WITH OPTIONS = {'case_sensitive': 'false'}`,
   ])('refuses with the reason: %s', async (cql) => {
     const answer = await sides.proxy.query(sides.text(cql, 'proxy'));

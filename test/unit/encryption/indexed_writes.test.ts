@@ -134,7 +134,7 @@ describe('CREATE INDEX', () => {
     ],
     [
       "CREATE CUSTOM INDEX ON ks.t (v) USING 'com.example.Mine'",
-      'indexes of the class com.example.Mine',
+      "Unable to find custom indexer class 'com.example.Mine'",
     ],
     ['CREATE INDEX "a-b" ON ks.t (n)', 'Illegal index name a-b'],
   ])('%s is refused', async (cql, message) => {

@@ -158,6 +158,9 @@ const STORED_COLUMNS: readonly (readonly [
   ['shop', 'orders', 'note', 'none', 'regular', -1, 'blob'],
   ['shop', 'orders', 'tags', 'none', 'regular', -1, 'set<blob>'],
   ['other', 't', 'k', 'none', 'partition_key', 0, 'blob'],
+  ['system', 'IndexInfo', 'index_name', 'asc', 'clustering', 0, 'text'],
+  ['system', 'IndexInfo', 'table_name', 'none', 'partition_key', 0, 'text'],
+  ['system', 'IndexInfo', 'value', 'none', 'regular', -1, 'blob'],
 ];
 
 const columns = rawTable(

@@ -137,15 +137,37 @@ describe('the other system tables', () => {
     ['system', 'paxos'],
     ['system', 'batches'],
     ['system', 'top_partitions'],
-    ['system', 'size_estimates'],
-    ['system', 'built_views'],
     ['system_views', 'queries'],
-    ['system_views', 'local_read_latency'],
-    ['system_auth', 'role_permissions'],
-  ])('refuses %s.%s, whose rows are not held', (keyspace, table) => {
+  ])('refuses %s.%s, whose rows hold what is stored', (keyspace, table) => {
     expect(() => makeSystemTables().resolve(keyspace, table, IDENTITY)).toThrow(
       UnsupportedStatementError,
     );
+  });
+
+  it('reads system.IndexInfo for each execution, and shows what is built', () => {
+    const table = makeSystemTables().resolve('system', 'IndexInfo', IDENTITY) as VirtualTable;
+    expect(table.readBy).toBe('SELECT table_name, index_name, value FROM system."IndexInfo"');
+    const read = [
+      ['cqlock', 'any'],
+      ['shop', 'by_note'],
+      ['shop', 'cqlock_x'],
+      ['shop', 'of_a_plain_table'],
+    ].map((cells) => [...cells.map(text), null]);
+    const shown = (isActive: boolean): unknown[] => {
+      const snapshot = makeSnapshot();
+      const orders = snapshot.table('shop', 'orders');
+      expect(orders).toBeDefined();
+      Object.assign(orders ?? {}, { indexes: [{ name: 'by_note', isActive }] });
+      const built = makeSystemTables(snapshot).resolve('system', 'IndexInfo', IDENTITY);
+      return [...(built as VirtualTable).rows(read)].map((row) => decode(row[1]));
+    };
+    expect(shown(true)).toEqual(['by_note', 'of_a_plain_table']);
+    expect(shown(false)).toEqual(['of_a_plain_table']);
+    expect([...table.rows()]).toEqual([]);
+  });
+
+  it('knows no table that Cassandra does not have', () => {
+    expect(makeSystemTables().resolve('system_views', 'nope', IDENTITY)).toBeUndefined();
   });
 
   it.each([
