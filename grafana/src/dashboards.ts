@@ -293,6 +293,7 @@ function dashboard(uid: string, title: string, panels: readonly PanelSpec[]): Da
     tags: ['cqlock'],
     editable: false,
     schemaVersion: 39,
+    annotations: { list: [] },
     refresh: '30s',
     time: { from: 'now-1h', to: 'now' },
     timezone: 'browser',

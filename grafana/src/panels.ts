@@ -61,12 +61,26 @@ function panelOf(
       ...(kind === 'timeseries' ? {} : { instant: true, range: false }),
     })),
     fieldConfig: { defaults: { unit: spec.unit, min: 0 }, overrides: [] },
-    options:
-      kind === 'timeseries'
-        ? {
-            legend: { displayMode: 'list', placement: 'bottom', showLegend: true },
-            tooltip: { mode: 'multi', sort: 'desc' },
-          }
-        : {},
+    options: OPTIONS[kind],
   };
 }
+
+/** All options that Grafana's own types call required, also where they are its defaults. */
+const OPTIONS = {
+  timeseries: {
+    legend: { displayMode: 'list', placement: 'bottom', showLegend: true, calcs: [] },
+    tooltip: { mode: 'multi', sort: 'desc' },
+  },
+  stat: {
+    graphMode: 'area',
+    colorMode: 'value',
+    justifyMode: 'auto',
+    textMode: 'auto',
+    wideLayout: true,
+    showPercentChange: false,
+    percentChangeColorMode: 'standard',
+    orientation: 'auto',
+    reduceOptions: { calcs: ['lastNotNull'], fields: '', values: false },
+  },
+  table: { frameIndex: 0, showHeader: true },
+};

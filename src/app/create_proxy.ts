@@ -20,7 +20,7 @@ import {
 import type { Connector, SharedServices } from '../proxy/index.ts';
 import { beginTruncation, CellCounter, RotationService } from '../rotation/index.ts';
 import { RewriteService } from '../rewrite/index.ts';
-import { Catalog, initCluster, SchemaChanges } from '../schema/index.ts';
+import { Catalog, initCluster, refuseForeignCluster, SchemaChanges } from '../schema/index.ts';
 import { SystemTables } from '../system/index.ts';
 import type { EncryptionStatus } from '../system/index.ts';
 import {
@@ -49,7 +49,7 @@ import {
   toRotationMetrics,
 } from './key_rotation.ts';
 import { openBackups } from './open_backups.ts';
-import { openEmbeddedKms, openKmsProviders } from './open_kms.ts';
+import { hasKeyStore, openEmbeddedKms, openKmsProviders } from './open_kms.ts';
 import type { ProxyFactory } from './proxy_factory.ts';
 import { serveKms } from './start_kms_listener.ts';
 import { TableRestores } from './table_restores.ts';
@@ -100,6 +100,10 @@ export async function openParts(options: {
   readonly keyStore: KeyStore;
 }> {
   const { config, contactPoints, logger, metrics } = options;
+  if (options.mayCreateKeyStore && !hasKeyStore(config)) {
+    // None is made for a cluster that has one: that is to be put back in this place.
+    await refusePrepared(newControlConnection(config, contactPoints, logger));
+  }
   const embedded = await openEmbeddedKms(config, options.mayCreateKeyStore);
   const audit = newAuditTrail(config, logger, metrics ?? noopMetrics);
   const audited = { sink: audit, clock: systemClock };
@@ -123,6 +127,16 @@ export async function openParts(options: {
     audit,
     keyStore: embedded.store,
   };
+}
+
+/** Looks on a connection of its own. @throws ConfigError CONFIG_FOREIGN_CLUSTER when the cluster was prepared before. */
+async function refusePrepared(control: ControlConnection): Promise<void> {
+  try {
+    await control.connect();
+    await refuseForeignCluster(new CassandraRecordStore(control), undefined);
+  } finally {
+    await control.close();
+  }
 }
 
 /** Makes the proxy of its parts: KMS, records, catalog, keys, listener. */

@@ -20,12 +20,12 @@ export async function openEmbeddedKms(
   config: Config,
   mayCreate: boolean,
 ): Promise<{ readonly store: KeyStore; readonly provider: EmbeddedKms }> {
-  const path = join(config.stateDir, 'keystore.cqlock');
+  const path = keyStorePath(config);
   const exists = KeyStore.exists(path);
   if (!exists && !mayCreate) {
     throw new ConfigError(
       'CONFIG_NO_KEY_STORE',
-      `there is no key store at ${path}: run cqlock init for a new cluster, or set CQLOCK_STATE_DIR to the directory that has it`,
+      `there is no key store at ${path}: run cqlock init for a new cluster, restore it from its backup (cqlock keys restore), or set CQLOCK_STATE_DIR to the directory that has it`,
     );
   }
   const { rootKey } = config;
@@ -41,6 +41,15 @@ export async function openEmbeddedKms(
   const options = { path, rootKey: loadRootKey(rootKey) };
   const store = exists ? KeyStore.open(options) : await KeyStore.create(options);
   return { store, provider: new EmbeddedKms({ store }) };
+}
+
+/** Whether the state directory has a key store. */
+export function hasKeyStore(config: Config): boolean {
+  return KeyStore.exists(keyStorePath(config));
+}
+
+function keyStorePath(config: Config): string {
+  return join(config.stateDir, 'keystore.cqlock');
 }
 
 /**

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { describeConfig, formatAddress } from '../config/index.ts';
 import type { Config } from '../config/index.ts';
 import { UpstreamError } from '../errors/index.ts';
@@ -111,7 +112,8 @@ function howToConnect(
   proxy: RunningProxy,
   http: { readonly host: string; readonly port: number },
 ): string[] {
-  const { host, port } = proxy.address;
+  const { port } = proxy.address;
+  const host = reachableName(proxy.address.host);
   const upstream = cassandra.contactPoints.map(formatAddress).join(', ');
   const ssl = config.tls?.mode === 'required' ? '--ssl ' : '';
   return [
@@ -119,7 +121,7 @@ function howToConnect(
     `cqlock is ready on ${formatAddress(proxy.address)}. Every value that goes through it is encrypted in Cassandra.`,
     '',
     `  cqlsh      cqlsh ${ssl}${host} ${String(port)}        (pip install cqlsh)`,
-    `  driver     contact point ${formatAddress(proxy.address)}, any Cassandra driver`,
+    `  driver     contact point ${formatAddress({ host, port })}, any Cassandra driver`,
     `  HTTP       http://${formatAddress(http)}/metrics, /healthz, /readyz`,
     `  Cassandra  ${upstream}${cassandra.started === undefined ? '' : ' (direct access shows only ciphertext)'}`,
     ...(cassandra.started === undefined ? [] : [`  data       ${cassandra.started.dataDir}`]),
@@ -130,4 +132,9 @@ function howToConnect(
     '',
     'Ctrl-C stops it.',
   ];
+}
+
+/** What clients may call this host by; an address that stands for all is none to connect to. */
+function reachableName(host: string): string {
+  return host === '0.0.0.0' || host === '::' ? hostname() : host;
 }

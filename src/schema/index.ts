@@ -17,7 +17,7 @@ export type { ClusterLeaseOptions } from './cluster_lease.ts';
 export { columnForm, isPaddedType } from './column_form.ts';
 export { Catalog } from './catalog.ts';
 export type { CatalogOptions } from './catalog.ts';
-export { adoptTables, initCluster } from './init_cluster.ts';
+export { adoptTables, initCluster, refuseForeignCluster } from './init_cluster.ts';
 export type { InitOptions } from './init_cluster.ts';
 export { readRolledBack } from './verified_records.ts';
 export { entryOfRecord } from './entry_of_record.ts';

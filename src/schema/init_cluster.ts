@@ -120,7 +120,11 @@ async function hasRoot(store: RecordStore, clusterId: Uint8Array): Promise<boole
   return (await store.exists()) && (await store.readAll(clusterId)).root !== undefined;
 }
 
-async function refuseForeignCluster(
+/**
+ * @param own the cluster that the key store knows; undefined where there is none
+ * @throws ConfigError CONFIG_FOREIGN_CLUSTER when keyspace `cqlock` holds the root of another one.
+ */
+export async function refuseForeignCluster(
   store: RecordStore,
   own: Uint8Array | undefined,
 ): Promise<void> {
@@ -130,7 +134,7 @@ async function refuseForeignCluster(
   if (foreign.length > 0) {
     throw new ConfigError(
       'CONFIG_FOREIGN_CLUSTER',
-      `the keyspace cqlock belongs to cluster ${foreign.join(', ')}, which this key store cannot open; use its key store, nothing was changed`,
+      `the keyspace cqlock belongs to cluster ${foreign.join(', ')}, which was prepared with another key store: restore that one (cqlock keys restore) or set CQLOCK_STATE_DIR to the directory that has it; nothing was changed`,
     );
   }
 }

@@ -3,6 +3,7 @@
  * the catalog and when it starts, and refuses reads and writes of what it cannot be sure of.
  */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -362,6 +363,8 @@ describe('keys and keyspace of the catalog', () => {
     expect(init.code).not.toBe(0);
     expect(init.output).toMatch(/belongs to cluster/);
     expect(await root()).toEqual(before);
+    // The place of its own key store is still free for that one's backup.
+    expect(existsSync(join(other, 'state', 'keystore.cqlock'))).toBe(false);
   });
 
   it('keyspace cqlock dropped: refused while running, and no new start makes it anew', async () => {

@@ -1,6 +1,7 @@
 import type { Config } from '../../config/index.ts';
 import { InvalidRequestError, ProxyError } from '../../errors/index.ts';
 import type { Logger } from '../../observability/index.ts';
+import { CassandraRecordStore } from '../../upstream/index.ts';
 import type { ControlConnection } from '../../upstream/index.ts';
 import { clusterOf } from '../commands/catalog_session.ts';
 import { newControlConnection } from '../create_proxy.ts';
@@ -87,16 +88,18 @@ async function settingsOf(
   }
 }
 
+/** Keys count, not the keyspace: `cqlock role create` makes that too. */
 async function preparation(control: ControlConnection): Promise<Finding> {
-  const { rows } = await control.execute(
-    "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = 'cqlock'",
-  );
-  const isPrepared = rows.length > 0;
-  return {
-    level: isPrepared ? 'ok' : 'warning',
-    topic: 'cluster',
-    message: isPrepared
-      ? 'the cluster was prepared by cqlock init'
-      : 'the cluster is not prepared: run cqlock init once',
-  };
+  const topic = 'cluster';
+  const records = new CassandraRecordStore(control);
+  try {
+    const isPrepared = (await records.exists()) && (await records.clusterIds()).length > 0;
+    return isPrepared
+      ? { level: 'ok', topic, message: 'the cluster was prepared by cqlock init' }
+      : { level: 'warning', topic, message: 'the cluster is not prepared: run cqlock init once' };
+  } catch (error) {
+    if (!(error instanceof ProxyError)) throw error;
+    const message = `keyspace cqlock cannot be read: ${error.message} [${error.code}]: give the proxy's role its permissions with 'cqlock role create', and see that a quorum of the nodes is up`;
+    return { level: 'error', topic, setting: 'CQLOCK_USERNAME', message };
+  }
 }

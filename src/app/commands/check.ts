@@ -36,6 +36,10 @@ function report(findings: readonly Finding[], isJson: boolean, say: (line: strin
     findings.filter((finding) => finding.level === level).length;
   printer(say, isJson).lines({ ok: count('error') === 0, findings }, [
     ...findings.map(({ level, topic, message }) => `${MARKS[level]}  ${topic}: ${message}`),
-    `${String(count('error'))} errors, ${String(count('warning'))} warnings`,
+    `${counted(count('error'), 'error')}, ${counted(count('warning'), 'warning')}`,
   ]);
+}
+
+function counted(count: number, word: string): string {
+  return `${String(count)} ${word}${count === 1 ? '' : 's'}`;
 }

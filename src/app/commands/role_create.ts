@@ -2,6 +2,7 @@ import type { Config } from '../../config/index.ts';
 import { ConfigError } from '../../errors/index.ts';
 import type { Logger } from '../../observability/index.ts';
 import { CassandraRecordStore } from '../../upstream/index.ts';
+import type { ControlConnection } from '../../upstream/index.ts';
 import { newControlConnection } from '../create_proxy.ts';
 import { clusterOf } from './catalog_session.ts';
 
@@ -17,7 +18,7 @@ export interface CreateOwnRoleOptions {
 /**
  * Makes the proxy's own role in Cassandra, or gives it what is missing. It is no superuser and owns nothing but the keyspace
  * cqlock. Named keyspaces, never all: who may write in all keyspaces may write in system_auth.
- * @throws ConfigError CONFIG_ARGUMENTS without user name and password in the settings.
+ * @throws ConfigError CONFIG_ARGUMENTS without user name and password in the settings, or for a keyspace that is not there.
  */
 export async function createOwnRole(options: CreateOwnRoleOptions): Promise<void> {
   const { config, logger, admin, keyspaces, say } = options;
@@ -32,6 +33,7 @@ export async function createOwnRole(options: CreateOwnRoleOptions): Promise<void
   const control = newControlConnection(as, clusterOf(config), logger);
   try {
     await control.connect();
+    await refuseMissing(control, keyspaces);
     // By the administrator, so that the role itself needs no permission to make keyspaces.
     await new CassandraRecordStore(control).create();
     say('keyspace cqlock is there');
@@ -42,6 +44,22 @@ export async function createOwnRole(options: CreateOwnRoleOptions): Promise<void
   } finally {
     await control.close();
   }
+}
+
+/** @throws ConfigError CONFIG_ARGUMENTS when a keyspace is not there; before anything is changed. */
+async function refuseMissing(
+  control: ControlConnection,
+  keyspaces: readonly string[],
+): Promise<void> {
+  if (keyspaces.length === 0) return;
+  const { rows } = await control.execute('SELECT keyspace_name FROM system_schema.keyspaces');
+  const present = new Set(rows.map((row) => String(row['keyspace_name'])));
+  const missing = keyspaces.filter((name) => !present.has(name));
+  if (missing.length === 0) return;
+  throw new ConfigError(
+    'CONFIG_ARGUMENTS',
+    `--keyspaces: there is no keyspace ${missing.join(', ')} in Cassandra, and nothing was changed: leave it out now, and run this again when it is there`,
+  );
 }
 
 interface Step {
