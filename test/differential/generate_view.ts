@@ -34,7 +34,7 @@ const NO_KEY: ReadonlySet<string> = new Set([
 
 /** A view for a new table, now and then. */
 export function randomView(rng: Prng, t: GenTable): GenView | undefined {
-  if (t.counters === true || t.ck.length === 0 || !rng.chance(0.15)) return undefined;
+  if (t.counters === true || t.ck.length === 0 || !rng.chance(0.2)) return undefined;
   const columns = t.regular.filter(({ type }) => type.kind === 'scalar' && !NO_KEY.has(type.name));
   return {
     name: `${t.name}_view`,
@@ -51,11 +51,16 @@ export function createView(t: GenTable, view: GenView): Step {
   ];
   const keys = [...t.pk, ...clustering].map(({ text }) => text);
   const partition = t.pk.map(({ text }) => text).join(', ');
+  // Static columns are in no view.
+  const selected =
+    t.statics.length === 0
+      ? '*'
+      : [...t.pk, ...t.ck, ...t.regular].map(({ text }) => text).join(', ');
   const rest = clustering.map(({ text }) => text).join(', ');
   return {
     kind: 'create view',
     form: 'query',
-    cql: `CREATE MATERIALIZED VIEW ${KS}.${view.name} AS SELECT * FROM ${KS}.${t.name} WHERE ${keys.map((key) => `${key} IS NOT NULL`).join(' AND ')} PRIMARY KEY ((${partition}), ${rest})`,
+    cql: `CREATE MATERIALIZED VIEW ${KS}.${view.name} AS SELECT ${selected} FROM ${KS}.${t.name} WHERE ${keys.map((key) => `${key} IS NOT NULL`).join(' AND ')} PRIMARY KEY ((${partition}), ${rest})`,
     compare: 'rows',
   };
 }
@@ -68,10 +73,9 @@ export function randomViewRead(rng: Prng, t: GenTable, view: GenView): Step {
     pieces.push(' WHERE ', ...pkRestriction(rng, t, false).pieces);
     const first = view.order[0] ?? 0;
     const column = view.further ?? t.ck[first];
-    const known =
-      view.further === undefined ? (t.ckPool[first] ?? []) : (t.written.get(column.text) ?? []);
-    if (rng.chance(0.5)) {
-      const value = known.length > 0 ? rng.pick(known) : randomValue(rng, column.type);
+    const known = view.further === undefined ? t.ckPool[first] : t.written.get(view.further.text);
+    if (column !== undefined && rng.chance(0.5)) {
+      const value = known?.[0] === undefined ? randomValue(rng, column.type) : rng.pick(known);
       pieces.push(` AND ${column.text} ${rng.pick(['=', '>=', '<'])} `, term(value));
     }
   }
