@@ -19,58 +19,52 @@ const LEFT_OUT = /\b(decimal|vector)\b/;
 /** What of a column of several cells an index is on. */
 type Part = 'values' | 'keys' | 'entries';
 
-function isIndexed({ type }: GenColumn): boolean {
-  if (isMulti(type) && type.kind === 'udt') return false;
-  return !LEFT_OUT.test(
-    isMulti(type) ? typeText(type, KS) : type.kind === 'scalar' ? type.name : type.kind,
-  );
+function isIndexed({ type }: GenColumn, wide: boolean): boolean {
+  if (!isMulti(type)) return !LEFT_OUT.test(type.kind === 'scalar' ? type.name : type.kind);
+  return wide && type.kind !== 'udt' && !LEFT_OUT.test(typeText(type, KS));
 }
 
 function partsOf(type: GenType): readonly Part[] {
   return type.kind === 'map' ? ['keys', 'entries', 'values'] : ['values'];
 }
 
-/** A statement about an index; some are refused by both sides. */
-export function randomIndexChange(rng: Prng, t: GenTable): Step {
+/** A statement about an index; some are refused by both sides. `wide`: also on parts of columns of several cells. */
+export function randomIndexChange(rng: Prng, t: GenTable, wide: boolean): Step {
   const column = rng.pick([...t.regular, ...t.regular, ...t.statics, ...t.ck, ...t.pk]);
-  const name = `${t.name}_i${String(rng.int(6))}`;
-  // A key column takes one index, of either class (docs/compatibility.md).
-  const isKey = t.pk.includes(column) || t.ck.includes(column);
-  let target = column.text;
-  let isSai = rng.chance(0.3) && !isKey;
   const { type } = column;
-  if (isMulti(type) && isIndexed(column)) {
+  const full = type.kind === 'list' || type.kind === 'set' || type.kind === 'map';
+  let target = full && rng.chance(0.8) ? `full(${column.text})` : column.text;
+  const name = `${t.name}_i${String(rng.int(6))}`;
+  let needsSai = false;
+  if (isMulti(type) && isIndexed(column, wide)) {
     const part = rng.pick(partsOf(type));
     target = part === 'values' && rng.chance(0.3) ? column.text : `${part}(${column.text})`;
     // Cassandra's own kind forgets values that a row has twice (docs/compatibility.md).
-    isSai ||= part === 'values' && type.kind !== 'set';
-  } else if (['list', 'set', 'map'].includes(type.kind) && rng.chance(0.8)) {
-    target = `full(${column.text})`;
+    needsSai = part === 'values' && type.kind !== 'set';
   }
+  // A key column takes one index, of either class (docs/compatibility.md).
+  const isKey = t.pk.includes(column) || t.ck.includes(column);
   const cql =
-    !isIndexed(column) || rng.chance(0.3)
+    !isIndexed(column, wide) || rng.chance(0.3)
       ? `DROP INDEX ${rng.chance(0.5) ? 'IF EXISTS ' : ''}${KS}.${name}`
-      : `CREATE INDEX ${rng.chance(0.3) ? 'IF NOT EXISTS ' : ''}${name} ON ${tableText(rng, t)} (${target})${isSai ? " USING 'sai'" : ''}`;
+      : `CREATE INDEX ${rng.chance(0.3) ? 'IF NOT EXISTS ' : ''}${name} ON ${tableText(rng, t)} (${target})${(rng.chance(0.3) && !isKey) || needsSai ? " USING 'sai'" : ''}`;
   return { kind: 'index', form: 'query', cql, compare: 'rows' };
 }
 
 /** A read by equality of a column outside the primary key: by an index where there is one, else refused. */
-export function randomIndexRead(rng: Prng, t: GenTable): Step {
-  const columns = [...t.regular, ...t.statics].filter(isIndexed);
+export function randomIndexRead(rng: Prng, t: GenTable, wide: boolean): Step {
+  const columns = [...t.regular, ...t.statics].filter((one) => isIndexed(one, wide));
   const [fallback] = t.pk;
   const column = columns.length === 0 ? fallback : rng.pick(columns);
-  if (column === undefined) return randomIndexChange(rng, t);
-  const filtering = rng.chance(0.2) ? ' ALLOW FILTERING' : '';
+  if (column === undefined) return randomIndexChange(rng, t, wide);
   const isPart = isMulti(column.type);
+  const restriction = isPart
+    ? partRestriction(rng, t, column)
+    : [`${column.text} = `, term(randomValue(rng, column.type))];
+  const filtering = rng.chance(0.2) ? ' ALLOW FILTERING' : '';
   return concretise(rng, {
     kind: isPart ? 'select by index of a part' : 'select by index',
-    pieces: [
-      `SELECT * FROM ${tableText(rng, t)} WHERE `,
-      ...(isPart
-        ? partRestriction(rng, t, column)
-        : [`${column.text} = `, term(randomValue(rng, column.type))]),
-      filtering,
-    ],
+    pieces: [`SELECT * FROM ${tableText(rng, t)} WHERE `, ...restriction, filtering],
     compare: 'scan',
   });
 }

@@ -45,13 +45,15 @@ export interface RunSettings {
   readonly udts: readonly GenType[];
   /** Spoils about one answer in this many, to show that the comparison sees it. 0: never. */
   readonly sabotage: number;
+  /** Also draws views, and indexes on parts of columns of several cells. */
+  readonly wide: boolean;
 }
 
-function nextStep(rng: Prng, t: GenTable, v4: boolean): Step {
+function nextStep(rng: Prng, t: GenTable, v4: boolean, wide: boolean): Step {
   if (isCounterTable(t)) return nextCounterStep(rng, t, v4);
   const dice = rng.int(1000);
-  if (rng.chance(0.006)) return randomIndexChange(rng, t);
-  if (rng.chance(0.02)) return randomIndexRead(rng, t);
+  if (rng.chance(0.006)) return randomIndexChange(rng, t, wide);
+  if (rng.chance(0.02)) return randomIndexRead(rng, t, wide);
   if (rng.chance(0.03)) {
     const insert = randomInsertJson(rng, t);
     if (insert !== null) return concretise(rng, insert);
@@ -96,7 +98,7 @@ export async function runTable(settings: RunSettings, index: number): Promise<Ta
   const version = rng.chance(0.2) ? 3 : 4;
   const table = randomTable(rng, `t${index}`, settings.udts);
   const create = createTable(rng, table);
-  const view = randomView(rng, table);
+  const view = settings.wide ? randomView(rng, table) : undefined;
   const counts = new Map<string, [number, number]>();
   const known = new Map<string, number>();
   const soft = new Map<string, number>();
@@ -118,7 +120,7 @@ export async function runTable(settings: RunSettings, index: number): Promise<Ta
         begin[n] ??
         (view !== undefined && rng.chance(0.15)
           ? randomViewRead(rng, table, view)
-          : nextStep(rng, table, version === 4));
+          : nextStep(rng, table, version === 4, settings.wide));
       if (rng.chance(0.05)) for (const side of sides) side.forget();
       done.push(step);
       let differences: Difference[];
