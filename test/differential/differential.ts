@@ -18,6 +18,7 @@ export interface DifferentialOptions {
   readonly only: number | null;
   readonly texts: boolean;
   readonly sabotage: number;
+  readonly wide: boolean;
   /** Statements shown before a failure. */
   readonly history: number;
 }
@@ -46,6 +47,7 @@ export async function runDifferential(options: DifferentialOptions): Promise<Dif
     statementsPerTable: options.perTable,
     udts: udts.types,
     sabotage: options.sabotage,
+    wide: options.wide,
   };
   say(`seed ${options.seed}`);
   for (const [endpoint, name] of [

@@ -6,6 +6,7 @@ import { randomIndexChange, randomIndexRead } from './generate_index.ts';
 import { randomDdl, randomInvalid, schemaRead, wrongValues } from './generate_other.ts';
 import { randomInsertJson } from './generate_json.ts';
 import { createType, randomTypeChange } from './generate_types.ts';
+import { createView, randomView, randomViewRead } from './generate_view.ts';
 import { randomEvaluated } from './generate_evaluated.ts';
 import { randomSelect, tokenOfValues, tokenRanges } from './generate_select.ts';
 import { randomBatch, randomDelete, randomInsert, randomUpdate } from './generate_write.ts';
@@ -44,13 +45,15 @@ export interface RunSettings {
   readonly udts: readonly GenType[];
   /** Spoils about one answer in this many, to show that the comparison sees it. 0: never. */
   readonly sabotage: number;
+  /** Also draws views, and indexes on parts of columns of several cells. */
+  readonly wide: boolean;
 }
 
-function nextStep(rng: Prng, t: GenTable, v4: boolean): Step {
+function nextStep(rng: Prng, t: GenTable, v4: boolean, wide: boolean): Step {
   if (isCounterTable(t)) return nextCounterStep(rng, t, v4);
   const dice = rng.int(1000);
-  if (rng.chance(0.006)) return randomIndexChange(rng, t);
-  if (rng.chance(0.02)) return randomIndexRead(rng, t);
+  if (rng.chance(0.006)) return randomIndexChange(rng, t, wide);
+  if (rng.chance(0.02)) return randomIndexRead(rng, t, wide);
   if (rng.chance(0.03)) {
     const insert = randomInsertJson(rng, t);
     if (insert !== null) return concretise(rng, insert);
@@ -95,6 +98,7 @@ export async function runTable(settings: RunSettings, index: number): Promise<Ta
   const version = rng.chance(0.2) ? 3 : 4;
   const table = randomTable(rng, `t${index}`, settings.udts);
   const create = createTable(rng, table);
+  const view = settings.wide ? randomView(rng, table) : undefined;
   const counts = new Map<string, [number, number]>();
   const known = new Map<string, number>();
   const soft = new Map<string, number>();
@@ -110,8 +114,13 @@ export async function runTable(settings: RunSettings, index: number): Promise<Ta
       { kind: 'create table', form: 'query', cql: create, compare: 'rows' },
       { kind: 'use', form: 'query', cql: `USE ${KS}`, compare: 'rows' },
     ];
+    if (view !== undefined) begin.push(createView(table, view));
     for (let n = 0; n < settings.statementsPerTable && failure === null; n++) {
-      const step = begin[n] ?? nextStep(rng, table, version === 4);
+      const step =
+        begin[n] ??
+        (view !== undefined && rng.chance(0.15)
+          ? randomViewRead(rng, table, view)
+          : nextStep(rng, table, version === 4, settings.wide));
       if (rng.chance(0.05)) for (const side of sides) side.forget();
       done.push(step);
       let differences: Difference[];
@@ -153,6 +162,7 @@ export async function runTable(settings: RunSettings, index: number): Promise<Ta
 }
 
 async function dropAll(side: Side, table: string): Promise<void> {
+  await side.attempt(`DROP MATERIALIZED VIEW IF EXISTS ${KS}.${table}_view`).catch(() => null);
   await side.attempt(`DROP TABLE IF EXISTS ${KS}.${table}`).catch(() => null);
   await side.attempt(`DROP TYPE IF EXISTS ${KS}.${table}_type`).catch(() => null);
 }

@@ -41,7 +41,7 @@ describe('a failure of a request', () => {
       expect((failure as Error).message).toContain(error.message);
       const { extra } = failure as { extra: Buffer };
       expect(extra.toString('hex')).toBe(
-        `00060000000000000001${'0007'}${Buffer.from('COUNTER').toString('hex')}`,
+        `000600000000000000010007${Buffer.from('COUNTER').toString('hex')}`,
       );
     }
   });

@@ -264,9 +264,10 @@ describe('increments', () => {
     };
     const services = {
       ...session.services,
-      stored: { ...session.services.stored, forget: () => undefined },
+      stored: { known: () => ({ id: Buffer.of(1) }), forget: () => undefined },
       catalog: {
-        ...session.services.catalog,
+        ageMs: () => 0,
+        snapshot: () => ({ table: () => TABLE }),
         refresh: () => Promise.resolve({ table: () => ({ ...TABLE }) }),
       },
     };
