@@ -62,16 +62,19 @@ export function describeVectorIndexes(pair: () => Pair): void {
       'INSERT INTO KS.t (p, c, v, w) VALUES (3, 1, [9, 2], 4)',
       'INSERT INTO KS.t (p, c, w) VALUES (4, 1, 5)',
     );
+  });
+
+  afterAll(() => {
+    sides.close();
+  });
+
+  it('Cassandra has its own index ready', async () => {
     const ready = 'SELECT p FROM KS.t ORDER BY v ANN OF [1, 2] LIMIT 1';
     await expect
       .poll(async () => (await sides.direct.query(sides.text(ready, 'direct'))).kind, {
         timeout: 30_000,
       })
       .toBe('rows');
-  });
-
-  afterAll(() => {
-    sides.close();
   });
 
   it.each(SAME)('answers as Cassandra: %s', async (cql) => {

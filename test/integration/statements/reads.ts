@@ -134,7 +134,6 @@ export function describeReads(pair: () => Pair): void {
     'SELECT ck FROM KS.t WHERE pk = 1 AND token(pk) > -9223372036854775808',
     'SELECT ck FROM KS.t WHERE pk = 1 AND ck > 2 AND token(pk) <= 9223372036854775807 LIMIT 2',
     'SELECT ck FROM KS.t WHERE pk IN (2, 1) AND token(pk) > 9223372036854775807',
-    'SELECT ck FROM KS.t WHERE pk = 1 AND token(pk) = null',
   ])('%s', async (cql) => {
     await sides.same(cql);
   });
