@@ -99,6 +99,13 @@ export function describeIndexReads(pair: () => Pair): void {
       .toBe(6);
   });
 
+  it('says in the system tables that they are built', async () => {
+    const cql = `SELECT index_name FROM system."IndexInfo" WHERE table_name = 'KS'`;
+    const seen = await sides.same(cql, { anyOrder: true });
+    expect(seen['rows']).toHaveLength(8);
+    await sides.same("SELECT view_name FROM system.built_views WHERE keyspace_name = 'KS'");
+  });
+
   it.each(READS)('answers as Cassandra by the index: %s', async (cql) => {
     await sides.same(cql, { anyOrder: true });
   });

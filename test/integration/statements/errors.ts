@@ -97,6 +97,8 @@ export function describeErrors(pair: () => Pair): void {
     'DROP TABLE IF EXISTS KS.nope',
     'DROP KEYSPACE nowhere',
     'DROP TYPE KS.nope',
+    'ALTER TABLE KS.t ALTER nope DROP MASKED',
+    'ALTER TABLE KS.t ALTER v DROP MASKED',
     'DROP TYPE KS.pair',
     'ALTER TABLE KS.nope ADD a int',
     'ALTER TABLE KS.t ADD v text',

@@ -109,6 +109,22 @@ export function describePaging(pair: () => Pair): void {
     }
   });
 
+  it.each([
+    'SELECT pk FROM KS.t GROUP BY pk',
+    'SELECT pk, count(*) FROM KS.t WHERE pk IN (1, 2) GROUP BY pk',
+    'SELECT ck FROM KS.t WHERE pk = 1 GROUP BY pk, ck',
+    'SELECT pk FROM KS.t GROUP BY pk LIMIT 4',
+  ])('pages of groups are as large as those of Cassandra: %s', async (cql) => {
+    for (const pageSize of [1, 2, 3, 5, 11]) {
+      const [expected, actual] = await Promise.all([
+        pages(sides.direct, sides.text(cql, 'direct'), pageSize),
+        pages(sides.proxy, sides.text(cql, 'proxy'), pageSize),
+      ]);
+      const sizes = (list: readonly string[][]) => list.map((page) => page.length);
+      expect(sizes(actual), `${String(pageSize)} a page`).toEqual(sizes(expected));
+    }
+  });
+
   it('page sizes below zero mean no paging, zero is refused', async () => {
     for (const pageSize of [0, -1, -5000]) {
       for (const cql of [

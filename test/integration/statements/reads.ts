@@ -131,6 +131,9 @@ export function describeReads(pair: () => Pair): void {
     'SELECT v FROM KS.t WHERE pk = 1 AND (ck) > (2)',
     'SELECT v FROM KS.t WHERE ck = 1 AND pk = 1',
     'SELECT v FROM KS.t WHERE pk = (int) 1 AND ck = 2',
+    'SELECT ck FROM KS.t WHERE pk = 1 AND token(pk) > -9223372036854775808',
+    'SELECT ck FROM KS.t WHERE pk = 1 AND ck > 2 AND token(pk) <= 9223372036854775807 LIMIT 2',
+    'SELECT ck FROM KS.t WHERE pk IN (2, 1) AND token(pk) > 9223372036854775807',
   ])('%s', async (cql) => {
     await sides.same(cql);
   });

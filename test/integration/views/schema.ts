@@ -58,6 +58,7 @@ export function describeViewSchema(pair: () => Pair): void {
     `CREATE MATERIALIZED VIEW KS.m ${AS} PRIMARY KEY (a, c, b) WITH default_time_to_live = 10`,
     `CREATE MATERIALIZED VIEW KS.m ${AS} PRIMARY KEY (a, c, b) WITH nope = 10`,
     `CREATE MATERIALIZED VIEW KS.m ${AS} PRIMARY KEY (a, c, b) WITH CLUSTERING ORDER BY (b ASC)`,
+    'CREATE MATERIALIZED VIEW KS.m AS SELECT a, b, v FROM KS.st WHERE a IS NOT NULL AND b IS NOT NULL AND s = 1 PRIMARY KEY (a, b)',
     "ALTER MATERIALIZED VIEW KS.nope WITH comment = 'x'",
     "ALTER MATERIALIZED VIEW IF EXISTS KS.nope WITH comment = 'x'",
     "ALTER MATERIALIZED VIEW KS.t WITH comment = 'x'",
