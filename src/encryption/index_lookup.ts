@@ -86,7 +86,7 @@ export function judgedParts(
 /** Types of which a storage-attached index takes no slices. Spec: IndexTermType.isLiteral of Cassandra 5.0.6. */
 const LITERAL_TYPES: ReadonlySet<string> = new Set(['ascii', 'text', 'boolean']);
 
-/** Whether Cassandra would answer slices of a column by its storage-attached index. */
+/** Whether Cassandra would answer slices of a column by its storage-attached index, which leaves empty values out. */
 export function servesSlices(table: TableEntry, column: ColumnEntry): boolean {
   const { type } = column;
   return (

@@ -317,6 +317,8 @@ export function requireKeyspace(name: QualifiedName, keyspace: string | undefine
   return found;
 }
 
+/** A snapshot that is younger is taken at its word about such a state, however many clients ask. */
+const PASSING_STATE_AGE_MS = 100;
 /** States of a table that end by themselves; the snapshot may be of before their end. */
 const PASSING_STATES: ReadonlySet<string> = new Set(['SCHEMA_RESTORING', 'SCHEMA_REWRITING']);
 
@@ -330,7 +332,9 @@ export async function findTable(
   if (keyspace === RECORD_KEYSPACE) throw unknownTable(session, keyspace, name);
   let snapshot = catalog.snapshot();
   let table = snapshot.table(keyspace, name);
-  if (table === undefined || PASSING_STATES.has(table.error?.code ?? '')) {
+  const isPassing =
+    PASSING_STATES.has(table?.error?.code ?? '') && catalog.ageMs() > PASSING_STATE_AGE_MS;
+  if (table === undefined || isPassing) {
     snapshot = await catalog.refresh();
     table = snapshot.table(keyspace, name);
   }

@@ -249,7 +249,7 @@ describe('the rewrite of a table of all kinds of columns', () => {
   });
 
   it('is refused at both proxies while it runs, but for DESCRIBE', async () => {
-    const running = inChild('kinds', { options: { rowsPerSecond: 100 } });
+    const running = inChild('kinds', { options: { rowsPerSecond: 40 } });
     const settled = running.then(
       () => undefined,
       (error: unknown) => error,

@@ -27,7 +27,7 @@ import type {
   Constants,
   ExpressionScope,
 } from './expression.ts';
-import { columnFilter, keyFilter, tokenFilter } from './filters.ts';
+import { columnFilter, indexedFilters, keyFilter, tokenFilter } from './filters.ts';
 import type { RowFilter } from './filters.ts';
 import { compileGroupBy } from './groups.ts';
 import type { GroupBy } from './groups.ts';
@@ -255,10 +255,11 @@ function compileFilters(
       );
     }
     const test = columnFilter(filter, inputs);
+    const others = indexedFilters(table, filter, inputs);
     const restriction = filter.kind === 'compare' ? filter.restriction : filter;
-    if (lookup?.restriction !== restriction) return [test];
+    if (lookup?.restriction !== restriction) return [test, ...others];
     checked.push(checkedHit(table, lookup, test));
-    return [];
+    return others;
   });
   if (!isScan) return [...checked, ...filters];
   const partition = restrictions.partition.flatMap((r) => {

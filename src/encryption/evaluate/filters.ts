@@ -3,6 +3,7 @@ import type { ColumnEntry, TableEntry } from '../../schema/index.ts';
 import { compareValues, native, splitList, splitMap } from '../../values/index.ts';
 import type { CqlType } from '../../values/index.ts';
 import { UNSET } from '../../wire/index.ts';
+import { servesSlices } from '../index_lookup.ts';
 import type { FilterRestriction, KeyRestriction, TokenRestriction } from '../restrictions.ts';
 import type { Row } from '../stored_result.ts';
 import { storedName } from '../table_columns.ts';
@@ -24,6 +25,21 @@ export function columnFilter(filter: FilterRestriction, inputs: Inputs): RowFilt
   const { column } = filter;
   const slot = inputs.column(column);
   return (context) => valueFilter(slot, partTest(filter, context));
+}
+
+/**
+ * What a storage-attached index adds to a restriction that Cassandra answers by it: it finds no empty values.
+ * Spec: IndexTermType.skipsEmptyValue of Cassandra 5.0.6
+ */
+export function indexedFilters(
+  table: TableEntry,
+  filter: FilterRestriction,
+  inputs: Inputs,
+): RowFilter[] {
+  const [column] = filter.kind === 'compare' ? filter.restriction.columns : [];
+  if (column === undefined || !servesSlices(table, column)) return [];
+  const slot = inputs.column(column);
+  return [() => (row) => row[slot]?.length !== 0];
 }
 
 /**

@@ -11,12 +11,13 @@ function entry(code?: `SCHEMA_${string}`): TableEntry {
 
 /** A session whose catalog has one table now and another one at the next reading. */
 function sessionOf(now: TableEntry | undefined, next: TableEntry | undefined) {
-  const state = { reads: 0 };
+  const state = { reads: 0, ageMs: 500 };
   const snapshotOf = (table: TableEntry | undefined) => ({
     table: () => table,
     keyspace: () => ({}),
   });
   const catalog = {
+    ageMs: () => state.ageMs,
     snapshot: () => snapshotOf(state.reads === 0 ? now : next),
     refresh: () => {
       state.reads++;
@@ -48,6 +49,14 @@ describe('a table is looked up', () => {
     const { session } = sessionOf(entry('SCHEMA_RESTORING'), entry('SCHEMA_RESTORING'));
     const [table] = await findTable(session, 'ks', 't');
     expect(table.error?.code).toBe('SCHEMA_RESTORING');
+  });
+
+  it('from a snapshot that has just been read, whatever it says', async () => {
+    const { session, state } = sessionOf(entry('SCHEMA_RESTORING'), entry());
+    state.ageMs = 50;
+    const [table] = await findTable(session, 'ks', 't');
+    expect(table.error?.code).toBe('SCHEMA_RESTORING');
+    expect(state.reads).toBe(0);
   });
 
   it('and is unknown only after a reading', async () => {
