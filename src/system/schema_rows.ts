@@ -57,6 +57,9 @@ const NAME_COLUMNS: Readonly<Record<string, readonly string[]>> = {
   triggers: ['table_name', 'trigger_name'],
 };
 
+/** Who makes a keyspace is granted what is in it, and its functions. */
+const HIDDEN_RESOURCE = new RegExp(`^(data|functions)/${HIDDEN_KEYSPACE}(/|$)`);
+
 /** Rows of a table without those of the hidden keyspace, tables and indexes, wherever the name of the keyspace stands. */
 export function withoutHiddenKeyspace(table: NamedRows): VirtualRow[] {
   const cells = new Cells(table);
@@ -67,8 +70,7 @@ export function withoutHiddenKeyspace(table: NamedRows): VirtualRow[] {
     const resource = cells.text(row, 'resource');
     return (
       keyspace !== HIDDEN_KEYSPACE &&
-      resource !== `data/${HIDDEN_KEYSPACE}` &&
-      resource?.startsWith(`data/${HIDDEN_KEYSPACE}/`) !== true &&
+      !HIDDEN_RESOURCE.test(resource ?? '') &&
       !isHiddenName(cells.text(row, 'table_name') ?? '') &&
       !isHiddenName(cells.text(row, 'index_name') ?? '')
     );
