@@ -2,8 +2,8 @@ import { AuthenticationError } from '../errors/index.ts';
 import type { Transport } from '../proxy/index.ts';
 import { encodeEnvelope, encodeError, HEADER_BYTES, Opcode } from '../wire/index.ts';
 
-/** A client that is refused and says nothing is cut after this time. */
-const FIRST_REQUEST_MS = 2_000;
+/** A client that is refused is cut after this time, whether it has said something or has read its answer or not. */
+const REFUSAL_MS = 2_000;
 /** Oldest and newest version whose answers have a header of the same shape. */
 const [OLDEST, NEWEST] = [3, 5];
 
@@ -15,14 +15,13 @@ const [OLDEST, NEWEST] = [3, 5];
 export function refuseClient(transport: Transport, code: string): void {
   const timer = setTimeout(() => {
     transport.destroy();
-  }, FIRST_REQUEST_MS);
+  }, REFUSAL_MS);
   let header = Buffer.alloc(0);
   transport.setHandlers({
     onData: (chunk) => {
       if (header.length === HEADER_BYTES) return;
       header = Buffer.concat([header, chunk.subarray(0, HEADER_BYTES - header.length)]);
       if (header.length < HEADER_BYTES) return;
-      clearTimeout(timer);
       transport.write(refusal(header, code));
       transport.end();
     },

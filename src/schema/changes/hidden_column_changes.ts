@@ -48,22 +48,12 @@ export async function createWithColumn(
   await claimFor(context, record.tableId, update);
   if (statements.addColumn !== undefined) {
     await context.step(`${steps}.column`);
-    try {
-      await statements.addColumn();
-    } catch (error) {
-      await afterFailure(context, own, error);
-      throw error;
-    }
+    await executed(context, own, statements.addColumn);
     await context.step(`${steps}.column_agreement`);
     await settled(context);
   }
   await context.step(`${steps}.stored`);
-  try {
-    await statements.create();
-  } catch (error) {
-    await afterFailure(context, own, error);
-    throw error;
-  }
+  await executed(context, own, () => statements.create());
   await context.step(`${steps}.agreement`);
   await settled(context);
   await context.step(`${steps}.active`);
@@ -88,13 +78,8 @@ export async function dropWithColumn(
   const own = new Set([record.tableId]);
   await context.step(`${steps}.claim`);
   await claimFor(context, record.tableId, (current) => ({ ...current, next: null }));
-  try {
-    await context.step(`${steps}.stored`);
-    await statements.drop();
-  } catch (error) {
-    await afterFailure(context, own, error);
-    throw error;
-  }
+  await context.step(`${steps}.stored`);
+  await executed(context, own, () => statements.drop());
   await context.step(`${steps}.agreement`);
   await settled(context);
   await context.step(`${steps}.settle`);
@@ -126,9 +111,8 @@ export async function dropUnused(
   });
   const own = new Set([record.tableId]);
   try {
-    if (names.length > 0) await statements.dropColumns(names);
+    if (names.length > 0) await executed(context, own, () => statements.dropColumns(names));
   } catch (error) {
-    await afterFailure(context, own, error);
     // An unused column that stays harms nothing.
     if (isRefusal(error)) return;
     throw error;
@@ -138,16 +122,22 @@ export async function dropUnused(
   await recoverChanges(context, own);
 }
 
-/** Gives the claim back where nothing was executed; an unknown outcome is left to recovery. */
-async function afterFailure(
+/** Executes a stored statement. Gives the claim back where it was refused; an unknown outcome is left to recovery. */
+async function executed(
   context: ChangeContext,
   own: ReadonlySet<string>,
-  error: unknown,
+  statement: () => Promise<unknown>,
 ): Promise<void> {
-  await settleUnknown(context);
-  if (!isRefusal(error)) return;
-  await recoverChanges(context, own).catch(() => undefined);
-  await context.catalog.refresh().catch(() => undefined);
+  try {
+    await statement();
+  } catch (error) {
+    await settleUnknown(context);
+    if (isRefusal(error)) {
+      await recoverChanges(context, own).catch(() => undefined);
+      await context.catalog.refresh().catch(() => undefined);
+    }
+    throw error;
+  }
 }
 
 async function claimFor(
