@@ -1,18 +1,28 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
+import { UpstreamError } from '../../errors/index.ts';
 
-/** A port of 127.0.0.1 that nobody listens on right now; somebody else may take it before the caller does. */
-export function findFreePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      server.close(() => {
-        resolve(port);
-      });
-    });
-  });
+/**
+ * Below the ports that Linux (from 32,768), macOS and Windows (from 49,152) give to outgoing connections: a port that is
+ * found free here and listened on seconds later must not meanwhile be the local end of somebody's connection.
+ */
+const FIRST = 20_000;
+const LAST = 32_000;
+const TRIES = 100;
+
+/**
+ * A port of 127.0.0.1 that nobody listens on right now, drawn at random, so that two who ask at once rarely get the same.
+ * @throws UpstreamError UPSTREAM_START when a hundred ports drawn are all in use.
+ */
+export async function findFreePort(): Promise<number> {
+  for (let i = 0; i < TRIES; i++) {
+    const port = randomInt(FIRST, LAST);
+    if (await isPortFree(port)) return port;
+  }
+  throw new UpstreamError(
+    'UPSTREAM_START',
+    `no free port between ${String(FIRST)} and ${String(LAST)} of 127.0.0.1 was found. Stop what uses them.`,
+  );
 }
 
 /** Whether `port` of 127.0.0.1 can be listened on. */
