@@ -1,7 +1,7 @@
-import { PERMIT_MS, sameKey } from '../rotation/index.ts';
+import { cellBytes, PERMIT_MS, sameKey, ScanPace } from '../rotation/index.ts';
 import type { IndexBuildRecord, TableEntry } from '../schema/index.ts';
 import { tokenRanges } from '../upstream/index.ts';
-import type { StoredCellWrite, StoredRowPage, StoredTable, TokenRange } from '../upstream/index.ts';
+import type { StoredCellWrite, StoredTable, TokenRange } from '../upstream/index.ts';
 import { missingBlinds, storedTableOf } from './blind_rows.ts';
 import { BuildLostError, mayWrite, saveBuild } from './build_jobs.ts';
 import type { BuildTarget } from './build_jobs.ts';
@@ -9,7 +9,6 @@ import { builtColumns } from './built_columns.ts';
 import type { BuiltColumn } from './built_columns.ts';
 import type { IndexBuilderOptions, IndexBuilderPorts } from './ports.ts';
 
-const FETCH_SIZE = 200;
 const MAX_STATEMENTS = 64;
 const CONCURRENT_BATCHES = 8;
 const SAVE_MS = 5_000;
@@ -24,7 +23,7 @@ export class IndexScan {
   readonly #target: BuildTarget;
   readonly #job: IndexBuildRecord;
   readonly #signal: AbortSignal;
-  #fetchSize: number;
+  readonly #pace: ScanPace;
   #damaged = 0;
   #savedAtMs: number;
   /** Monotonic time at which a reading of the catalog began that showed no hold. */
@@ -45,7 +44,7 @@ export class IndexScan {
     this.#job = job;
     this.#signal = signal;
     this.#savedAtMs = ports.clock.monotonicMs();
-    this.#fetchSize = options.fetchSize ?? FETCH_SIZE;
+    this.#pace = new ScanPace(ports.clock, options);
   }
 
   /**
@@ -81,7 +80,7 @@ export class IndexScan {
         state = undefined;
       }
       const stored = storedTableOf(table, index);
-      const page = await this.#ports.rows.page(stored, range, this.#fetchSize, state);
+      const page = await this.#ports.rows.page(stored, range, this.#pace.fetchSize, state);
       const keys = await this.#ports.leases.acquire(table);
       const { writes, damaged } = missingBlinds(table, index, keys, page.rows);
       this.#damaged += damaged.length;
@@ -94,10 +93,11 @@ export class IndexScan {
       if (!(await this.#write(stored, writes))) {
         // The permit ran out: what was read may not be written any more.
         this.#permitAtMs = -Infinity;
-        this.#fetchSize = Math.max(1, this.#fetchSize >> 1);
+        this.#pace.halve();
         continue;
       }
-      await this.#throttle(page, startedMs);
+      this.#pace.sized(cellBytes(page));
+      await this.#pace.throttle(page.rows.length, startedMs);
       if (page.next === undefined) return;
       state = page.next;
     }
@@ -145,13 +145,6 @@ export class IndexScan {
       }
       await catalog.sleep(HOLD_POLL_MS);
     }
-  }
-
-  async #throttle(page: StoredRowPage, startedMs: number): Promise<void> {
-    const { catalog, clock } = this.#ports;
-    const dueMs = (page.rows.length * 1000) / this.#options.rowsPerSecond;
-    const leftMs = dueMs - (clock.monotonicMs() - startedMs);
-    if (leftMs > 1) await catalog.sleep(leftMs);
   }
 
   async #save(done: number): Promise<void> {

@@ -2,6 +2,7 @@ import { isSamePartition, isSameRow, retrying, RowReader, RowSink } from '../bac
 import type { BackupRow, CellTable } from '../backup/index.ts';
 import { quoteIdentifier } from '../cql/index.ts';
 import { CiphertextError, UpstreamError } from '../errors/index.ts';
+import { ScanPace } from '../rotation/index.ts';
 import { keyEpoch } from '../schema/index.ts';
 import type { TableEntry, TableRecord } from '../schema/index.ts';
 import { tokenRanges } from '../upstream/index.ts';
@@ -14,9 +15,6 @@ import { RowCrypto } from './row_crypto.ts';
 import { boundsOf, readRows } from './read_rows.ts';
 import { cellTable, entryUnder } from './tables.ts';
 
-const FETCH_SIZE = 200;
-/** A page with more bytes makes the next ones smaller. */
-const PAGE_BYTES = 4 * 1024 * 1024;
 const CONCURRENT_READS = 16;
 const SAVE_MS = 5_000;
 /** Rows are written only so long after this process was seen to have the job. */
@@ -54,6 +52,7 @@ export class RewriteScan {
   readonly #options: RewriteOptions;
   readonly #record: TableRecord;
   readonly #signal: AbortSignal;
+  readonly #pace: ScanPace;
   readonly #ranges: readonly TokenRange[];
   readonly #table: CellTable;
   readonly #old: TableEntry;
@@ -66,7 +65,6 @@ export class RewriteScan {
   #state: RewriteState;
   #savedAtMs: number;
   #permitAtMs = -Infinity;
-  #fetchSize: number;
   #partition: OldPartition | undefined;
   /** Whether a row was met that is no ciphertext, perhaps of the partition that begins next. */
   #isSuspect = false;
@@ -96,7 +94,7 @@ export class RewriteScan {
     this.#lists = listsOf(this.#table);
     this.#state = { ...job, scanStartedAtMs: job.scanStartedAtMs ?? ports.clock.nowMs() };
     this.#savedAtMs = ports.clock.monotonicMs();
-    this.#fetchSize = options.fetchSize ?? FETCH_SIZE;
+    this.#pace = new ScanPace(ports.clock, options);
   }
 
   /**
@@ -138,14 +136,14 @@ export class RewriteScan {
       const page = await retrying(this.#ports.clock, () =>
         this.#ports.connection.page(reader.query, [range.after, range.upTo], {
           consistency: 'all',
-          fetchSize: this.#fetchSize,
+          fetchSize: this.#pace.fetchSize,
           state,
         }),
       );
       const read = readRows(reader, page.rows, atS);
       await this.#rows(read.rows, mayBeThere, range);
-      this.#sized(read.bytes);
-      await this.#throttle(page.rows.length, startedMs);
+      this.#pace.sized(read.bytes);
+      await this.#pace.throttle(page.rows.length, startedMs);
       await this.#saveIfDue();
       state = page.next;
     } while (state !== undefined);
@@ -403,21 +401,6 @@ export class RewriteScan {
     requireOwn(await catalog.readRecords(), this.#record, owner);
     this.#permitAtMs = startedMs;
     await this.#saveIfDue();
-  }
-
-  #sized(bytes: number): void {
-    const largest = this.#options.fetchSize ?? FETCH_SIZE;
-    if (bytes > PAGE_BYTES) this.#fetchSize = Math.max(1, this.#fetchSize >> 1);
-    else if (bytes < PAGE_BYTES / 4) {
-      this.#fetchSize = Math.min(largest, Math.ceil(this.#fetchSize * 1.5));
-    }
-  }
-
-  async #throttle(rows: number, startedMs: number): Promise<void> {
-    const { catalog, clock } = this.#ports;
-    const dueMs = (rows * 1000) / this.#options.rowsPerSecond;
-    const leftMs = dueMs - (clock.monotonicMs() - startedMs);
-    if (leftMs > 1) await catalog.sleep(leftMs);
   }
 
   async #saveIfDue(): Promise<void> {

@@ -23,3 +23,4 @@ export type { JobPhase, RewritePhase, TableRotationStatus } from './status.ts';
 export { beginTruncation, liveHolds, PERMIT_MS } from './truncation.ts';
 export { rotationOf } from './records.ts';
 export { sameKey } from './reencrypt_rows.ts';
+export { cellBytes, ScanPace } from './scan_pace.ts';

@@ -8,12 +8,10 @@ import type { ScanState } from './jobs.ts';
 import type { RotationOptions, RotationPorts } from './ports.ts';
 import { oldEntries, reencryptRows, sameKey, storedTable } from './reencrypt_rows.ts';
 import type { MapEntry, RewrittenCell, RowWithEntries } from './reencrypt_rows.ts';
+import { cellBytes, ScanPace } from './scan_pace.ts';
 import { liveHolds, PERMIT_MS } from './truncation.ts';
 import { writeBatches } from './write_back.ts';
 
-const FETCH_SIZE = 200;
-/** A page with more bytes makes the next ones smaller. */
-const PAGE_BYTES = 8 * 1024 * 1024;
 const CONCURRENT_BATCHES = 8;
 const SAVE_MS = 5_000;
 const HOLD_POLL_MS = 500;
@@ -31,11 +29,11 @@ export class TableScan {
   readonly #record: TableRecord;
   readonly #job: ReencryptionRecord;
   readonly #signal: AbortSignal;
+  readonly #pace: ScanPace;
   #state: ScanState;
   #savedAtMs: number;
   /** Monotonic time at which a reading of the catalog began that showed no hold. */
   #permitAtMs = -Infinity;
-  #fetchSize: number;
 
   constructor(
     ports: RotationPorts,
@@ -51,7 +49,7 @@ export class TableScan {
     this.#signal = signal;
     this.#state = { ...job, scanStartedAtMs: job.scanStartedAtMs ?? ports.clock.nowMs() };
     this.#savedAtMs = ports.clock.monotonicMs();
-    this.#fetchSize = options.fetchSize ?? FETCH_SIZE;
+    this.#pace = new ScanPace(ports.clock, options);
   }
 
   /**
@@ -90,17 +88,17 @@ export class TableScan {
       }
       const table = storedTable(entry);
       if (isWithoutCells(table)) return;
-      const page = await this.#ports.rows.page(table, range, this.#fetchSize, state);
+      const page = await this.#ports.rows.page(table, range, this.#pace.fetchSize, state);
       let cells: number;
       try {
         cells = await this.#rewrite(entry, table, page, range);
       } catch (error) {
         if (!(error instanceof PageStale)) throw error;
         this.#permitAtMs = -Infinity;
-        this.#fetchSize = Math.max(1, this.#fetchSize >> 1);
+        this.#pace.halve();
         continue;
       }
-      this.#sized(page);
+      this.#pace.sized(cellBytes(page));
       const rows = page.rows.length;
       this.#state = {
         ...this.#state,
@@ -108,7 +106,7 @@ export class TableScan {
         cells: this.#state.cells + cells,
       };
       this.#ports.metrics.reencrypted(rows, cells);
-      await this.#throttle(rows, startedMs);
+      await this.#pace.throttle(rows, startedMs);
       await this.#saveIfDue();
       if (page.next === undefined) return;
       state = page.next;
@@ -253,25 +251,6 @@ export class TableScan {
   #requirePermit(): void {
     this.#signal.throwIfAborted();
     if (this.#ports.clock.monotonicMs() - this.#permitAtMs >= PERMIT_MS) throw new PageStale();
-  }
-
-  #sized(page: StoredRowPage): void {
-    let bytes = 0;
-    for (const { statics, regulars } of page.rows) {
-      for (const cell of statics) bytes += cell?.value.length ?? 0;
-      for (const cell of regulars) bytes += cell?.value.length ?? 0;
-    }
-    const largest = this.#options.fetchSize ?? FETCH_SIZE;
-    if (bytes > PAGE_BYTES) this.#fetchSize = Math.max(1, this.#fetchSize >> 1);
-    else if (bytes < PAGE_BYTES / 4)
-      this.#fetchSize = Math.min(largest, Math.ceil(this.#fetchSize * 1.5));
-  }
-
-  async #throttle(rows: number, startedMs: number): Promise<void> {
-    const { catalog, clock } = this.#ports;
-    const dueMs = (rows * 1000) / this.#options.rowsPerSecond;
-    const leftMs = dueMs - (clock.monotonicMs() - startedMs);
-    if (leftMs > 1) await catalog.sleep(leftMs);
   }
 
   async #saveIfDue(): Promise<void> {
