@@ -1,11 +1,11 @@
-import { quoteIdentifier } from '../cql/index.ts';
 import type { CreateIndexStatement, Statement } from '../cql/index.ts';
 import { indexProbe, planCreateIndex } from '../encryption/index.ts';
 import { InternalError } from '../errors/index.ts';
 import { indexNames } from '../schema/index.ts';
-import type { Snapshot, TableEntry } from '../schema/index.ts';
+import type { Snapshot } from '../schema/index.ts';
 import { encodeVoidResult } from '../wire/index.ts';
 import { plainRefusal, qualified, requireEncrypted } from './compile.ts';
+import { dropDependent } from './drop_dependent.ts';
 import { result } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { changesOf, requireAccessible, userKeyspace } from './run_schema_change.ts';
@@ -63,38 +63,19 @@ async function createIndex(
   return stored.reply();
 }
 
-async function dropIndex(
+function dropIndex(
   session: Session,
   stored: StoredChange,
   statement: Extract<IndexStatement, { kind: 'drop_index' }>,
 ): Promise<Reply> {
-  const { catalog } = session.services;
   const keyspace = userKeyspace(session, statement.index);
   const name = statement.index.name.text;
-  const drop = `DROP INDEX ${statement.ifExists ? 'IF EXISTS ' : ''}${qualified(keyspace, name)}`;
-  const table = indexedTable(await catalog.refresh(), keyspace, name);
-  if (table === undefined) {
-    await changesOf(session).passThrough(() => stored.run(drop));
-    return stored.reply();
-  }
-  const target = qualified(table.keyspace, table.name);
-  let reply: Reply | undefined;
-  await changesOf(session).dropIndex(table, {
-    drop: async () => {
-      await stored.run(drop);
-      reply = stored.reply();
-    },
-    dropColumns: (columns) =>
-      stored.run(`ALTER TABLE ${target} DROP (${columns.map(quoteIdentifier).join(', ')})`),
+  return dropDependent(session, stored, {
+    keyspace,
+    text: `DROP INDEX ${statement.ifExists ? 'IF EXISTS ' : ''}${qualified(keyspace, name)}`,
+    isOf: (table) => table.indexes.some((index) => index.name === name),
+    change: 'dropIndex',
   });
-  return reply ?? stored.reply();
-}
-
-function indexedTable(snapshot: Snapshot, keyspace: string, name: string): TableEntry | undefined {
-  for (const table of snapshot.keyspace(keyspace)?.tables.values() ?? []) {
-    if (table.indexes.some((index) => index.name === name)) return table;
-  }
-  return undefined;
 }
 
 /** Names of all indexes of a keyspace. */

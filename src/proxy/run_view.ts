@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { editText, quoteIdentifier } from '../cql/index.ts';
+import { editText } from '../cql/index.ts';
 import type { CreateViewStatement, Statement } from '../cql/index.ts';
 import { checkView, planCreateView, viewProbe } from '../encryption/index.ts';
 import { InternalError, InvalidRequestError } from '../errors/index.ts';
-import type { Snapshot, TableEntry } from '../schema/index.ts';
 import { plainRefusal, qualified, requireEncrypted } from './compile.ts';
+import { dropDependent } from './drop_dependent.ts';
 import type { Reply } from './reply.ts';
 import { changesOf, requireAccessible, userKeyspace } from './run_schema_change.ts';
 import type { RequestContext, Session } from './session.ts';
@@ -77,36 +77,17 @@ async function createView(
   return stored.reply();
 }
 
-async function dropView(
+function dropView(
   session: Session,
   stored: StoredChange,
   statement: Extract<ViewStatement, { kind: 'drop_view' }>,
 ): Promise<Reply> {
   const keyspace = userKeyspace(session, statement.view);
   const name = statement.view.name.text;
-  const drop = `DROP MATERIALIZED VIEW ${statement.ifExists ? 'IF EXISTS ' : ''}${qualified(keyspace, name)}`;
-  const base = baseOf(await session.services.catalog.refresh(), keyspace, name);
-  if (base === undefined) {
-    await changesOf(session).passThrough(() => stored.run(drop));
-    return stored.reply();
-  }
-  const target = qualified(base.keyspace, base.name);
-  let reply: Reply | undefined;
-  await changesOf(session).dropView(base, {
-    drop: async () => {
-      await stored.run(drop);
-      reply = stored.reply();
-    },
-    dropColumns: (columns) =>
-      stored.run(`ALTER TABLE ${target} DROP (${columns.map(quoteIdentifier).join(', ')})`),
+  return dropDependent(session, stored, {
+    keyspace,
+    text: `DROP MATERIALIZED VIEW ${statement.ifExists ? 'IF EXISTS ' : ''}${qualified(keyspace, name)}`,
+    isOf: (base) => base.views.some((view) => view.name === name),
+    change: 'dropView',
   });
-  return reply ?? stored.reply();
-}
-
-/** The table whose record has a view, also one that does not verify. */
-function baseOf(snapshot: Snapshot, keyspace: string, name: string): TableEntry | undefined {
-  for (const table of snapshot.keyspace(keyspace)?.tables.values() ?? []) {
-    if (table.views.some((view) => view.name === name)) return table;
-  }
-  return undefined;
 }
