@@ -143,7 +143,7 @@ async function refusePrepared(control: ControlConnection): Promise<void> {
 export const createProxy: ProxyFactory = async (context) => {
   const { config, contactPoints, logger, metrics, say } = context;
   const clock = context.clock ?? systemClock;
-  const tls = openProxyTls(config, metrics, logger);
+  const tls = openProxyTls(config, metrics, logger, clock);
   const authentication = openAuthentication(config, { metrics, logger, clock });
   const parts = await openParts({
     config,

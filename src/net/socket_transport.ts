@@ -22,6 +22,7 @@ export class SocketTransport implements Transport {
   #queuedBytes = 0;
   #isFlushScheduled = false;
   #isEnding = false;
+  #failure: Error | undefined;
 
   /** @param certificate of a client, verified */
   constructor(socket: Socket, count: ByteCounter, certificate?: ClientCertificate) {
@@ -34,6 +35,10 @@ export class SocketTransport implements Transport {
       port: socket.localPort ?? 0,
     };
     socket.setNoDelay(true);
+    // From the first moment: an error that nobody listens for ends the process.
+    socket.on('error', (error) => {
+      this.#failure = error;
+    });
   }
 
   get bufferedBytes(): number {
@@ -41,7 +46,6 @@ export class SocketTransport implements Transport {
   }
 
   setHandlers(handlers: TransportHandlers): void {
-    let failure: Error | undefined;
     this.#socket.on('data', (chunk: Buffer) => {
       this.#count('in', chunk.length);
       handlers.onData(chunk);
@@ -49,11 +53,8 @@ export class SocketTransport implements Transport {
     this.#socket.on('drain', () => {
       handlers.onDrain();
     });
-    this.#socket.on('error', (error) => {
-      failure = error;
-    });
     this.#socket.on('close', () => {
-      handlers.onClose(failure);
+      handlers.onClose(this.#failure);
     });
   }
 
