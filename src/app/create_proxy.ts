@@ -291,7 +291,7 @@ export const createProxy: ProxyFactory = async (context) => {
         },
         upstreamTls && (() => upstreamTls),
       );
-    const own = new OwnConnections(connector, config.upstream, config.limits.maxFrameBytes);
+    const own = new OwnConnections(connector, config.upstream, config.limits.maxFrameBytes, clock);
     const services: SharedServices = {
       ...sharedServices(catalog, changes, metrics, logger, {
         audit: () => audit.recent(),
@@ -316,6 +316,7 @@ export const createProxy: ProxyFactory = async (context) => {
       hostId: randomBytes(16),
       cqlVersion: () => cqlVersion(catalog),
       limits: config.limits,
+      clock,
     });
     control.onSchemaEvent(() => {
       catalog.refresh().catch((error: unknown) => {
