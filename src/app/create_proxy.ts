@@ -143,7 +143,7 @@ async function refusePrepared(control: ControlConnection): Promise<void> {
 export const createProxy: ProxyFactory = async (context) => {
   const { config, contactPoints, logger, metrics, say } = context;
   const clock = context.clock ?? systemClock;
-  const tls = openProxyTls(config, metrics, logger);
+  const tls = openProxyTls(config, metrics, logger, clock);
   const authentication = openAuthentication(config, { metrics, logger, clock });
   const parts = await openParts({
     config,
@@ -291,7 +291,7 @@ export const createProxy: ProxyFactory = async (context) => {
         },
         upstreamTls && (() => upstreamTls),
       );
-    const own = new OwnConnections(connector, config.upstream, config.limits.maxFrameBytes);
+    const own = new OwnConnections(connector, config.upstream, config.limits.maxFrameBytes, clock);
     const services: SharedServices = {
       ...sharedServices(catalog, changes, metrics, logger, {
         audit: () => audit.recent(),
@@ -316,6 +316,7 @@ export const createProxy: ProxyFactory = async (context) => {
       hostId: randomBytes(16),
       cqlVersion: () => cqlVersion(catalog),
       limits: config.limits,
+      clock,
     });
     control.onSchemaEvent(() => {
       catalog.refresh().catch((error: unknown) => {

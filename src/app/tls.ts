@@ -3,6 +3,7 @@ import type { Config } from '../config/index.ts';
 import { upstreamTlsOptions, WatchedTls } from '../net/index.ts';
 import type { ListenerTls, TlsFiles, TlsWatcher } from '../net/index.ts';
 import type { Logger, Metrics } from '../observability/index.ts';
+import type { Clock } from '../util/index.ts';
 
 const IGNORE: TlsWatcher = { onRead: () => undefined, onFailure: () => undefined };
 
@@ -55,7 +56,12 @@ export interface ProxyTls {
  * Opens the certificates of a proxy that starts. To be called before anything connects to Cassandra.
  * @throws ConfigError CONFIG_TLS when a file cannot be used.
  */
-export function openProxyTls(config: Config, metrics: Metrics, logger: Logger): ProxyTls {
+export function openProxyTls(
+  config: Config,
+  metrics: Metrics,
+  logger: Logger,
+  clock: Clock,
+): ProxyTls {
   const opened: WatchedTls[] = [];
   const open = (use: string, files: TlsFiles): WatchedTls => {
     const watched = new WatchedTls(files, tlsWatcher(use, metrics, logger));
@@ -76,6 +82,7 @@ export function openProxyTls(config: Config, metrics: Metrics, logger: Logger): 
   const listener = tls && {
     ...tls,
     files: open('client', listenerFiles(tls)),
+    nowMs: () => clock.nowMs(),
     onFailure: (peer: string, code: string): void => {
       metrics.countTlsFailure(code);
       logger.info({ peer, code }, 'a client did not complete TLS');

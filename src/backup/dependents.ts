@@ -1,12 +1,24 @@
 import { editText, parseStatement, quoteIdentifier } from '../cql/index.ts';
 import type { QualifiedName } from '../cql/index.ts';
+import { ProxyError } from '../errors/index.ts';
 
-/** CREATE statements of indexes and views of one table as they are for another table; names of their own stay. */
+/**
+ * CREATE statements of indexes and views of one table as they are for another table; names of their own stay. One that is not
+ * understood comes as a comment that says so: by then the rows are there, and nothing must fail for it.
+ */
 export function dependentsOf(
   statements: readonly string[],
   to: { readonly keyspace: string; readonly name: string },
 ): readonly string[] {
-  return statements.map((text) => retargeted(text, to));
+  return statements.map((text) => {
+    try {
+      return retargeted(text, to);
+    } catch (error) {
+      if (!(error instanceof ProxyError)) throw error;
+      const target = `${quoteIdentifier(to.keyspace)}.${quoteIdentifier(to.name)}`;
+      return `/* not understood, write it for ${target} by hand: ${text.replaceAll('*/', '* /')} */`;
+    }
+  });
 }
 
 function retargeted(

@@ -1,3 +1,4 @@
+import { constants } from 'node:crypto';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
@@ -25,6 +26,7 @@ export interface ListenerTls {
   readonly clientCertificates: 'none' | 'optional' | 'required';
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
   readonly files: WatchedTls;
+  readonly nowMs: () => number;
   /** A handshake failed; the peer's address and OpenSSL's code. */
   readonly onFailure: (peer: string, code: string) => void;
 }
@@ -34,27 +36,38 @@ const HANDSHAKE_RECORD = 0x16;
 /** A connection that says nothing and a handshake that does not end are cut after this time. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 
+/** Where clients are listened to, and how. */
+export interface ListenOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly tls?: ListenerTls | undefined;
+  /** Default {@link HANDSHAKE_TIMEOUT_MS}. */
+  readonly handshakeTimeoutMs?: number;
+}
+
 /** Listens for clients. @throws ConfigError when the address is in use or not to be had. */
 export function listen(
-  options: { readonly host: string; readonly port: number; readonly tls?: ListenerTls | undefined },
+  options: ListenOptions,
   count: ByteCounter,
   accept: (transport: Transport) => void,
 ): Promise<Listener> {
-  const { host, port, tls } = options;
+  const { host, port, tls, handshakeTimeoutMs = HANDSHAKE_TIMEOUT_MS } = options;
   const acceptPlain = (socket: Socket): void => {
     accept(new SocketTransport(socket, count));
   };
-  const secure = tls && tlsServer(tls, count, accept);
+  const secure = tls && tlsServer(tls, handshakeTimeoutMs, count, accept);
   const server =
     secure === undefined || tls === undefined
       ? createServer(acceptPlain)
       : tls.mode === 'required'
         ? secure
         : createServer((socket) => {
-            byFirstByte(socket, acceptPlain, secure);
+            byFirstByte(socket, handshakeTimeoutMs, acceptPlain, secure);
           });
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
+    // Also for what goes wrong with one connection later: the others must not end for it.
+    server.on('error', (error: NodeJS.ErrnoException) => {
       const reason =
         error.code === 'EADDRINUSE'
           ? 'the port is in use: stop what listens there or set CQLOCK_LISTEN to another port'
@@ -80,6 +93,7 @@ function listening(server: Server): Listener {
 
 function tlsServer(
   tls: ListenerTls,
+  handshakeTimeout: number,
   count: ByteCounter,
   accept: (transport: Transport) => void,
 ): TlsServer {
@@ -88,20 +102,22 @@ function tlsServer(
     ...(material.key === undefined ? {} : { key: material.key }),
     ...(material.ca === undefined ? {} : { ca: material.ca }),
     minVersion: tls.minVersion,
+    // A client is judged once, by its first handshake.
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
   });
   const server = createTlsServer({
     ...context(tls.files.material),
     requestCert: tls.clientCertificates !== 'none',
     // Judged below: Node would close without a word.
     rejectUnauthorized: false,
-    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    handshakeTimeout,
   });
   tls.files.onReplaced((material) => {
     server.setSecureContext(context(material));
   });
   server.on('secureConnection', (socket: TLSSocket) => {
     const certificate = tls.clientCertificates === 'none' ? undefined : clientCertificateOf(socket);
-    const refused = refusalOf(tls.clientCertificates, certificate, socket);
+    const refused = refusalOf(tls, certificate, socket);
     if (refused === undefined) {
       accept(new SocketTransport(socket, count, certificate));
       return;
@@ -111,13 +127,15 @@ function tlsServer(
   });
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
     tls.onFailure(peerOf(socket), error.code ?? 'unknown error');
+    // Node tells of a handshake that takes too long, and leaves the socket open.
+    socket.destroy();
   });
   return server;
 }
 
 /** Why a client may not come in, by a code; undefined: it may. A session that is resumed is judged like a new one. */
 function refusalOf(
-  clientCertificates: ListenerTls['clientCertificates'],
+  { clientCertificates, nowMs }: ListenerTls,
   certificate: ClientCertificate | undefined,
   socket: TLSSocket,
 ): string | undefined {
@@ -126,17 +144,21 @@ function refusalOf(
   if (certificate === undefined) {
     return clientCertificates === 'required' ? 'NO_CERTIFICATE' : undefined;
   }
-  return socket.authorized ? undefined : String(socket.authorizationError);
+  if (!socket.authorized) return String(socket.authorizationError);
+  // OpenSSL keeps its judgement in a session: one that is resumed again and again would outlive the certificate.
+  const notAfterMs = Date.parse(socket.getPeerX509Certificate()?.validTo ?? '');
+  return nowMs() <= notAfterMs ? undefined : 'CERT_HAS_EXPIRED';
 }
 
 /** Gives a new connection to the TLS server or to the plain side by what it begins with. */
 function byFirstByte(
   socket: Socket,
+  timeoutMs: number,
   acceptPlain: (socket: Socket) => void,
   secure: TlsServer,
 ): void {
   const ignore = (): void => undefined;
-  const timer = setTimeout(() => socket.destroy(), HANDSHAKE_TIMEOUT_MS);
+  const timer = setTimeout(() => socket.destroy(), timeoutMs);
   socket.on('error', ignore);
   socket.once('close', () => {
     clearTimeout(timer);

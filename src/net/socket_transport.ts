@@ -11,6 +11,9 @@ export type ByteCounter = (direction: 'in' | 'out', count: number) => void;
 /** Small writes of one turn are joined up to this size; larger ones go out as they are. */
 const JOIN_BYTES = 64 * 1024;
 
+/** A peer that says nothing for so long is asked by TCP whether it is there. */
+const KEEP_ALIVE_MS = 60_000;
+
 /** A {@link Transport} over a TCP socket, with TLS or without. */
 export class SocketTransport implements Transport {
   readonly peer: string;
@@ -22,6 +25,7 @@ export class SocketTransport implements Transport {
   #queuedBytes = 0;
   #isFlushScheduled = false;
   #isEnding = false;
+  #failure: Error | undefined;
 
   /** @param certificate of a client, verified */
   constructor(socket: Socket, count: ByteCounter, certificate?: ClientCertificate) {
@@ -34,6 +38,12 @@ export class SocketTransport implements Transport {
       port: socket.localPort ?? 0,
     };
     socket.setNoDelay(true);
+    // A peer that is gone without a word is found out while nothing is sent, too.
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    // From the first moment: an error that nobody listens for ends the process.
+    socket.on('error', (error) => {
+      this.#failure = error;
+    });
   }
 
   get bufferedBytes(): number {
@@ -41,7 +51,6 @@ export class SocketTransport implements Transport {
   }
 
   setHandlers(handlers: TransportHandlers): void {
-    let failure: Error | undefined;
     this.#socket.on('data', (chunk: Buffer) => {
       this.#count('in', chunk.length);
       handlers.onData(chunk);
@@ -49,11 +58,8 @@ export class SocketTransport implements Transport {
     this.#socket.on('drain', () => {
       handlers.onDrain();
     });
-    this.#socket.on('error', (error) => {
-      failure = error;
-    });
     this.#socket.on('close', () => {
-      handlers.onClose(failure);
+      handlers.onClose(this.#failure);
     });
   }
 

@@ -1,5 +1,6 @@
 import { OverloadError, ProtocolError, toProxyError, type ProxyError } from '../errors/index.ts';
 import type { ConnectionLeases } from '../keys/index.ts';
+import type { Clock } from '../util/index.ts';
 import {
   decodeRequestPrefix,
   decompressBody,
@@ -23,6 +24,7 @@ import type { CompressionAlgorithm, Envelope, SchemaChange } from '../wire/index
 import type { Authenticator } from './authenticator.ts';
 import { ClientLogin } from './client_login.ts';
 import type { LoginStep } from './client_login.ts';
+import { FlowControl } from './flow_control.ts';
 import { NodeConnection } from './node_connection.ts';
 import { errorReply, reply } from './reply.ts';
 import type { Reply } from './reply.ts';
@@ -46,13 +48,10 @@ export interface ClientConnectionOptions {
     readonly maxFrameBytes: number;
     readonly maxInFlightRequests: number;
   };
+  readonly clock: Clock;
   readonly onClose: (connection: ClientConnection) => void;
 }
 
-/** Bytes of requests in flight above which a client is not read. */
-const MAX_IN_FLIGHT_BYTES = 64 * 1024 * 1024;
-/** Bytes a peer has not taken above which the other side is not read. */
-const MAX_BUFFERED_BYTES = 4 * 1024 * 1024;
 /** Shorter bodies are not worth compressing. */
 const MIN_COMPRESSED_BYTES = 512;
 /** The highest version spoken; errors about versions carry it. */
@@ -79,15 +78,12 @@ export class ClientConnection {
   readonly #login: ClientLogin;
   #verifiedRole: string | undefined;
   #isRegistered = false;
-  #inFlight = 0;
-  #inFlightBytes = 0;
-  #isClientPaused = false;
-  #isNodePaused = false;
-  #isDraining = false;
+  readonly #flow: FlowControl;
 
   constructor(transport: Transport, options: ClientConnectionOptions) {
     this.#transport = transport;
     this.#options = options;
+    this.#flow = new FlowControl(transport, options.limits.maxInFlightRequests);
     this.#assembler = new EnvelopeAssembler({
       maxBodyBytes: options.limits.maxFrameBytes,
       direction: 'request',
@@ -116,7 +112,7 @@ export class ClientConnection {
 
   /** Requests that are not answered yet. */
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#flow.inFlight;
   }
 
   /** The role that the proxy itself has verified; undefined where Cassandra alone did, or nobody has logged in. */
@@ -133,9 +129,8 @@ export class ClientConnection {
 
   /** Takes no more requests; closes when those in flight are answered. */
   drain(): void {
-    this.#isDraining = true;
-    this.#transport.pause();
-    if (this.#inFlight === 0) this.#transport.end();
+    this.#flow.drain();
+    if (this.#flow.isDrained) this.#transport.end();
   }
 
   /** Closes at once. */
@@ -200,35 +195,45 @@ export class ClientConnection {
       return;
     }
     this.#version = envelope.version;
-    this.#inFlight++;
-    this.#inFlightBytes += envelope.body.length;
+    const flow = this.#flow;
+    let bytes = envelope.body.length;
+    flow.begin(bytes);
     const started = performance.now();
     let upstreamMs = 0;
     let kind = requestName(envelope.opcode);
     const finish = (answer: Reply): void => {
-      this.#inFlight--;
-      this.#inFlightBytes -= envelope.body.length;
+      flow.end(bytes);
       const proxyMs = Math.max(0, performance.now() - started - upstreamMs);
       this.#options.services.metrics.recordRequest(kind, answer.outcome, proxyMs, upstreamMs);
       if (this.#phase === 'closed') return;
       this.#send(envelope.streamId, answer);
-      if (this.#isDraining && this.#inFlight === 0) this.#transport.end();
-      else if (this.#isClientPaused) this.#balance();
+      if (flow.isDrained) this.#transport.end();
+      else if (flow.isClientPaused) this.#balance();
     };
     this.#answer(
       envelope,
+      (more) => {
+        bytes += more;
+        flow.grow(more);
+      },
       (ms) => {
         upstreamMs += ms;
       },
       (name) => {
         kind = name;
       },
-    ).then(finish, (error: unknown) => {
-      const proxyError = toProxyError(error);
-      this.#log(proxyError);
-      finish(errorReply(proxyError));
-      if (proxyError instanceof ProtocolError) this.#transport.end();
-    });
+    )
+      .then(finish, (error: unknown) => {
+        const proxyError = toProxyError(error);
+        this.#log(proxyError);
+        finish(errorReply(proxyError));
+        if (proxyError instanceof ProtocolError) this.#transport.end();
+      })
+      .catch((error: unknown) => {
+        // An answer that cannot be sent: its client would wait for ever, and all others must not end for it.
+        this.#log(toProxyError(error));
+        this.destroy();
+      });
   }
 
   /** Only what an operator must know: defects, failed authentication of data and metadata, refused keys. */
@@ -249,13 +254,15 @@ export class ClientConnection {
 
   async #answer(
     envelope: Envelope,
+    onBytes: (more: number) => void,
     onUpstreamMs: (ms: number) => void,
     onKind: (kind: string) => void,
   ): Promise<Reply> {
-    const body =
-      (envelope.flags & HeaderFlag.COMPRESSION) === 0
-        ? envelope.body
-        : this.#decompressed(envelope.body);
+    let { body } = envelope;
+    if ((envelope.flags & HeaderFlag.COMPRESSION) !== 0) {
+      body = this.#decompressed(body);
+      onBytes(body.length);
+    }
     switch (envelope.opcode) {
       case Opcode.OPTIONS:
         return reply(Opcode.SUPPORTED, this.#supported());
@@ -273,7 +280,7 @@ export class ClientConnection {
             `Unexpected message ${requestName(envelope.opcode).toUpperCase()}, expecting STARTUP or OPTIONS`,
           );
         }
-        if (this.#inFlight > this.#options.limits.maxInFlightRequests * 4) {
+        if (this.#flow.inFlight > this.#options.limits.maxInFlightRequests * 4) {
           throw new OverloadError(
             'OVERLOAD_REQUESTS',
             'too many requests in flight on this connection',
@@ -353,14 +360,16 @@ export class ClientConnection {
         onDrain: () => {
           this.#balance();
         },
-        // The driver reconnects; requests in flight were answered with an error first.
+        // Requests in flight are answered with an error first; then the driver connects anew.
         onClose: () => {
-          this.#transport.end();
+          this.drain();
         },
       },
+      this.#options.clock,
     );
     if (this.#isClosed()) connection.close();
     this.#node = connection;
+    this.#flow.setNode(connection);
     return connection;
   }
 
@@ -454,29 +463,11 @@ export class ClientConnection {
         sent,
       ),
     );
-    if (this.#transport.bufferedBytes > MAX_BUFFERED_BYTES) this.#balance();
+    if (this.#flow.isClientBehind) this.#balance();
   }
 
-  /** Reads each side only while the other one takes what comes. */
   #balance(): void {
-    if (this.#phase === 'closed') return;
-    const isClientTooFast =
-      this.#isDraining ||
-      this.#inFlight >= this.#options.limits.maxInFlightRequests ||
-      this.#inFlightBytes >= MAX_IN_FLIGHT_BYTES ||
-      (this.#node?.bufferedBytes ?? 0) > MAX_BUFFERED_BYTES ||
-      this.#transport.bufferedBytes > MAX_BUFFERED_BYTES;
-    if (isClientTooFast !== this.#isClientPaused) {
-      this.#isClientPaused = isClientTooFast;
-      if (isClientTooFast) this.#transport.pause();
-      else this.#transport.resume();
-    }
-    const isClientTooSlow = this.#transport.bufferedBytes > MAX_BUFFERED_BYTES;
-    if (isClientTooSlow !== this.#isNodePaused && this.#node !== undefined) {
-      this.#isNodePaused = isClientTooSlow;
-      if (isClientTooSlow) this.#node.pause();
-      else this.#node.resume();
-    }
+    if (this.#phase !== 'closed') this.#flow.balance();
   }
 
   #closed(): void {

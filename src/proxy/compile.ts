@@ -6,6 +6,7 @@ import type {
   QualifiedName,
   SelectStatement,
   Statement,
+  TextEdit,
 } from '../cql/index.ts';
 import {
   columnsIn,
@@ -55,7 +56,10 @@ export type Compiled =
   /** A read that Cassandra answers from its own text: system tables without user data, and plain tables. */
   | {
       readonly kind: 'forward';
-      readonly keyspace: string | undefined;
+      /** The table's name where the client left its keyspace out; the node's own USE may be another one by the time. */
+      readonly edits: readonly TextEdit[];
+      /** A plain table; `undefined`: a system table. */
+      readonly table: TableEntry | undefined;
       /** Known after PREPARE only. */
       readonly prepared: StoredPrepared | undefined;
     }
@@ -118,7 +122,7 @@ async function compileSelect(
       session.identity,
     );
     if (virtual === 'passthrough' || (name === 'system' && isCalculation(statement))) {
-      return { kind: 'forward', keyspace, prepared: undefined };
+      return forward(statement, name, undefined);
     }
     if (virtual === undefined) throw unknownTable(session, name, statement.table.name.text);
     const planned = planVirtualSelect(statement, virtual);
@@ -132,7 +136,7 @@ async function compileSelect(
   }
   const [table, snapshot] = await findTable(session, name, statement.table.name.text);
   if (snapshot.failure !== undefined) throw snapshot.failure;
-  if (table.kind === 'plain') return { kind: 'forward', keyspace, prepared: undefined };
+  if (table.kind === 'plain') return forward(statement, name, table);
   requireEncrypted(table);
   const markers = new MarkerRegistry(parsed.bindMarkers);
   const plan = planAnySelect(statement, table, snapshot, markers);
@@ -156,6 +160,16 @@ async function compileSelect(
     ),
     ...bound,
   };
+}
+
+function forward(
+  { table: name }: SelectStatement,
+  keyspace: string,
+  table: TableEntry | undefined,
+): Compiled {
+  const replacement = qualified(keyspace, name.name.text);
+  const edits = name.keyspace === undefined ? [{ span: name.span, replacement }] : [];
+  return { kind: 'forward', edits, table, prepared: undefined };
 }
 
 /** Whether a read of system.local shows no column: `SELECT now() FROM system.local`. Cassandra has one row there, too. */

@@ -1,5 +1,6 @@
 import { OverloadError, ProtocolError, UpstreamError } from '../errors/index.ts';
-import { encodeEnvelope, EnvelopeAssembler } from '../wire/index.ts';
+import type { Clock, TimerHandle } from '../util/index.ts';
+import { encodeEnvelope, EnvelopeAssembler, Opcode } from '../wire/index.ts';
 import type { Envelope } from '../wire/index.ts';
 import type { Transport } from './transport.ts';
 
@@ -15,6 +16,8 @@ export interface NodeConnectionHandlers {
   onClose(error: Error | undefined): void;
 }
 
+/** A node that says nothing for so long while something is asked of it is asked whether it is there, and has as long to answer. */
+const SILENCE_MS = 10_000;
 /** Highest stream id + 1. Spec: native_protocol_v4 2.3. */
 const STREAM_IDS = 32_768;
 
@@ -29,7 +32,12 @@ export class NodeConnection {
   readonly #assembler: EnvelopeAssembler;
   readonly #pending: (Pending | undefined)[] = [];
   readonly #freeIds: number[] = [];
+  readonly #clock: Clock;
   #closed = false;
+  #isPaused = false;
+  #hasSpoken = false;
+  #isProbed = false;
+  #silence: TimerHandle | undefined;
 
   constructor(
     transport: Transport,
@@ -37,10 +45,12 @@ export class NodeConnection {
     version: number,
     maxBodyBytes: number,
     handlers: NodeConnectionHandlers,
+    clock: Clock,
   ) {
     this.node = node;
     this.#transport = transport;
     this.#version = version;
+    this.#clock = clock;
     this.#assembler = new EnvelopeAssembler({
       maxBodyBytes,
       direction: 'response',
@@ -93,6 +103,7 @@ export class NodeConnection {
         return;
       }
       this.#pending[streamId] = { resolve, reject };
+      if (this.#silence === undefined) this.#listen();
       this.#transport.write(
         encodeEnvelope(
           { version: this.#version, isResponse: false, flags, streamId, opcode },
@@ -104,11 +115,13 @@ export class NodeConnection {
 
   /** Stops reading answers until {@link resume}: the client does not take them fast enough. */
   pause(): void {
+    this.#isPaused = true;
     this.#transport.pause();
   }
 
   /** Reads answers again. */
   resume(): void {
+    this.#isPaused = false;
     this.#transport.resume();
   }
 
@@ -118,7 +131,35 @@ export class NodeConnection {
     this.#fail(undefined);
   }
 
+  #listen(): void {
+    this.#hasSpoken = false;
+    this.#silence = this.#clock.after(SILENCE_MS, () => {
+      this.#silence = undefined;
+      this.#judgeSilence();
+    });
+  }
+
+  /** A node that lost its power, or its network, closes nothing: without this, requests would wait until TCP gives up. */
+  #judgeSilence(): void {
+    if (this.#closed || this.inFlight === 0) return;
+    if (this.#hasSpoken || this.#isPaused) {
+      this.#isProbed = false;
+      this.#listen();
+      return;
+    }
+    if (this.#isProbed) {
+      this.#transport.destroy();
+      this.#fail(new Error(`no answer for ${String(2 * SILENCE_MS)} ms`));
+      return;
+    }
+    this.#isProbed = true;
+    // Any answer will do.
+    this.request(Opcode.OPTIONS, Buffer.alloc(0)).catch(() => undefined);
+    if (this.#silence === undefined) this.#listen();
+  }
+
   #receive(chunk: Buffer, handlers: NodeConnectionHandlers): void {
+    this.#hasSpoken = true;
     try {
       for (const envelope of this.#assembler.push(chunk)) {
         if (envelope.streamId < 0) handlers.onEvent(envelope);
@@ -147,6 +188,7 @@ export class NodeConnection {
   #fail(cause: unknown): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#silence?.cancel();
     for (const pending of this.#pending) pending?.reject(this.#lost(cause));
     this.#pending.length = 0;
     this.#freeIds.length = 0;

@@ -1,4 +1,5 @@
 import { UpstreamError } from '../errors/index.ts';
+import type { Clock } from '../util/index.ts';
 import { encodeStartup, Opcode, Writer } from '../wire/index.ts';
 import type { Envelope } from '../wire/index.ts';
 import { decodeError, decodeResponsePrefix } from './cassandra_answer.ts';
@@ -19,12 +20,14 @@ export class OwnConnections {
   readonly #connector: Connector;
   readonly #role: OwnRole;
   readonly #maxBodyBytes: number;
+  readonly #clock: Clock;
   readonly #open = new Map<string, Promise<NodeConnection>>();
 
-  constructor(connector: Connector, role: OwnRole, maxBodyBytes: number) {
+  constructor(connector: Connector, role: OwnRole, maxBodyBytes: number, clock: Clock) {
     this.#connector = connector;
     this.#role = role;
     this.#maxBodyBytes = maxBodyBytes;
+    this.#clock = clock;
   }
 
   /**
@@ -36,7 +39,9 @@ export class OwnConnections {
     const key = `${node} ${String(version)}`;
     const known = this.#open.get(key);
     if (known !== undefined) return known;
-    const opening = this.#connect(node, version, key);
+    const opening: Promise<NodeConnection> = this.#connect(node, version, () => {
+      this.#forget(key, opening);
+    });
     this.#open.set(key, opening);
     opening.catch(() => {
       this.#forget(key, opening);
@@ -58,16 +63,18 @@ export class OwnConnections {
     if (this.#open.get(key) === opening) this.#open.delete(key);
   }
 
-  async #connect(node: string, version: number, key: string): Promise<NodeConnection> {
+  async #connect(node: string, version: number, onClose: () => void): Promise<NodeConnection> {
     const colon = node.lastIndexOf(':');
     const transport = await this.#connector(node.slice(0, colon), Number(node.slice(colon + 1)));
-    const connection = new NodeConnection(transport, node, version, this.#maxBodyBytes, {
-      onEvent: () => undefined,
-      onDrain: () => undefined,
-      onClose: () => {
-        this.#open.delete(key);
-      },
-    });
+    const handlers = { onEvent: () => undefined, onDrain: () => undefined, onClose };
+    const connection = new NodeConnection(
+      transport,
+      node,
+      version,
+      this.#maxBodyBytes,
+      handlers,
+      this.#clock,
+    );
     try {
       await this.#logIn(connection);
       return connection;

@@ -1,6 +1,7 @@
 import { OverloadError, toProxyError } from '../errors/index.ts';
 import type { KeyService } from '../keys/index.ts';
 import type { Snapshot } from '../schema/index.ts';
+import type { Clock } from '../util/index.ts';
 import { schemaVersionOf } from '../system/index.ts';
 import type { Authenticator } from './authenticator.ts';
 import { ClientConnection } from './client_connection.ts';
@@ -18,6 +19,7 @@ export interface ProxyServerOptions {
   readonly contactPoints: readonly { readonly host: string; readonly port: number }[];
   readonly hostId: Uint8Array;
   readonly cqlVersion: () => string;
+  readonly clock: Clock;
   readonly limits: {
     readonly maxFrameBytes: number;
     readonly maxInFlightRequests: number;
@@ -30,6 +32,7 @@ export class ProxyServer {
   readonly #options: ProxyServerOptions;
   readonly #connections = new Set<ClientConnection>();
   readonly #stopListening: () => void;
+  #isStopping = false;
   #nextNode = 0;
   #lastSnapshot: Snapshot;
   #schemaVersion: { readonly of: Snapshot; readonly bytes: Uint8Array } | undefined;
@@ -54,8 +57,8 @@ export class ProxyServer {
 
   /** Serves a new client. */
   accept(transport: Transport): void {
-    const { services, keys, authenticator, hostId, cqlVersion, limits } = this.#options;
-    if (this.#connections.size >= limits.maxConnections) {
+    const { services, keys, authenticator, hostId, cqlVersion, clock, limits } = this.#options;
+    if (this.#isStopping || this.#connections.size >= limits.maxConnections) {
       transport.destroy();
       return;
     }
@@ -69,6 +72,7 @@ export class ProxyServer {
       cqlVersion,
       schemaVersion: () => this.#currentSchemaVersion(),
       limits,
+      clock,
       onClose: (closed) => {
         if (this.#connections.delete(closed)) services.metrics.addClientConnections(-1);
       },
@@ -86,6 +90,7 @@ export class ProxyServer {
 
   /** Lets requests in flight end, then closes all connections; those left after `timeoutMs` are cut. */
   async stop(timeoutMs: number, wait: (ms: number) => Promise<void>): Promise<void> {
+    this.#isStopping = true;
     this.#stopListening();
     for (const connection of this.#connections) connection.drain();
     const step = 25;

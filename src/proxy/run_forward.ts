@@ -1,39 +1,68 @@
-import { Opcode } from '../wire/index.ts';
+import { editText } from '../cql/index.ts';
+import { encodeQuery, Opcode } from '../wire/index.ts';
+import type { Envelope } from '../wire/index.ts';
 import type { Compiled } from './compile.ts';
+import { usableTable } from './fresh_catalog.ts';
 import { forwarded } from './reply.ts';
 import type { Reply } from './reply.ts';
+import { executeStored } from './run_stored.ts';
 import { StalePlanError } from './stale_plan.ts';
 import type { RequestContext, Session } from './session.ts';
 import { execute } from './stored_statements.ts';
 import type { StoredPrepared } from './stored_statements.ts';
 
-const ATTEMPTS = 3;
+/** A read that Cassandra answers from its own text. */
+type Forward = Extract<Compiled, { kind: 'forward' }>;
 
-/** Passes a read that needs no decryption on as the client wrote it. */
+const ATTEMPTS = 3;
+/** In the place of a table's version: system tables do not change. */
+const SYSTEM_VERSION = 'system';
+
+/**
+ * Passes a read that needs no decryption on as the client wrote it, but for the keyspace of its table.
+ * @throws StalePlanError when a plain table is not what it was: then its name may be that of an encrypted one.
+ */
 export async function forwardQuery(
   session: Session,
   request: RequestContext,
-  compiled: Extract<Compiled, { kind: 'forward' }>,
+  compiled: Forward,
   execution: { readonly text: string; readonly body: Buffer | undefined },
 ): Promise<Reply> {
+  const text = editText(execution.text, compiled.edits);
+  const { table } = compiled;
+  if (execution.body === undefined) {
+    if (table === undefined) return forwarded(await executeSystem(session, request, text));
+    const options = { ...request.options, skipMetadata: false };
+    return forwarded(await executeStored(session, request, table, text, options, request.flags));
+  }
+  const old = table && usableTable(session, table);
+  if (old !== undefined) await old;
   const started = performance.now();
   try {
-    if (execution.body !== undefined) {
-      return forwarded(await session.node.request(Opcode.QUERY, execution.body, request.flags));
-    }
-    const { keyspace } = compiled;
+    const body =
+      compiled.edits.length === 0
+        ? execution.body
+        : encodeQuery(text, request.options, session.version);
+    return forwarded(await session.node.request(Opcode.QUERY, body, request.flags));
+  } finally {
+    request.onUpstreamMs(performance.now() - started);
+  }
+}
+
+async function executeSystem(
+  session: Session,
+  request: RequestContext,
+  text: string,
+): Promise<Envelope> {
+  const { node, version, services } = session;
+  const started = performance.now();
+  try {
     for (let attempt = 1; ; attempt++) {
-      const prepared = await preparedForward(session, keyspace, execution.text);
-      const { options } = request;
-      const answer = await execute(
-        session.node,
-        session.version,
-        prepared,
-        { ...options, skipMetadata: false },
-        request.flags,
-      );
-      if (answer !== 'unprepared') return forwarded(answer);
-      session.services.stored.forget(session.node, forwardVersion(keyspace), execution.text);
+      const prepared = await services.stored.prepared(node, version, SYSTEM_VERSION, text);
+      const options = { ...request.options, skipMetadata: false };
+      const answer = await execute(node, version, prepared, options, request.flags);
+      if (answer !== 'unprepared') return answer;
+      services.stored.forget(node, SYSTEM_VERSION, text);
       if (attempt === ATTEMPTS) throw new StalePlanError();
     }
   } finally {
@@ -41,20 +70,16 @@ export async function forwardQuery(
   }
 }
 
-/** Prepares a forwarded read on Cassandra, where its unqualified names mean the keyspace of USE. */
+/** Prepares a forwarded read on Cassandra. */
 export async function preparedForward(
-  session: Session,
-  keyspace: string | undefined,
+  { services, node, version }: Session,
+  { edits, table }: Forward,
   text: string,
 ): Promise<StoredPrepared> {
-  return session.services.stored.prepared(
-    session.node,
-    session.version,
-    forwardVersion(keyspace),
-    text,
+  return services.stored.prepared(
+    node,
+    version,
+    table?.version ?? SYSTEM_VERSION,
+    editText(text, edits),
   );
-}
-
-function forwardVersion(keyspace: string | undefined): string {
-  return `forward:${keyspace ?? ''}`;
 }

@@ -1,4 +1,5 @@
 import { parseStatement, statementShape } from '../cql/index.ts';
+import type { ParsedStatement } from '../cql/index.ts';
 import type { TermContext } from '../encryption/index.ts';
 import {
   CqlErrorCode,
@@ -126,11 +127,8 @@ async function runPrepare(session: Session, request: ClientRequest): Promise<Rep
   const { statements } = session.services;
   const parsed = parseStatement(query);
   const { keyspace } = session;
-  let compiled = await compile(session, parsed, keyspace);
+  const compiled = await compileToKeep(session, parsed, keyspace, query);
   request.onKind(kindOf('prepare', compiled));
-  if (compiled.kind === 'forward') {
-    compiled = { ...compiled, prepared: await preparedForward(session, keyspace, query) };
-  }
   const id = statements.idOf(keyspace, query);
   const entry: PreparedEntry = {
     id,
@@ -157,6 +155,18 @@ async function runPrepare(session: Session, request: ClientRequest): Promise<Rep
       session.version,
     ),
   );
+}
+
+/** The plan of a statement that is prepared: what the client is told of it, Cassandra says where it is passed on. */
+async function compileToKeep(
+  session: Session,
+  parsed: ParsedStatement,
+  keyspace: string | undefined,
+  text: string,
+): Promise<Compiled> {
+  const compiled = await compile(session, parsed, keyspace);
+  if (compiled.kind !== 'forward') return compiled;
+  return { ...compiled, prepared: await preparedForward(session, compiled, text) };
 }
 
 async function runExecute(session: Session, request: ClientRequest): Promise<Reply> {
@@ -189,9 +199,9 @@ async function currentEntry(session: Session, id: Buffer, key: string): Promise<
   const entry = statements.prepared(key);
   if (entry === undefined) throw unprepared(id);
   const { compiled } = entry;
-  if (compiled.kind === 'statement' || compiled.kind === 'forward') return entry;
+  if (compiled.kind === 'statement') return entry;
   if (isCurrent(compiled, catalog.snapshot())) return entry;
-  const again = await compile(session, entry.parsed, entry.keyspace);
+  const again = await compileToKeep(session, entry.parsed, entry.keyspace, entry.text);
   const prints = fingerprints(again);
   if (compiled.kind === 'virtual') return { ...entry, compiled: again, ...prints };
   if (

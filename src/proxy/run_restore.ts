@@ -12,6 +12,9 @@ import { userKeyspace } from './run_schema_change.ts';
 import type { RequestContext, Session } from './session.ts';
 import { StoredChange } from './stored_change.ts';
 
+/** A warning has at most 65,535 bytes. Spec: native_protocol_v4 3, [string] */
+const WARNING_CHARACTERS = 20_000;
+
 /** What RESTORE TABLE asks for. */
 export interface TableRestore {
   readonly from: {
@@ -86,7 +89,9 @@ function dependentsWarning(
   to: { readonly keyspace: string; readonly name: string },
   dependents: readonly string[],
 ): string {
-  return `${to.keyspace}.${to.name} is restored without the indexes and views of the old table; once it is restored, create them: ${dependents.join(' ')}`;
+  const all = dependents.join(' ');
+  const shown = all.length <= WARNING_CHARACTERS ? all : `${all.slice(0, WARNING_CHARACTERS)} …`;
+  return `${to.keyspace}.${to.name} is restored without the indexes and views of the old table; once it is restored, create them: ${shown}`;
 }
 
 /** @throws what refuses the table: without a record nobody knows which backups are its own. */

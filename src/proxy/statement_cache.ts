@@ -108,8 +108,11 @@ export function isCurrent(compiled: Compiled, snapshot: Snapshot): boolean {
         snapshot.failure === undefined &&
         compiled.plans.every(({ table }) => snapshot.table(table.keyspace, table.name) === table)
       );
+    case 'forward': {
+      const { table } = compiled;
+      return table === undefined || snapshot.table(table.keyspace, table.name) === table;
+    }
     case 'virtual':
-    case 'forward':
     case 'statement':
       return false;
   }

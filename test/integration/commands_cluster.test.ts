@@ -12,7 +12,9 @@ import { startProxy } from '../support/proxy.ts';
 import type { TestProxy } from '../support/proxy.ts';
 import { connectClient } from '../support/proxy_client.ts';
 import type { ProxyClient } from '../support/proxy_client.ts';
-import { inParallel, REPLICATION } from './support/pair.ts';
+import { RawClient } from '../support/raw_client.ts';
+import type { RawResult } from '../support/raw_codec.ts';
+import { inParallel, prepared, REPLICATION, rowsOf, run } from './support/pair.ts';
 
 const ROWS = 2_000;
 /** Moves the wall clock of a process. */
@@ -80,13 +82,42 @@ describe('cqlock tables', () => {
 
   it('adopts a table that was made around the proxy', async () => {
     const direct = await connectClient({ host: '127.0.0.1', port: cassandra.port });
-    await direct.rows('CREATE TABLE shop.foreign (pk int PRIMARY KEY)');
+    await direct.rows('CREATE TABLE shop.foreign (pk int PRIMARY KEY, v text)');
+    await direct.rows("INSERT INTO shop.foreign (pk, v) VALUES (1, 'plain')");
     direct.close();
     await expect.poll(() => client.refusal('SELECT * FROM shop.foreign')).toMatch(/adopt/);
     expect(await cqlock.done('tables', 'adopt', 'shop.foreign')).toBe(
       'shop.foreign is plain now\n',
     );
     await expect.poll(() => client.refusal('SELECT * FROM shop.foreign')).toBeUndefined();
+  });
+
+  it('prepared reads of a plain table are of the table they named, also when Cassandra forgot them', async () => {
+    await client.rows(`CREATE KEYSPACE other WITH replication = ${REPLICATION}`);
+    await client.rows('CREATE TABLE other.foreign (pk int PRIMARY KEY, v text)');
+    const raw = await RawClient.connect({ host: proxy.host, port: proxy.port });
+    const direct = await connectClient({ host: '127.0.0.1', port: cassandra.port });
+    const read = async (): Promise<Buffer> => {
+      await run(raw, 'USE shop');
+      const id = await prepared(raw, 'SELECT v FROM foreign WHERE pk = 1');
+      await run(raw, 'USE other');
+      return id;
+    };
+    const texts = (answer: RawResult): (string | undefined)[] =>
+      rowsOf(answer).map(([cell]) => cell?.toString());
+    const id = await read();
+    await direct.rows("ALTER TABLE shop.foreign WITH comment = 'x'");
+    expect(texts(await raw.execute(id))).toEqual(['plain']);
+    await client.rows('DROP TABLE shop.foreign');
+    await client.rows('CREATE TABLE shop.foreign (pk int PRIMARY KEY, v text)');
+    await client.rows("INSERT INTO shop.foreign (pk, v) VALUES (1, 'secret')");
+    // Either it is told to prepare again, or it gets what is there now: never what is stored.
+    const answer = await raw.execute(id);
+    if (answer.kind === 'error') expect(answer.code).toBe(0x2500);
+    else expect(texts(answer)).toEqual(['secret']);
+    expect(texts(await raw.execute(await read()))).toEqual(['secret']);
+    direct.close();
+    raw.close();
   });
 });
 

@@ -14,3 +14,14 @@ it.each([
 ])('%s is made for another table', (statement, expected) => {
   expect(dependentsOf([statement], { keyspace: 'other', name: 'T 2' })).toEqual([expected]);
 });
+
+it('gives a statement that is not understood as a comment, and the others as they are', () => {
+  const statements = [
+    "CREATE NOVEL INDEX i ON ks.t (v) WITH comment = 'a */ b'",
+    'CREATE INDEX j ON ks.t (w);',
+  ];
+  expect(dependentsOf(statements, { keyspace: 'ks', name: 'New' })).toEqual([
+    `/* not understood, write it for ks."New" by hand: CREATE NOVEL INDEX i ON ks.t (v) WITH comment = 'a * / b' */`,
+    'CREATE INDEX j ON ks."New" (w);',
+  ]);
+});

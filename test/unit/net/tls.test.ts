@@ -75,6 +75,7 @@ function watched(): WatchedTls {
 /** Listens and echoes; what was accepted is in the list. */
 async function echo(
   tls: Partial<ListenerTls>,
+  handshakeTimeoutMs?: number,
 ): Promise<{ listener: Listener; files: WatchedTls; accepted: Transport[] }> {
   const files = watched();
   const accepted: Transport[] = [];
@@ -82,11 +83,13 @@ async function echo(
     {
       host: '127.0.0.1',
       port: 0,
+      ...(handshakeTimeoutMs === undefined ? {} : { handshakeTimeoutMs }),
       tls: {
         mode: 'required',
         clientCertificates: 'none',
         minVersion: 'TLSv1.2',
         files,
+        nowMs: () => Date.now(),
         onFailure: (_peer, code) => seen.handshakes.push(code),
         ...tls,
       },
@@ -239,6 +242,53 @@ describe('listen with TLS', () => {
         expect(again.error.message).toContain('NO_CERTIFICATE');
       }
       expect(accepted).toHaveLength(0);
+    },
+  );
+
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'refuses a client whose certificate has expired also when it resumes a session of before (%s)',
+    async (maxVersion) => {
+      let now = Date.now();
+      const { listener, accepted } = await echo({
+        clientCertificates: 'required',
+        nowMs: () => now,
+      });
+      const client = await ca.issue({ commonName: 'app', days: 1 });
+      const sessions: Buffer[] = [];
+      const first = connect({
+        host: '127.0.0.1',
+        port: listener.port,
+        ca: ca.cert,
+        maxVersion,
+        ...client,
+      });
+      first.on('session', (session: Buffer) => sessions.push(session));
+      first.once('secureConnect', () => first.write('word'));
+      await new Promise((resolve) => first.once('data', resolve));
+      first.destroy();
+      const session = sessions.at(-1);
+      const resumed = await ask(listener.port, { ...client, maxVersion, session });
+      expect(resumed.socket.isSessionReused()).toBe(true);
+      expect(accepted).toHaveLength(2);
+      now += 2 * 86_400_000;
+      const late = await refusalFor(listener.port, { ...client, maxVersion, session });
+      expect(late.isResumed).toBe(true);
+      expect(late.error.message).toContain('CERT_HAS_EXPIRED');
+      expect(accepted).toHaveLength(2);
+    },
+  );
+
+  it.each(['required', 'optional'] as const)(
+    'cuts a client that does not end its handshake, TLS %s',
+    async (mode) => {
+      const { listener } = await echo({ mode }, 50);
+      for (const words of [Buffer.alloc(0), Buffer.of(0x16, 3, 1)]) {
+        const socket = connectPlain({ host: '127.0.0.1', port: listener.port });
+        closing.push(() => socket.destroy());
+        socket.on('error', () => undefined);
+        socket.write(words);
+        await new Promise((resolve) => socket.once('close', resolve));
+      }
     },
   );
 
