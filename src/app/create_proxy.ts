@@ -11,6 +11,7 @@ import { KmsRegistry } from '../kms/index.ts';
 import type { KeyStore } from '../kms/index.ts';
 import { connectTo, listen } from '../net/index.ts';
 import {
+  CounterMemory,
   OwnConnections,
   ProxyServer,
   StatementCache,
@@ -460,6 +461,7 @@ function sharedServices(
     nowMs: () => Date.now(),
     delay,
     counterTurns: new TurnQueue(() => delay(COUNTER_PATIENCE_MS)),
+    counterMemory: new CounterMemory(),
     metrics,
     logger,
   };

@@ -12,6 +12,8 @@ import type { BoundWrite, SealedWrite, StoredStatement } from './write_seal.ts';
 
 /** What one request adds to the counters of one row, or to the static ones of a partition. */
 export interface CounterRow {
+  /** The same for the same row of its partition; that of static counters is no row's. */
+  readonly id: string;
   readonly plan: WritePlan;
   readonly key: PartitionKey;
   /** Canonical clustering values; none for static counters. */
@@ -66,7 +68,7 @@ export function counterPartitions(writes: readonly BoundWrite[]): CounterPartiti
       .map(([id, { table, sums, deletions }]) => ({
         id: `${table.id} ${id}`,
         table,
-        rows: [...sums.values()].map((sum) => counterRow(table, sum)),
+        rows: [...sums].map(([row, sum]) => counterRow(table, row, sum)),
         deletions,
       })),
   );
@@ -95,9 +97,14 @@ function idOf(values: readonly Uint8Array[]): string {
   return values.map((value) => Buffer.from(value).toString('base64')).join(' ');
 }
 
-function counterRow(table: TableEntry, { key, clustering, isStatic, columns }: Sum): CounterRow {
+function counterRow(
+  table: TableEntry,
+  id: string,
+  { key, clustering, isStatic, columns }: Sum,
+): CounterRow {
   const ordered = [...columns].sort(([a], [b]) => (a.name < b.name ? -1 : 1));
   return {
+    id,
     plan: counterUpdatePlan(
       table,
       ordered.map(([column]) => column),
@@ -157,23 +164,31 @@ function named(column: ColumnEntry): KeyRestriction {
 }
 
 /**
- * Queues the next state of a row's counters.
- * @param current the counters as they were read, 8 bytes or null for one that was never incremented
+ * The next values of a row's counters.
+ * @param current the counters as they are, 8 bytes or null for one that was never incremented
  */
+export function incremented(
+  row: CounterRow,
+  current: readonly (Uint8Array | null)[],
+): Uint8Array[] {
+  return row.increments.map((increment, index) => {
+    const value = current[index] ?? null;
+    return counterBytes((value === null ? 0n : counterValue(value)) + increment);
+  });
+}
+
+/** Queues the next values of a row's counters. */
 export function sealCounterRow(
   batch: SealBatch,
   keys: TableCipherKeys,
   row: CounterRow,
-  current: readonly (Uint8Array | null)[],
+  next: readonly Uint8Array[],
 ): SealedWrite {
   return sealWrite(batch, keys, {
     plan: row.plan,
     partitions: [row.key],
     clustering: row.clustering.map((value) => [[value]]),
-    cells: row.increments.map((increment, index) => {
-      const value = current[index] ?? null;
-      return counterBytes((value === null ? 0n : counterValue(value)) + increment);
-    }),
+    cells: next,
     cellKeys: [],
     plain: [],
   });

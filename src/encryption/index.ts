@@ -35,7 +35,7 @@ export { partBlinds } from './blind_parts.ts';
 export type { PartValue } from './blind_parts.ts';
 export { planWrite } from './plan_write.ts';
 export { counterValue } from './counter_plan.ts';
-export { comparedWith, counterPartitions, sealCounterRow } from './counter_rows.ts';
+export { comparedWith, counterPartitions, incremented, sealCounterRow } from './counter_rows.ts';
 export type { CounterPartition, CounterRow } from './counter_rows.ts';
 export type { WritePlan } from './write_plan.ts';
 export type { BoundCondition } from './conditions.ts';

@@ -9,6 +9,7 @@
  * errors, util.
  */
 export type { Authenticator, VerifiedClient } from './authenticator.ts';
+export { CounterMemory } from './counter_memory.ts';
 export { OwnConnections } from './own_connection.ts';
 export { ProxyServer } from './proxy_server.ts';
 export type { ProxyServerOptions } from './proxy_server.ts';

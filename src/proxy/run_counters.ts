@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import {
   comparedWith,
   counterPartitions,
+  incremented,
   namesWholeRow,
   sealCounterRow,
   sealWrite,
@@ -24,6 +25,7 @@ import type { TableEntry } from '../schema/index.ts';
 import { BatchType, Consistency, encodeVoidResult, Opcode } from '../wire/index.ts';
 import type { Envelope, QueryOptions, ResponsePrefixFields } from '../wire/index.ts';
 import { decodeError, decodeResponsePrefix } from './cassandra_answer.ts';
+import type { CounterState } from './counter_memory.ts';
 import { counterTimeout } from './counter_timeout.ts';
 import { freshCatalog } from './fresh_catalog.ts';
 import { writeEach } from './partial_write.ts';
@@ -133,17 +135,18 @@ class PartitionRun {
 
   async #increment(): Promise<void> {
     const { table, rows, deletions } = this.#partition;
-    // Counters that nobody incremented yet need no reading.
-    let stored: Cells[] = rows.map(({ increments }) => increments.map(() => null));
-    let current = stored;
+    const { counterMemory, delay } = this.#session.services;
+    // Counters that nobody incremented yet, and those that this process incremented last, need no reading.
+    let current = rows.map((row) => counterMemory.take(this.#partition, row));
     for (let round = 0; round < ROUNDS; round++) {
       if (round >= IMPATIENT_ROUNDS) {
-        await this.#session.services.delay(randomInt(LONGEST_PAUSE_MS));
+        await delay(randomInt(LONGEST_PAUSE_MS));
       }
-      const sealed = await this.#sealed(deletions, rows, current);
+      const next = rows.map((row, index) => incremented(row, current[index]?.values ?? []));
+      const sealed = await this.#sealed(deletions, rows, next);
       const updates = sealed
         .slice(0, rows.length)
-        .map((statement, index) => comparedWith(statement, stored[index] ?? []));
+        .map((statement, index) => comparedWith(statement, current[index]?.stored ?? []));
       const envelope = await this.#send([...updates, ...sealed.slice(rows.length)]);
       this.#checked(envelope);
       const parts = rows.map(({ plan }, index) => ({
@@ -152,14 +155,22 @@ class PartitionRun {
       }));
       const answer = await openAnswer(this.#session, parts, envelope);
       if (!('rows' in answer)) throw foreign(table);
-      if (answer.stored[0]?.[answer.appliedAt]?.[0] === 1) return;
+      if (answer.stored[0]?.[answer.appliedAt]?.[0] === 1) {
+        rows.forEach((row, index) => {
+          const values = next[index] ?? [];
+          const stored = cellsOf(sealed[index]?.values ?? [], values.length);
+          counterMemory.remember(this.#partition, row, { stored, values });
+        });
+        return;
+      }
       const read = rows.map((row, index) =>
         countersOf(row, updates[index] as StoredStatement, answer),
       );
-      const isSame = read.every(({ bytes }, index) => sameCells(bytes, stored[index] ?? []));
+      const isSame = read.every(({ stored }, index) =>
+        sameCells(stored, current[index]?.stored ?? []),
+      );
       if (isSame) throw foreign(table);
-      stored = read.map(({ bytes }) => bytes);
-      current = read.map(({ values }) => values);
+      current = read;
     }
     throw new OverloadError(
       'OVERLOAD_CONTENTION',
@@ -171,14 +182,14 @@ class PartitionRun {
   async #sealed(
     deletions: readonly BoundWrite[],
     rows: readonly CounterRow[],
-    current: readonly Cells[] = [],
+    next: readonly (readonly Uint8Array[])[] = [],
   ): Promise<StoredStatement[]> {
     const { services } = this.#session;
     const { table } = this.#partition;
     const acquired = tableKeys(this.#session, table);
     const keys = acquired instanceof Promise ? await acquired : acquired;
     const { batch, queued } = await services.ticks.seal((sealing) => [
-      ...rows.map((row, index) => sealCounterRow(sealing, keys, row, current[index] ?? [])),
+      ...rows.map((row, index) => sealCounterRow(sealing, keys, row, next[index] ?? [])),
       ...deletions.map((deletion) => sealWrite(sealing, keys, deletion)),
     ]);
     for (const { cellCount } of queued) {
@@ -233,12 +244,17 @@ class PartitionRun {
   }
 }
 
-/** A row's counters in an answer: stored bytes and values, null where there is none. */
+/** The cells of a row's statement: its first values. */
+function cellsOf(values: StoredStatement['values'], count: number): Cells {
+  return values.slice(0, count).map((value) => (value instanceof Uint8Array ? value : null));
+}
+
+/** A row's counters in an answer. */
 function countersOf(
   { plan }: CounterRow,
   statement: StoredStatement,
   answer: Answer,
-): { readonly bytes: Cells; readonly values: Cells } {
+): CounterState {
   const index = rowOf(statement, answer);
   const isStatic = plan.conditionColumns.every(({ kind }) => kind === 'static');
   const at = plan.conditionColumns.map(({ name }) =>
@@ -250,7 +266,7 @@ function countersOf(
   };
   const values = cells(answer.rows);
   if (values.some((value) => value !== null && value.length !== 8)) throw foreign(plan.table);
-  return { bytes: cells(answer.stored), values };
+  return { stored: cells(answer.stored), values };
 }
 
 function sameCells(a: Cells, b: Cells): boolean {

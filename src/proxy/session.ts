@@ -6,6 +6,7 @@ import type { Catalog, SchemaChanges, TableEntry } from '../schema/index.ts';
 import type { ProxyIdentity, SystemTables } from '../system/index.ts';
 import type { FunctionContext } from '../values/index.ts';
 import type { QueryOptions } from '../wire/index.ts';
+import type { CounterMemory } from './counter_memory.ts';
 import type { NodeConnection } from './node_connection.ts';
 import type { WrittenPartitions } from './partial_write.ts';
 import type { OwnConnections } from './own_connection.ts';
@@ -29,6 +30,7 @@ export interface SharedServices {
   readonly delay: (ms: number) => Promise<void>;
   /** Increments of one partition of counters take turns. */
   readonly counterTurns: TurnQueue;
+  readonly counterMemory: CounterMemory;
   /** The proxy's own role, for steps that a client's request takes and its role may not. */
   readonly own: OwnConnections;
   /** A catalog older than this is read again before a statement is sent by it, milliseconds. */

@@ -3,6 +3,7 @@ import { CryptoTicks } from '../../../src/encryption/index.ts';
 import { counterBytes, counterValue } from '../../../src/encryption/counter_plan.ts';
 import type { WritePlan } from '../../../src/encryption/write_plan.ts';
 import type { BoundWrite } from '../../../src/encryption/write_seal.ts';
+import { CounterMemory } from '../../../src/proxy/counter_memory.ts';
 import { WrittenPartitions } from '../../../src/proxy/partial_write.ts';
 import { runCounters } from '../../../src/proxy/run_counters.ts';
 import type { RequestContext, Session } from '../../../src/proxy/session.ts';
@@ -125,6 +126,7 @@ function sessionOf(node: FakeNode): Session {
       onCellsEncrypted: () => undefined,
       delay: () => Promise.resolve(),
       counterTurns: new TurnQueue(() => new Promise(() => undefined)),
+      counterMemory: new CounterMemory(),
     },
   } as unknown as Session;
 }
@@ -177,6 +179,54 @@ describe('increments', () => {
     await runCounters(sessionOf(node), request(), [increment(-7n)]);
     expect(node.options).toHaveLength(3);
     expect(await value(node)).toBe(-2n);
+  });
+
+  it('of a counter that the process incremented last take one round', async () => {
+    const node = new FakeNode();
+    const session = sessionOf(node);
+    for (const amount of [5n, -7n, 40n]) await runCounters(session, request(), [increment(amount)]);
+    expect(node.options).toHaveLength(3);
+    expect(await value(node)).toBe(38n);
+  });
+
+  it('read a counter that somebody else wrote or deleted since', async () => {
+    const node = new FakeNode();
+    const session = sessionOf(node);
+    await runCounters(session, request(), [increment(5n)]);
+    await runCounters(sessionOf(node), request(), [increment(10n)]);
+    const before = node.options.length;
+    await runCounters(session, request(), [increment(1n)]);
+    expect(node.options).toHaveLength(before + 2);
+    expect(await value(node)).toBe(16n);
+    await runCounters(session, request(), [increment(1n)]);
+    node.stored = null;
+    await runCounters(session, request(), [increment(3n)]);
+    expect(await value(node)).toBe(3n);
+  });
+
+  it('read a counter after one whose outcome is unknown, and after a change of the table', async () => {
+    const node = new FakeNode();
+    const session = sessionOf(node);
+    await runCounters(session, request(), [increment(5n)]);
+    const extra = Buffer.from('0008000000010000000200064341533300', 'hex');
+    node.interfere = () =>
+      envelope(Opcode.ERROR, encodeError({ code: 0x1100, message: 'timed out', extra }));
+    await expect(runCounters(session, request(), [increment(1n)])).rejects.toThrow('timed out');
+    node.interfere = () => undefined;
+    const before = node.options.length;
+    await runCounters(session, request(), [increment(2n)]);
+    expect(node.options).toHaveLength(before + 2);
+    const changed = increment(3n);
+    const table = { ...TABLE, version: 'another' };
+    const services = {
+      ...session.services,
+      catalog: { ageMs: () => 0, snapshot: () => ({ table: () => table }) },
+    };
+    await runCounters({ ...session, services } as unknown as Session, request(), [
+      { ...changed, plan: { ...changed.plan, table } },
+    ]);
+    expect(node.options).toHaveLength(before + 4);
+    expect(await value(node)).toBe(10n);
   });
 
   it('go by Paxos in the whole cluster and are committed as the client wants, at Paxos own times', async () => {
