@@ -1,7 +1,7 @@
 import type { Property } from '../cql/index.ts';
 import { CqlErrorCode, InvalidRequestError } from '../errors/index.ts';
 import type { NewColumn, TableEntry } from '../schema/index.ts';
-import { printType, referencesCounter } from '../values/index.ts';
+import { referencesCounter } from '../values/index.ts';
 import type { CqlType } from '../values/index.ts';
 import { isCounterTable } from './table_columns.ts';
 
@@ -34,9 +34,8 @@ export function refuseDefaultTtl(properties: readonly Property[]): void {
 export function checkAddedCounter(name: string, type: CqlType, table: TableEntry): void {
   const isCounter = referencesCounter(type);
   if (isCounter === isCounterTable(table)) return;
-  // Cassandra looks at columns of that name first: one that is there, or was of a type that this one could not read.
-  const wasDropped = table.dropped.some((column) => column.name === name);
-  if (table.columns.has(name) || (wasDropped && printType(type) !== 'blob')) return;
+  // Cassandra looks at columns of that name first: one that is there, or was dropped and has rules of its own.
+  if (table.columns.has(name) || table.dropped.some((column) => column.name === name)) return;
   // A table of a primary key alone is no counter table for Cassandra either.
   throw new InvalidRequestError(
     `${table.keyspace}.${table.name}: ${

@@ -3,6 +3,7 @@ import type { PartitionHandle, SealBatch, TableCipherKeys } from '../crypto/inde
 import { CiphertextError, InternalError, InvalidRequestError } from '../errors/index.ts';
 import type { ColumnEntry, IndexEntry, IndexTarget, TableEntry } from '../schema/index.ts';
 import { isMultiCell } from '../values/index.ts';
+import type { CqlType } from '../values/index.ts';
 import { UNSET } from '../wire/index.ts';
 import { blindIndexes, blindValue, lacksIndexKeys, storedBlind } from './blind_columns.ts';
 import type { BlindIndex } from './blind_columns.ts';
@@ -88,14 +89,16 @@ const LITERAL_TYPES: ReadonlySet<string> = new Set(['ascii', 'text', 'boolean'])
 
 /** Whether Cassandra would answer slices of a column by its storage-attached index, which leaves empty values out. */
 export function servesSlices(table: TableEntry, column: ColumnEntry): boolean {
-  const { type } = column;
   return (
-    type.kind === 'native' &&
-    !LITERAL_TYPES.has(type.name) &&
+    takesSlices(column.type) &&
     table.indexes.some(
       (index) => index.column === column && index.className !== null && index.hidden !== null,
     )
   );
+}
+
+function takesSlices(type: CqlType): boolean {
+  return type.kind === 'native' && !LITERAL_TYPES.has(type.name);
 }
 
 /**
@@ -109,6 +112,25 @@ export function hasKeySlices(table: TableEntry, { partition, clustering }: Restr
       index.className !== null &&
       [...partition, ...clustering].some(
         ({ columns, operator }) => operator !== '=' && columns.includes(index.column),
+      ),
+  );
+}
+
+/**
+ * Whether Cassandra would answer slices of clustering columns by a storage-attached index, in whose place it has one here that
+ * takes none.
+ */
+export function servesClusteringSlices(
+  table: TableEntry,
+  clustering: readonly KeyRestriction[],
+): boolean {
+  return table.indexes.some(
+    ({ column, className }) =>
+      className !== null &&
+      takesSlices(column.type) &&
+      clustering.some(
+        ({ columns, operator }) =>
+          operator !== '=' && operator !== 'IN' && columns.includes(column),
       ),
   );
 }

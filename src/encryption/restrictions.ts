@@ -181,10 +181,12 @@ export function analyseWhere(
       }
       case 'tuple_in': {
         const columns = relation.columns.map((name) => requireColumn(table, name));
-        texts.push(`(${names(columns)}) IN ?`);
+        // As above: an index may serve it then.
+        const isEquality = !isMarker(relation.values) && relation.values.length === 1;
+        texts.push(`(${names(columns)}) ${isEquality ? `= (${marks(columns.length)})` : 'IN ?'}`);
         place({
           columns,
-          operator: 'IN',
+          operator: isEquality ? '=' : 'IN',
           values: tupleInValues(relation.values, table, columns, scope),
           multiColumn: true,
         });

@@ -19,6 +19,8 @@ export interface DifferentialOptions {
   readonly texts: boolean;
   readonly sabotage: number;
   readonly wide: boolean;
+  /** Failed tables after which no new one is begun. */
+  readonly failures: number;
   /** Statements shown before a failure. */
   readonly history: number;
 }
@@ -71,7 +73,7 @@ export async function runDifferential(options: DifferentialOptions): Promise<Dif
   let next = 0;
   let failed = 0;
   const worker = async (): Promise<void> => {
-    while (next < tables.length && failed < 5) {
+    while (next < tables.length && failed < options.failures) {
       const report = await runTable(settings, tables[next++] as number);
       reports.push(report);
       if (report.failure !== null) {

@@ -145,12 +145,24 @@ export async function runTable(settings: RunSettings, index: number): Promise<Ta
         ];
       }
       const hard: Difference[] = [];
+      let hasOtherRows = false;
       for (const d of differences) {
-        const listed = KNOWN_DIFFERENCES.find((k) => k.applies(step, d));
+        const listed = KNOWN_DIFFERENCES.find((k) => k.applies(step, d, table));
+        hasOtherRows ||= listed?.leavesOtherRows === true;
         if (listed !== undefined) known.set(listed.name, (known.get(listed.name) ?? 0) + 1);
         else if (d.soft)
           soft.set(`${d.what}: ${d.text}`, (soft.get(`${d.what}: ${d.text}`) ?? 0) + 1);
         else hard.push(d);
+      }
+      if (hasOtherRows) {
+        const empty: Step = {
+          kind: 'truncate',
+          form: 'query',
+          cql: `TRUNCATE ${KS}.${table.name}`,
+          compare: 'rows',
+        };
+        done.push(empty);
+        for (const side of sides) await side.run(empty);
       }
       if (hard.length > 0) failure = { create, version, steps: done, differences: hard };
     }

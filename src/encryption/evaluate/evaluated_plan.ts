@@ -5,7 +5,13 @@ import type { ColumnEntry, Snapshot, TableEntry } from '../../schema/index.ts';
 import { native } from '../../values/index.ts';
 import type { ColumnSpec } from '../../wire/index.ts';
 import type { MarkerRegistry } from '../markers.ts';
-import { foreignHit, hasKeySlices, indexLookup, mayBeStale } from '../index_lookup.ts';
+import {
+  foreignHit,
+  hasKeySlices,
+  indexLookup,
+  mayBeStale,
+  servesClusteringSlices,
+} from '../index_lookup.ts';
 import type { IndexLookup } from '../index_lookup.ts';
 import { analyseWhere, compileLimit } from '../restrictions.ts';
 import type { KeyRestriction, Restrictions } from '../restrictions.ts';
@@ -32,7 +38,7 @@ import type { RowFilter } from './filters.ts';
 import { compileGroupBy } from './groups.ts';
 import type { GroupBy } from './groups.ts';
 import { Inputs } from './inputs.ts';
-import { planNearest } from './nearest.ts';
+import { PARTITION_IN_BESIDE_INDEX, planNearest } from './nearest.ts';
 import type { NearestPlan } from './nearest.ts';
 import { columnsIn, hasConstants } from './walk.ts';
 
@@ -108,6 +114,12 @@ export function planEvaluated(
       ? restrictions.token.map((restriction) => tokenFilter(table, restriction, inputs))
       : [];
   if (tokens.includes(undefined)) refusal ??= tokenRefusal(table);
+  const hasPartitionIn = restrictions.partition.some((r) => r.operator === 'IN');
+  const isFiltered =
+    restrictions.filters.length > 0 || needsFiltering(table, restrictions.clustering);
+  if (hasPartitionIn && isFiltered && servesClusteringSlices(table, restrictions.clustering)) {
+    refusal ??= new InvalidRequestError(PARTITION_IN_BESIDE_INDEX);
+  }
   const aggregates = scope.aggregates.length;
   const groupBy = compileGroupBy(statement.groupBy, table, restrictions, scope);
   scope.aggregates.length = aggregates;
@@ -130,7 +142,6 @@ export function planEvaluated(
     throw new InvalidRequestError('Top-K queries can not be run with aggregation');
   }
   const orderBy = nearest === undefined ? orderColumns(statement, table) : [];
-  const hasPartitionIn = restrictions.partition.some((r) => r.operator === 'IN');
   const limit = compileLimit(statement.limit, '[limit]', table, terms);
   const perPartitionLimit = compileLimit(
     statement.perPartitionLimit,

@@ -89,6 +89,10 @@ export function planNearest(
   };
 }
 
+/** Cassandra's refusal of IN on the partition key where an index serves another restriction. */
+export const PARTITION_IN_BESIDE_INDEX =
+  'Select on indexed columns and with IN clause for the PRIMARY KEY are not supported';
+
 /** A vector index serves nothing else, and Cassandra does not filter beside it. */
 function refuseComparison(table: TableEntry, { filters }: Restrictions): void {
   for (const filter of filters) {
@@ -107,9 +111,7 @@ function checkRestrictions(
   needsFiltering: boolean,
 ): void {
   if (!isScan && partition.some(({ operator }) => operator === 'IN')) {
-    throw new InvalidRequestError(
-      'Select on indexed columns and with IN clause for the PRIMARY KEY are not supported',
-    );
+    throw new InvalidRequestError(PARTITION_IN_BESIDE_INDEX);
   }
   const restricted: ColumnEntry[] = filters.flatMap((filter) =>
     filter.kind === 'compare' ? filter.restriction.columns : [filter.column],

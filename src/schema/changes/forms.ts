@@ -96,19 +96,10 @@ function checkReAdd(
   column: NewColumn,
 ): void {
   const where = `${record.keyspace}.${record.name}`;
-  if ((dropped.kind === 'static') !== (column.kind === 'static')) {
-    const [now, before] =
-      dropped.kind === 'static' ? ['non-static', 'static'] : ['static', 'non-static'];
-    throw new InvalidRequestError(
-      `Cannot re-add previously dropped column '${column.name}' of kind ${now.toUpperCase()}, incompatible with previous kind ${before.toUpperCase()}`,
-    );
+  if (isCompatible(dropped.type, column.type)) {
+    checkKind(dropped, column);
+    return;
   }
-  if (dropped.type === 'counter' && column.type === 'counter') {
-    throw new InvalidRequestError(`Cannot re-add previously dropped counter column ${column.name}`);
-  }
-  if (dropped.type === column.type || isReadableAs(dropped.type, column.type)) return;
-  const [before, after] = [listElement(dropped.type), listElement(column.type)];
-  if (before !== undefined && after !== undefined && isReadableAs(before, after)) return;
   const [was, is] = [collectionKind(dropped.type), collectionKind(column.type)];
   if (was === is && isComposite(dropped.type) && isComposite(column.type)) {
     // Some are compatible for Cassandra, by their elements.
@@ -119,6 +110,28 @@ function checkReAdd(
   throw new InvalidRequestError(
     `Cannot re-add previously dropped column '${column.name}' of type ${column.type}, incompatible with previous type ${dropped.type}`,
   );
+}
+
+/** What Cassandra asks of a column whose types are compatible. @throws InvalidRequestError */
+function checkKind(
+  dropped: { readonly kind: string; readonly type: string },
+  { name, kind }: NewColumn,
+): void {
+  if ((dropped.kind === 'static') !== (kind === 'static')) {
+    throw new InvalidRequestError(
+      `Cannot re-add previously dropped column '${name}' of kind ${kind.toUpperCase()}, incompatible with previous kind ${dropped.kind.toUpperCase()}`,
+    );
+  }
+  // Old increments would count again.
+  if (dropped.type === 'counter') {
+    throw new InvalidRequestError(`Cannot re-add previously dropped counter column ${name}`);
+  }
+}
+
+function isCompatible(previous: string, next: string): boolean {
+  if (previous === next || isReadableAs(previous, next)) return true;
+  const [before, after] = [listElement(previous), listElement(next)];
+  return before !== undefined && after !== undefined && isReadableAs(before, after);
 }
 
 /** Native types whose cells have one length: nothing of another length reads them. */

@@ -182,6 +182,7 @@ export function describeCounters(pair: () => Pair): void {
     await sides.done('ALTER TABLE KS.a DROP c');
     await sides.same('ALTER TABLE KS.a ADD c counter');
     await sides.same('ALTER TABLE KS.a ADD c int');
+    await sides.same('ALTER TABLE KS.a ADD c blob');
     await sides.same('SELECT * FROM KS.a');
     await sides.done('ALTER TABLE KS.a DROP d');
     await sides.same('ALTER TABLE KS.a ADD e int');

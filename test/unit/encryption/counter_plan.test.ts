@@ -152,5 +152,11 @@ describe('a table with counters', () => {
     );
     // Cassandra says first that it is there.
     expect(add('n', 'int', 'hits')).not.toThrow();
+    // So it does of one that was dropped, which has rules of its own.
+    const kind = 'regular' as const;
+    const dropped = [{ name: 'm', id: Buffer.alloc(16), kind, type: 'counter' }];
+    expect(() => {
+      checkAddedCounter('m', native('blob'), { ...table('hits'), dropped });
+    }).not.toThrow();
   });
 });

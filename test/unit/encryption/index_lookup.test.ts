@@ -144,6 +144,34 @@ describe('a read by a column with an index', () => {
   });
 });
 
+describe('IN on the partition key beside an index on a clustering column', () => {
+  const refusal = async (restrictions: string, className: string) => {
+    const { planned } = await plan(
+      `SELECT * FROM ks.t WHERE pk IN (1, 2) AND ${restrictions} ALLOW FILTERING`,
+      [{ column: 'ck', hidden: null, className }],
+    );
+    return planned.refusal?.message;
+  };
+  const words =
+    'Select on indexed columns and with IN clause for the PRIMARY KEY are not supported';
+
+  it('is refused where Cassandra would filter slices by its storage-attached index', async () => {
+    expect(await refusal("ck > 1 AND v = 'x'", 'sai')).toBe(words);
+    expect(await refusal("(ck) > (1) AND v = 'x'", 'sai')).toBe(words);
+    expect(await refusal("ck IN (1, 2) AND v = 'x'", 'sai')).toBeUndefined();
+    expect(await refusal("v = 'x'", 'sai')).toBeUndefined();
+  });
+
+  it('a tuple IN of one value is judged as an equality', async () => {
+    const one = await texts("SELECT * FROM ks.t WHERE pk = 1 AND (ck) IN ((1)) AND v = 'x'", [V]);
+    expect(one.judged).toBe('WHERE pk = ? AND (ck) = (?) AND cqlock_i_v = ?');
+    const two = await texts("SELECT * FROM ks.t WHERE pk = 1 AND (ck) IN ((1), (2)) AND v = 'x'", [
+      V,
+    ]);
+    expect(two.judged).toBe('WHERE pk = ? AND (ck) IN ? AND cqlock_i_v = ?');
+  });
+});
+
 function columnsOf(planned: EvaluatedPlan): string[] {
   return planned.read.columns.map(({ text }) => text);
 }
