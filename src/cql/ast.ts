@@ -585,7 +585,7 @@ export type Statement =
     }
   /**
    * Roles and permissions: whole grammar checked. `name` is e.g. 'CREATE ROLE', 'GRANT'; `resource` is the data resource it
-   * names, if any (keyspace or table).
+   * names, if any: a table, or a keyspace, also one of functions.
    */
   | {
       readonly kind: 'roles';

@@ -1,23 +1,13 @@
 import { quoteIdentifier } from '../cql/index.ts';
-import { CqlErrorCode, InvalidRequestError, UpstreamError } from '../errors/index.ts';
-import { Consistency, encodeQuery, Opcode } from '../wire/index.ts';
-import type { QueryOptions } from '../wire/index.ts';
-import { decodeError, decodeResponsePrefix, decodeResult } from './cassandra_answer.ts';
+import { CqlErrorCode, InvalidRequestError } from '../errors/index.ts';
+import { Consistency } from '../wire/index.ts';
+import { ask, readOptions } from './ask.ts';
 import { CassandraError } from './reply.ts';
 import type { Session } from './session.ts';
 
 /** Every column would do: Cassandra judges the permission by the table. */
 const PROBE = 'SELECT role FROM system_auth.roles LIMIT 1';
-const PROBE_OPTIONS: QueryOptions = {
-  consistency: Consistency.LOCAL_ONE,
-  values: [],
-  names: undefined,
-  skipMetadata: false,
-  pageSize: undefined,
-  pagingState: undefined,
-  serialConsistency: undefined,
-  defaultTimestamp: undefined,
-};
+const PROBE_OPTIONS = readOptions(Consistency.LOCAL_ONE);
 
 /**
  * Lets Cassandra say whether the client's role may read `system_auth.roles`, as superusers and roles with SELECT ON ALL
@@ -29,18 +19,14 @@ export async function requireRoleReader(
   table: string,
   onUpstreamMs: (ms: number) => void,
 ): Promise<void> {
-  const started = performance.now();
-  const envelope = await session.node.request(
-    Opcode.QUERY,
-    encodeQuery(PROBE, PROBE_OPTIONS, session.version),
-  );
-  onUpstreamMs(performance.now() - started);
-  if (envelope.opcode === Opcode.RESULT) return;
-  if (envelope.opcode !== Opcode.ERROR) {
-    throw new UpstreamError('UPSTREAM_ANSWER', 'Cassandra answered a read with something else');
+  try {
+    await ask(session, PROBE, PROBE_OPTIONS, { onUpstreamMs });
+    return;
+  } catch (error) {
+    const isRefusal =
+      error instanceof CassandraError && error.cqlCode === CqlErrorCode.UNAUTHORIZED;
+    if (!isRefusal) throw error;
   }
-  const error = decodeError(decodeResponsePrefix(envelope).body);
-  if (error.code !== CqlErrorCode.UNAUTHORIZED) throw new CassandraError(error);
   throw new InvalidRequestError(
     `User ${session.leases.principal} has no SELECT permission on <table ${table}> or any of its parents (it takes SELECT on system_auth.roles)`,
     CqlErrorCode.UNAUTHORIZED,
@@ -59,14 +45,12 @@ export async function hasKeyspacePermission(
 ): Promise<boolean> {
   const role = session.leases.principal;
   const text = `LIST ${permission} ON ALL TABLES IN KEYSPACE ${quoteIdentifier(keyspace)} OF ${quoteIdentifier(role)}`;
-  const started = performance.now();
-  const envelope = await session.node.request(
-    Opcode.QUERY,
-    encodeQuery(text, PROBE_OPTIONS, session.version),
-  );
-  onUpstreamMs(performance.now() - started);
-  // A role that Cassandra does not know, or one that is not the client's own.
-  if (envelope.opcode !== Opcode.RESULT) return false;
-  const answer = decodeResult(decodeResponsePrefix(envelope).body, session.version);
-  return answer.kind === 'rows' && answer.rowCount > 0;
+  try {
+    const { result } = await ask(session, text, PROBE_OPTIONS, { onUpstreamMs });
+    return result.kind === 'rows' && result.rowCount > 0;
+  } catch (error) {
+    // A role that Cassandra does not know, or one that is not the client's own.
+    if (error instanceof CassandraError) return false;
+    throw error;
+  }
 }

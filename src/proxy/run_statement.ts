@@ -125,15 +125,12 @@ function transformed(
   return result(writer.finish(), prefix);
 }
 
-/** LIST PERMISSIONS shows resources as text. */
+/** As LIST PERMISSIONS shows resources. */
+const HIDDEN_RESOURCE = new RegExp(
+  `^<(keyspace ${RECORD_KEYSPACE}|all (tables|functions) in ${RECORD_KEYSPACE}|(table|function) ${RECORD_KEYSPACE}\\..*)>$`,
+  's',
+);
+
 function namesHiddenKeyspace(row: Row): boolean {
-  return row.some((cell) => {
-    if (cell === null) return false;
-    const text = Buffer.from(cell).toString('utf8');
-    return (
-      text === `<keyspace ${RECORD_KEYSPACE}>` ||
-      text.startsWith(`<table ${RECORD_KEYSPACE}.`) ||
-      text === `<all tables in ${RECORD_KEYSPACE}>`
-    );
-  });
+  return row.some((cell) => cell !== null && HIDDEN_RESOURCE.test(Buffer.from(cell).toString()));
 }

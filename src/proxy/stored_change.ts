@@ -1,7 +1,7 @@
 import { CqlErrorCode, InternalError } from '../errors/index.ts';
-import { encodeQuery, Opcode } from '../wire/index.ts';
 import type { Envelope } from '../wire/index.ts';
-import { decodeError, decodeResponsePrefix, decodeResult } from './cassandra_answer.ts';
+import { ask } from './ask.ts';
+import type { Asked } from './ask.ts';
 import { CassandraError, forwarded } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { storedOptions } from './run_stored.ts';
@@ -25,15 +25,14 @@ export class StoredChange {
 
   /** @throws CassandraError with Cassandra's refusal. */
   async run(text: string): Promise<'created' | 'exists'> {
-    const envelope = await this.#send(text);
+    const { envelope, result } = await this.#ask(text);
     this.#answer = envelope;
-    const { body } = decodeResponsePrefix(envelope);
-    return decodeResult(body, this.#session.version).kind === 'void' ? 'exists' : 'created';
+    return result.kind === 'void' ? 'exists' : 'created';
   }
 
   /** Runs a read of which nothing but its permission matters. @throws CassandraError with Cassandra's refusal. */
   async read(text: string): Promise<void> {
-    await this.#send(text);
+    await this.#ask(text);
   }
 
   /** Runs a statement that is made to fail on `name`; any other failure is the client's answer. */
@@ -56,17 +55,8 @@ export class StoredChange {
     return forwarded(this.#answer);
   }
 
-  async #send(text: string): Promise<Envelope> {
-    const { version, node } = this.#session;
-    const started = performance.now();
-    const envelope = await node.request(
-      Opcode.QUERY,
-      encodeQuery(text, storedOptions(this.#request.options, []), version),
-      this.#request.flags,
-    );
-    this.#request.onUpstreamMs(performance.now() - started);
-    const { body, ...prefix } = decodeResponsePrefix(envelope);
-    if (envelope.opcode === Opcode.ERROR) throw new CassandraError(decodeError(body), prefix);
-    return envelope;
+  #ask(text: string): Promise<Asked> {
+    const options = storedOptions(this.#request.options, []);
+    return ask(this.#session, text, options, this.#request);
   }
 }

@@ -65,6 +65,7 @@ const VIEWS_RULES: Readonly<Record<string, SystemTableRule>> = {
   roles_cache_keys: { kind: 'passthrough' },
   sai_sstable_index_segments: { kind: 'refused', reason: 'it holds stored values' },
   settings: { kind: 'passthrough' },
+  slow_queries: { kind: 'refused', reason: HOLDS_STATEMENTS },
   snapshots: { kind: 'filtered' },
   streaming: { kind: 'passthrough' },
   system_logs: { kind: 'refused', reason: HOLDS_STATEMENTS },

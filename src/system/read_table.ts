@@ -1,6 +1,8 @@
 import { quoteIdentifier } from '../cql/index.ts';
 import type { RawTable, Snapshot } from '../schema/index.ts';
 import { parseTypeText } from '../values/index.ts';
+import { isHiddenName } from './hidden.ts';
+import { indexNamed } from './index_rows.ts';
 import { Cells, withoutHiddenKeyspace } from './schema_rows.ts';
 import type { VirtualColumn, VirtualRow, VirtualTable } from './virtual_table.ts';
 
@@ -73,9 +75,11 @@ function shownRows(
   source: ReadTableSource,
 ): VirtualRow[] {
   const visible = withoutHiddenKeyspace(table);
-  if (table.keyspace !== 'system' || table.name !== 'IndexInfo') return visible;
   const cells = new Cells(table);
   const snapshot = source.snapshot();
+  if (table.keyspace !== 'system' || table.name !== 'IndexInfo') {
+    return visible.flatMap((row) => withShownColumn(row, cells, snapshot));
+  }
   // Confusingly, table_name is the name of the keyspace.
   return visible.filter((row) =>
     isBuilt(snapshot, cells.text(row, 'table_name') ?? '', cells.text(row, 'index_name') ?? ''),
@@ -89,4 +93,13 @@ function isBuilt(snapshot: Snapshot, keyspace: string, name: string): boolean {
     if (index !== undefined) return index.isActive;
   }
   return true;
+}
+
+/** An index on a hidden column is one on the client's column; where no record has it, it is being made or dropped. */
+function withShownColumn(row: VirtualRow, cells: Cells, snapshot: Snapshot): VirtualRow[] {
+  if (!isHiddenName(cells.text(row, 'column_name') ?? '')) return [row];
+  const keyspace = cells.text(row, 'keyspace_name') ?? '';
+  const found = indexNamed(snapshot, keyspace, cells.text(row, 'index_name') ?? '');
+  if (found === undefined) return [];
+  return [cells.with(row, 'column_name', Buffer.from(found.index.column.name, 'utf8'))];
 }

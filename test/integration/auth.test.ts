@@ -205,10 +205,13 @@ describe('the proxy’s own keyspace', () => {
       'GRANT SELECT ON cqlock.records TO nothing',
       'REVOKE SELECT ON KEYSPACE cqlock FROM nothing',
       'LIST ALL PERMISSIONS ON KEYSPACE cqlock OF nothing',
+      'GRANT EXECUTE ON ALL FUNCTIONS IN KEYSPACE cqlock TO nothing',
+      'GRANT EXECUTE ON FUNCTION cqlock.f(int) TO nothing',
     ]) {
       expect(await proxy.query(cql), cql).toMatchObject({ kind: 'error' });
     }
     await run(admin.direct, 'GRANT SELECT ON KEYSPACE cqlock TO nothing');
+    await run(admin.direct, 'GRANT EXECUTE ON ALL FUNCTIONS IN KEYSPACE cqlock TO nothing');
     const listed = rows(await proxy.query('LIST ALL PERMISSIONS OF nothing'));
     expect(JSON.stringify(listed.map((row) => row.map(String)))).not.toContain('cqlock');
     expect(await proxy.query('SELECT keyspace_name FROM system_schema.keyspaces')).toMatchObject({
@@ -229,6 +232,7 @@ describe('the proxy’s own keyspace', () => {
       expect(text, cql).not.toMatch(/\bcqlock\b/);
     }
     await run(admin.direct, 'REVOKE SELECT ON KEYSPACE cqlock FROM nothing');
+    await run(admin.direct, 'REVOKE EXECUTE ON ALL FUNCTIONS IN KEYSPACE cqlock FROM nothing');
   });
 });
 

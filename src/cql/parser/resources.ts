@@ -63,9 +63,7 @@ export function parseResource(p: TokenCursor): Resource {
     case 'function':
       if (!isName(p, 1)) break;
       p.position++;
-      parseFunctionName(p);
-      parseTypeList(p);
-      return resource('function', FUNCTION);
+      return parseFunctionResource(p);
     case 'mbean':
     case 'mbeans':
       if (p.kind(1) !== TokenKind.STRING) break;
@@ -89,11 +87,16 @@ function parseAllResource(p: TokenCursor): Resource | undefined {
   if (p.acceptWords('all', 'roles')) return resource('role', ['create', ...ROLE]);
   if (p.acceptWords('all', 'mbeans')) return resource('mbean', MBEAN);
   if (!p.acceptWords('all', 'functions')) return undefined;
-  if (p.acceptWord('in')) {
-    p.expectWords('keyspace');
-    parseKeyspaceName(p);
-  }
-  return resource('function', ['create', ...FUNCTION]);
+  const permissions = ['create', ...FUNCTION];
+  if (!p.acceptWord('in')) return resource('function', permissions);
+  p.expectWords('keyspace');
+  return resource('function', permissions, parseKeyspaceName(p));
+}
+
+function parseFunctionResource(p: TokenCursor): Resource {
+  const { keyspace } = parseFunctionName(p);
+  parseTypeList(p);
+  return resource('function', FUNCTION, keyspace);
 }
 
 /** `K_MBEAN mbean | K_MBEANS mbean`: a JMX object name; the plural wants a pattern. */

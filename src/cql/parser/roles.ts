@@ -12,7 +12,7 @@ function roles(p: TokenCursor, name: string, start: number, resource?: Resource)
   if (resource?.table !== undefined) {
     return { kind: 'roles', name, resource: { kind: 'table', table: resource.table }, span };
   }
-  if (resource?.kind === 'keyspace' && resource.keyspace !== undefined) {
+  if (resource?.keyspace !== undefined) {
     return {
       kind: 'roles',
       name,

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { editText, parseStatement, quoteIdentifier, quoteString } from '../../../src/cql/index.ts';
-import type { Statement } from '../../../src/cql/index.ts';
+import type { Identifier, Statement } from '../../../src/cql/index.ts';
 import { CqlSyntaxError, InternalError } from '../../../src/errors/index.ts';
+
+const KS = expect.objectContaining({ text: 'ks' }) as unknown as Identifier;
 
 /** The tree without spans. */
 function tree(text: string): unknown {
@@ -255,6 +257,16 @@ describe('definitions', () => {
     ['DROP FUNCTION IF EXISTS ks.f', { kind: 'user_function', change: 'drop', what: 'function' }],
     ['DROP AGGREGATE f (int)', { kind: 'user_function', change: 'drop', what: 'aggregate' }],
     ['DESC FULL SCHEMA', { kind: 'describe', target: 'FULL SCHEMA', name: undefined }],
+    [
+      'GRANT EXECUTE ON FUNCTION ks.f(int) TO b',
+      { kind: 'roles', name: 'GRANT', resource: { kind: 'keyspace', keyspace: KS } },
+    ],
+    [
+      'LIST EXECUTE ON ALL FUNCTIONS IN KEYSPACE ks OF b',
+      { kind: 'roles', resource: { kind: 'keyspace', keyspace: KS } },
+    ],
+    ['GRANT EXECUTE ON ALL FUNCTIONS TO b', { kind: 'roles', resource: undefined }],
+    ['GRANT EXECUTE ON FUNCTION f(int) TO b', { kind: 'roles', resource: undefined }],
     ['GRANT a TO b', { kind: 'roles', name: 'GRANT ROLE', resource: undefined }],
   ])('recognises %s', (text, expected) => {
     expect(parseStatement(text).statement).toMatchObject(expected);

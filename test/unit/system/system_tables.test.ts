@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { UnsupportedStatementError } from '../../../src/errors/index.ts';
-import { schemaVersionOf } from '../../../src/system/index.ts';
+import { schemaVersionOf, SystemTables } from '../../../src/system/index.ts';
 import type { VirtualTable } from '../../../src/system/index.ts';
 import { HIDDEN_KEYSPACE, HIDDEN_PREFIX } from '../../../src/system/hidden.ts';
 import { inetBytes } from '../../../src/system/identity.ts';
 import { printType } from '../../../src/values/index.ts';
 import { encryptedTable } from '../../support/table_entry.ts';
+import { rawTable } from './raw_table.ts';
 import {
   ADDRESS,
   IDENTITY,
@@ -164,6 +165,52 @@ describe('the other system tables', () => {
     expect(shown(true)).toEqual(['by_note', 'of_a_plain_table']);
     expect(shown(false)).toEqual(['of_a_plain_table']);
     expect([...table.rows()]).toEqual([]);
+  });
+
+  it('shows an index in system_views on the column that its client named', () => {
+    const names = ['keyspace_name', 'index_name', 'table_name', 'column_name'];
+    const schema = rawTable(
+      'system_virtual_schema',
+      'columns',
+      {
+        'p:keyspace_name': 'text',
+        'c:table_name': 'text',
+        'c:column_name': 'text',
+        clustering_order: 'text',
+        kind: 'text',
+        position: 'int',
+        type: 'text',
+      },
+      names.map((name, position) => [
+        'system_views',
+        'sai_column_indexes',
+        name,
+        'none',
+        position < 2 ? (['partition_key', 'clustering'][position] ?? '') : 'regular',
+        int(0),
+        'text',
+      ]),
+    );
+    const snapshot = makeSnapshot();
+    Object.assign(snapshot.table('shop', 'orders') ?? {}, {
+      indexes: [{ name: 'by_note', column: { name: 'note' }, isActive: true }],
+    });
+    const table = new SystemTables({
+      raw: (keyspace) => (keyspace === 'system_virtual_schema' ? schema : undefined),
+      snapshot: () => snapshot,
+    }).resolve('system_views', 'sai_column_indexes', IDENTITY) as VirtualTable;
+    const read = [
+      ['shop', 'by_note', 'orders', 'cqlock_i1'],
+      ['shop', 'in_the_making', 'orders', 'cqlock_i2'],
+      ['shop', 'by_key', 'orders', 'pk'],
+      ['cqlock', 'any', 'records', 'v'],
+    ].map((cells) => cells.map(text));
+    expect(table.columns.map(({ name }) => name)).toEqual(expect.arrayContaining(names));
+    const at = table.columns.findIndex(({ name }) => name === 'column_name');
+    const ordered = read.map((row) =>
+      table.columns.map(({ name }) => row[names.indexOf(name)] ?? null),
+    );
+    expect([...table.rows(ordered)].map((row) => decode(row[at]))).toEqual(['note', 'pk']);
   });
 
   it('knows no table that Cassandra does not have', () => {
