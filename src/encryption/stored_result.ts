@@ -5,6 +5,7 @@ import type {
   StoredCells,
   TableCipherKeys,
 } from '../crypto/index.ts';
+import { InternalError } from '../errors/index.ts';
 import type { ColumnEntry, TableEntry } from '../schema/index.ts';
 import type { RowsWriter } from '../wire/index.ts';
 import type { KeyRestriction } from './restrictions.ts';
@@ -90,13 +91,13 @@ export class OpenedRows {
   readonly cellCount: number;
   readonly #page: OpenPage;
   readonly #cells: StoredCells;
-  readonly #columns: readonly AnswerColumn[];
+  readonly #columns: readonly (AnswerColumn | undefined)[];
   readonly #check: FurtherCheck | undefined;
 
   constructor(
     page: OpenPage,
     cells: StoredCells,
-    columns: readonly AnswerColumn[],
+    columns: readonly (AnswerColumn | undefined)[],
     cellCount: number,
     check?: FurtherCheck,
   ) {
@@ -110,8 +111,8 @@ export class OpenedRows {
 
   /** Most bytes that {@link writeTo} writes, if no cell that is sent as it was is longer than 8. */
   byteLength(): number {
-    const shared = this.#columns.reduce((sum, { constant }) => sum + (constant?.length ?? 8), 0);
-    const parts = this.#columns.reduce((sum, column) => sum + (column.parts?.overhead ?? 0), 0);
+    const shared = this.#columns.reduce((sum, column) => sum + (column?.constant?.length ?? 8), 0);
+    const parts = this.#columns.reduce((sum, column) => sum + (column?.parts?.overhead ?? 0), 0);
     return (shared + this.#columns.length * 4) * this.rowCount + this.#page.output.length + parts;
   }
 
@@ -125,7 +126,9 @@ export class OpenedRows {
     const { output } = page;
     const { bytes, starts, lengths, columnCount } = this.#cells;
     for (let row = 0; row < this.rowCount; row++) {
-      for (const { handles, constant, column, parts } of this.#columns) {
+      for (const answer of this.#columns) {
+        if (answer === undefined) throw new InternalError('a column that was not opened');
+        const { handles, constant, column, parts } = answer;
         if (parts !== undefined) {
           writer.writeCell(parts.value(row));
           continue;
@@ -151,14 +154,16 @@ export class OpenedRows {
     }
   }
 
-  /** The logical cells as views. @throws as {@link writeTo} */
+  /** The logical cells as views; null for columns that were not opened. @throws as {@link writeTo} */
   rows(): Row[] {
     this.#check?.run();
     const page = this.#page;
     const { output } = page;
     const { bytes, starts, lengths, columnCount } = this.#cells;
     return Array.from({ length: this.rowCount }, (_, row) =>
-      this.#columns.map(({ handles, constant, column, parts }) => {
+      this.#columns.map((answer) => {
+        if (answer === undefined) return null;
+        const { handles, constant, column, parts } = answer;
         if (parts !== undefined) return parts.value(row);
         if (handles !== undefined) {
           const handle = handles[row] as number;
@@ -181,6 +186,7 @@ export class OpenedRows {
  * Queues the rows of a result for decryption and checks them against the keys of the statement.
  *
  * @param visible how many columns of the stored selection the client asked for; the rest are hidden selectors.
+ * @param only which of them are opened; all if not given. The others may not be written.
  * @throws MetadataIntegrityError when a row cannot be the answer to the statement: Cassandra answered another row.
  */
 export function openRows(
@@ -191,6 +197,7 @@ export function openRows(
   visible: number,
   known: KnownKeys,
   cells: StoredCells,
+  only?: ReadonlySet<number>,
 ): OpenedRows {
   const page = batch.page(keys, cells);
   const opener = new ColumnOpener(
@@ -200,9 +207,12 @@ export function openRows(
     known,
     cells,
     new PageKeys(page, table, roles, known, cells),
+    only === undefined || roles.some(({ kind }, at) => kind === 'partition' && only.has(at)),
   );
   const check = opener.openFurther();
-  const columns = roles.slice(0, visible).map((role, column) => opener.open(role, column));
+  const columns = roles
+    .slice(0, visible)
+    .map((role, column) => (only?.has(column) === false ? undefined : opener.open(role, column)));
   return new OpenedRows(page, cells, columns, opener.cellCount, check);
 }
 
@@ -229,6 +239,7 @@ class ColumnOpener {
     known: KnownKeys,
     cells: StoredCells,
     keys: PageKeys,
+    withPartitions: boolean,
   ) {
     this.#roles = roles;
     this.#page = page;
@@ -236,7 +247,8 @@ class ColumnOpener {
     this.#known = known;
     this.#cells = cells;
     this.#keys = keys;
-    this.#partitions = known.partition === undefined ? this.#openPartitions() : [];
+    const isUnknown = known.partition === undefined;
+    this.#partitions = isUnknown && withPartitions ? this.#openPartitions() : [];
   }
 
   /** Opens the key column of a view that is no key of its base, and the cell that it must agree with. */

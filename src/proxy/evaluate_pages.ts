@@ -114,7 +114,7 @@ type Progress =
 function take(sink: Sink, bound: BoundEvaluation, page: InnerPage): Progress {
   let group: Place | undefined;
   for (const [at, row] of page.rows.entries()) {
-    if (!bound.accepts(row)) continue;
+    if (row === undefined || !bound.accepts(row)) continue;
     const before = sink.groupStart;
     const taken = sink.add(row, page.start.read);
     if (taken === 'done') return { kind: 'done' };

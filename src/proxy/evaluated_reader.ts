@@ -3,8 +3,8 @@ import type { Row } from '../encryption/index.ts';
 import type { StoredCells } from '../crypto/index.ts';
 import { InternalError, UpstreamError } from '../errors/index.ts';
 import type { RowPosition } from './evaluated_position.ts';
-import { readPageRows, seal } from './read_stored.ts';
-import type { Prefix, ReadJob } from './read_stored.ts';
+import { readFilteredRows, readPageRows, seal } from './read_stored.ts';
+import type { PageFilter, Prefix, ReadJob } from './read_stored.ts';
 
 /** Bytes of stored rows that a page should not exceed by much: its rows are in memory twice. */
 const PAGE_BYTES = 2 * 1024 * 1024;
@@ -13,7 +13,8 @@ const PLACE_ATTEMPTS = 8;
 
 /** One page of an inner read. */
 export interface InnerPage {
-  readonly rows: readonly Row[];
+  /** Undefined for rows that the filter refused already. */
+  readonly rows: readonly (Row | undefined)[];
   readonly cells: StoredCells;
   readonly prefix: Prefix;
   /** Where the page begins, and where the next one does. */
@@ -26,7 +27,7 @@ export type ReadInner = (start: RowPosition, pageSize: number) => Promise<Stored
 
 /** A page as it was read. */
 export interface StoredPage {
-  readonly rows: readonly Row[];
+  readonly rows: readonly (Row | undefined)[];
   readonly cells: StoredCells;
   readonly prefix: Prefix;
   readonly upstream: Buffer | undefined;
@@ -51,24 +52,31 @@ export class EvaluatedReader {
     this.#read = read;
   }
 
-  /** The reader of a statement: its keys are sealed. */
-  static async open(job: ReadJob, pageSize: number): Promise<EvaluatedReader> {
+  /**
+   * The reader of a statement: its keys are sealed.
+   * @param filter tests rows before the rest of them is decrypted, as long as it refuses most
+   */
+  static async open(
+    job: ReadJob,
+    pageSize: number,
+    filter: PageFilter | undefined,
+  ): Promise<EvaluatedReader> {
     const reads = await seal(job, job.bound.partitions ?? [undefined]);
     const keySlots = job.bound.plan.roles.flatMap((role, slot) =>
       role.kind === 'partition' || role.kind === 'clustering' ? [slot] : [],
     );
     let { flags } = job.request;
-    return new EvaluatedReader(reads.length, keySlots, pageSize, (start, size) => {
+    let testing = filter;
+    return new EvaluatedReader(reads.length, keySlots, pageSize, async (start, size) => {
       const read = reads[start.read];
       if (read === undefined) throw new InternalError('there is no such inner read');
-      const reading = readPageRows(job, read, {
-        limit: undefined,
-        pageSize: size,
-        upstream: start.upstream,
-        flags,
-      });
+      const request = { limit: undefined, pageSize: size, upstream: start.upstream, flags };
       flags = 0;
-      return reading;
+      if (testing === undefined) return readPageRows(job, read, request);
+      const page = await readFilteredRows(job, read, request, testing);
+      const accepted = page.rows.reduce((count, row) => (row === undefined ? count : count + 1), 0);
+      if (accepted * 2 > page.rows.length) testing = undefined;
+      return page;
     });
   }
 

@@ -10,7 +10,14 @@ import type { BoundSelect, OpenedRows, Row, SelectPlan, StoredRead } from '../en
 import type { StoredCells } from '../crypto/index.ts';
 import type { ResponsePrefix } from '../wire/index.ts';
 import { openStored } from './open_stored.ts';
-import { executeStored, readCells, storedOptions, storedRows, tableKeys } from './run_stored.ts';
+import {
+  executeStored,
+  onlyRows,
+  readCells,
+  storedOptions,
+  storedRows,
+  tableKeys,
+} from './run_stored.ts';
 import type { RequestContext, Session } from './session.ts';
 import { StalePlanError } from './stale_plan.ts';
 
@@ -69,9 +76,56 @@ export async function readPageRows(
   return { ...page, rows: isPlain(page.rows) ? page.rows : page.rows.rows() };
 }
 
+/** Which rows of a page are wanted. */
+export interface PageFilter {
+  /** Slots that {@link accepts} looks at. */
+  readonly slots: ReadonlySet<number>;
+  readonly accepts: (row: Row) => boolean;
+}
+
+/**
+ * {@link readPageRows}, with undefined in the place of rows that a filter refuses: of those only what it looks at is
+ * decrypted and authenticated. Rows that it accepts are opened whole.
+ */
+export async function readFilteredRows(
+  job: ReadJob,
+  read: StoredRead,
+  request: PageRequest,
+  filter: PageFilter,
+): Promise<Omit<Page, 'rows'> & { readonly rows: (Row | undefined)[] }> {
+  const page = await readCellsOf(job, read, request);
+  const tested = await openCells(job, read, page.cells, filter.slots);
+  const accepted = tested.rows().flatMap((row, at) => (filter.accepts(row) ? [at] : []));
+  const rows = new Array<Row | undefined>(page.cells.rowCount).fill(undefined);
+  if (accepted.length > 0) {
+    const opened = await openCells(job, read, onlyRows(page.cells, accepted));
+    opened.rows().forEach((row, index) => (rows[accepted[index] as number] = row));
+  }
+  return { ...page, rows };
+}
+
 /** Reads one page of stored rows and opens it. @throws CassandraError, and the errors of {@link openRows}. */
-export async function readPage(job: ReadJob, read: StoredRead, page: PageRequest): Promise<Page> {
-  const { session, request, bound } = job;
+export async function readPage(
+  job: ReadJob,
+  read: StoredRead,
+  request: PageRequest,
+): Promise<Page> {
+  const { plan } = job.bound;
+  const page = await readCellsOf(job, read, request);
+  if (plan.counts.length > 0 && page.cells.rowCount > 0) {
+    const only = storedRow(page.cells, 0);
+    if (isCountOfNothing(only, plan))
+      return { ...page, rows: [only.slice(0, plan.columns.length)] };
+  }
+  return { ...page, rows: await openCells(job, read, page.cells) };
+}
+
+/** Reads one page of stored rows. */
+async function readCellsOf(
+  { session, request, bound }: ReadJob,
+  read: StoredRead,
+  page: PageRequest,
+): Promise<Omit<Page, 'rows'>> {
   const { plan } = bound;
   const envelope = await executeStored(
     session,
@@ -87,25 +141,24 @@ export async function readPage(job: ReadJob, read: StoredRead, page: PageRequest
   );
   const { result: rows, prefix } = storedRows(envelope, session.version);
   const cells = readCells(rows, plan.roles.length, plan.table);
-  if (plan.counts.length > 0 && cells.rowCount > 0) {
-    const only = storedRow(cells, 0);
-    if (isCountOfNothing(only, plan)) {
-      return {
-        rows: [only.slice(0, plan.columns.length)],
-        upstream: rows.metadata.pagingState,
-        prefix,
-        cells,
-      };
-    }
-  }
+  return { upstream: rows.metadata.pagingState, prefix, cells };
+}
+
+/** Opens stored rows: all that the client sees of them, or only some columns. */
+async function openCells(
+  { session, bound: { plan } }: ReadJob,
+  read: StoredRead,
+  cells: StoredCells,
+  only?: ReadonlySet<number>,
+): Promise<OpenedRows> {
   // Merging partitions by ORDER BY may need clustering columns that the client did not select.
   const visible =
     plan.hasPartitionIn && plan.orderBy.length > 0 ? plan.roles.length : plan.columns.length;
   const queued = await openStored(session, plan.table, (batch, keys) =>
-    openRows(batch, keys, plan.table, plan.roles, visible, read.known, cells),
+    openRows(batch, keys, plan.table, plan.roles, visible, read.known, cells, only),
   );
   session.services.metrics.addCellsDecrypted(queued.cellCount);
-  return { rows: queued, upstream: rows.metadata.pagingState, prefix, cells };
+  return queued;
 }
 
 /** Whether rows are views already. */

@@ -57,6 +57,7 @@ export async function runEvaluated(
   const reader = await EvaluatedReader.open(
     { session, request, bound: bound.select },
     innerPageSize(bound, size),
+    plan.filterSlots && { slots: plan.filterSlots, accepts: bound.accepts },
   );
   const answer = await evaluatePages(bound, reader, size, start, nowMs);
   if (plan.sortBy.length > 0) {

@@ -210,6 +210,19 @@ export function readCells(result: RowsResult, columnCount: number, table: TableE
   return { bytes: reader.bytes, columnCount, rowCount, starts, lengths };
 }
 
+/** The cells of some rows of a result, by their numbers. */
+export function onlyRows(cells: StoredCells, rows: readonly number[]): StoredCells {
+  const { columnCount } = cells;
+  const starts = new Int32Array(rows.length * columnCount);
+  const lengths = new Int32Array(rows.length * columnCount);
+  for (const [at, row] of rows.entries()) {
+    const from = row * columnCount;
+    starts.set(cells.starts.subarray(from, from + columnCount), at * columnCount);
+    lengths.set(cells.lengths.subarray(from, from + columnCount), at * columnCount);
+  }
+  return { bytes: cells.bytes, columnCount, rowCount: rows.length, starts, lengths };
+}
+
 /** The cells of some columns of a result: hidden ones stand between those that clients know. */
 export function onlyColumns(cells: StoredCells, isKept: readonly boolean[]): StoredCells {
   if (!isKept.includes(false)) return cells;

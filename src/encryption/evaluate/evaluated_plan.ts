@@ -64,6 +64,8 @@ export interface EvaluatedPlan {
   /** Slots of the partition key; empty where WHERE gives it. */
   readonly partitionSlots: readonly number[];
   readonly filters: readonly RowFilter[];
+  /** Slots that the filters look at; undefined where rows are not to be tested before the rest of them is decrypted. */
+  readonly filterSlots: ReadonlySet<number> | undefined;
   readonly columns: readonly EvaluatedColumn[];
   /** Answers rows as one column of JSON text. */
   readonly json: boolean;
@@ -109,10 +111,12 @@ export function planEvaluated(
   const restrictions = analyseWhere(statement.where, table, terms);
   const mode = readMode(table, restrictions);
   let refusal = restrictions.unsupported;
-  const tokens =
+  const filterSlots = new Set<number>();
+  const tokens = inputs.recorded(filterSlots, () =>
     mode === 'partitions'
       ? restrictions.token.map((restriction) => tokenFilter(table, restriction, inputs))
-      : [];
+      : [],
+  );
   if (tokens.includes(undefined)) refusal ??= tokenRefusal(table);
   const hasPartitionIn = restrictions.partition.some((r) => r.operator === 'IN');
   const isFiltered =
@@ -126,7 +130,9 @@ export function planEvaluated(
   const isTotal = groupBy === undefined && aggregates > 0;
   const lookup = indexLookup(table, restrictions, mode === 'scan');
   const filters = [
-    ...compileFilters(statement, table, restrictions, mode === 'scan', inputs, lookup),
+    ...inputs.recorded(filterSlots, () =>
+      compileFilters(statement, table, restrictions, mode === 'scan', inputs, lookup),
+    ),
     ...tokens.filter((test) => test !== undefined),
   ];
   const nearest = planNearest(
@@ -195,6 +201,10 @@ export function planEvaluated(
     read,
     partitionSlots,
     filters,
+    filterSlots:
+      lookup === undefined && filters.length > 0 && hasMore(read, filterSlots, isPartitions)
+        ? filterSlots
+        : undefined,
     columns,
     json: statement.json,
     aggregates: scope.aggregates,
@@ -210,6 +220,18 @@ export function planEvaluated(
     ]),
     warning: isTotal || groupBy !== undefined ? aggregateWarning(restrictions) : undefined,
   };
+}
+
+/** Whether a row has more to decrypt than what its filters look at. */
+function hasMore(
+  { columns }: SelectPlan,
+  slots: ReadonlySet<number>,
+  isKeyKnown: boolean,
+): boolean {
+  return columns.some(
+    ({ role: { kind } }, slot) =>
+      !slots.has(slot) && kind !== 'plain' && !(kind === 'partition' && isKeyKnown),
+  );
 }
 
 function selectedColumns(statement: SelectStatement, scope: ExpressionScope): EvaluatedColumn[] {

@@ -8,6 +8,7 @@ export class Inputs {
   readonly #table: TableEntry;
   readonly #columns: VisibleColumn[] = [];
   readonly #slots = new Map<string, number>();
+  #asked: Set<number> | undefined;
 
   constructor(table: TableEntry) {
     this.#table = table;
@@ -18,6 +19,16 @@ export class Inputs {
     return this.#columns;
   }
 
+  /** What `compile` gives, while all slots that it asks for are put in `asked`. */
+  recorded<T>(asked: Set<number>, compile: () => T): T {
+    this.#asked = asked;
+    try {
+      return compile();
+    } finally {
+      this.#asked = undefined;
+    }
+  }
+
   /** The slot of a column. */
   column(column: ColumnEntry): number {
     return this.add(columnSelector(this.#table, column, undefined));
@@ -25,11 +36,13 @@ export class Inputs {
 
   /** The slot of any selector that Cassandra evaluates on stored rows. */
   add(selector: VisibleColumn): number {
-    const known = this.#slots.get(selector.text);
-    if (known !== undefined) return known;
-    const slot = this.#columns.length;
-    this.#slots.set(selector.text, slot);
-    this.#columns.push(selector);
+    let slot = this.#slots.get(selector.text);
+    if (slot === undefined) {
+      slot = this.#columns.length;
+      this.#slots.set(selector.text, slot);
+      this.#columns.push(selector);
+    }
+    this.#asked?.add(slot);
     return slot;
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { OpenBatch, SealBatch } from '../../../src/crypto/index.ts';
 import { openRows, roleOf } from '../../../src/encryption/index.ts';
-import type { KnownKeys, StoredRole } from '../../../src/encryption/index.ts';
+import type { KnownKeys, OpenedRows, StoredRole } from '../../../src/encryption/index.ts';
 // The contexts of a table's columns are not part of the folder's interface.
 import { columnContext } from '../../../src/encryption/table_columns.ts';
 import type { ColumnEntry, TableEntry, TableKeys } from '../../../src/schema/index.ts';
@@ -135,6 +135,41 @@ describe('rows of a result', () => {
     ]);
     expect(open([], nothing)).toEqual([]);
     expect(open(storedOf(rows), nothing, 2)).toEqual(plainOf(rows).map((row) => row.slice(0, 2)));
+  });
+
+  it('are opened by some columns alone, which are authenticated as ever', () => {
+    const openName = (stored: Cells[], known: KnownKeys): OpenedRows => {
+      const batch = new OpenBatch();
+      const only = new Set([3]);
+      const opened = openRows(batch, keys, table, roles, 4, known, storedCells(stored), only);
+      batch.run();
+      return opened;
+    };
+    for (const [all, known] of [
+      [rows, nothing],
+      [inB, partitionB],
+    ] as const) {
+      const opened = openName(storedOf(all), known);
+      const names = opened.rows().map((row) => row.map((cell) => cell && Buffer.from(cell)));
+      expect(names).toEqual(plainOf(all).map((row) => [null, null, null, row[3]]));
+      expect(() => {
+        opened.writeTo(new RowsWriter({ columns: [], noMetadata: true }, 4));
+      }).toThrow('not opened');
+    }
+    const tag = expect.objectContaining({ code: 'CIPHERTEXT_TAG' }) as Error;
+    const forged = (column: number): Cells[] => {
+      const all = storedOf(inB);
+      const cell = Buffer.from(all[1]?.[column] as Buffer);
+      cell[20] = (cell[20] as number) ^ 1;
+      all[1] = (all[1] as Cells).map((one, at) => (at === column ? cell : one));
+      return all;
+    };
+    // Its own bytes, and those of the key that it is bound to.
+    expect(() => openName(forged(3), partitionB)).toThrow(tag);
+    expect(() => openName(forged(1), partitionB)).toThrow(tag);
+    expect(() => openName(forged(0), partitionB)).toThrow(foreign);
+    expect(() => openName(forged(0), nothing)).toThrow(tag);
+    expect(openName(forged(2), partitionB).rowCount).toBe(3);
   });
 
   it('of another partition or without a key are refused', () => {

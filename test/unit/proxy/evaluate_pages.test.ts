@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { bindEvaluated } from '../../../src/encryption/index.ts';
+import type { Row } from '../../../src/encryption/index.ts';
 import { decodePosition, encodePosition } from '../../../src/proxy/evaluated_position.ts';
 import type { EvaluatedPosition } from '../../../src/proxy/evaluated_position.ts';
 import { EvaluatedReader } from '../../../src/proxy/evaluated_reader.ts';
@@ -20,7 +21,8 @@ class Store {
     this.rows = [...rows];
   }
 
-  read(planned: Planned): ReadInner {
+  /** @param accepts gives undefined in the place of rows that it refuses, as a reader does that tests them first */
+  read(planned: Planned, accepts: (row: Row) => boolean = () => true): ReadInner {
     return (start, pageSize) => {
       this.reads++;
       this.onRead();
@@ -33,9 +35,11 @@ class Store {
         page.length < pageSize || last === undefined ? undefined : Buffer.from(int(key(last)));
       const cells = page.flatMap(([pk, c]) => [int(pk), int(c)]);
       return Promise.resolve({
-        rows: page.map(([pk, c, v]) =>
-          row(planned.plan, { pk: int(pk), '"pk"': int(pk), c: int(c), v: int(v) }),
-        ),
+        rows: page
+          .map(([pk, c, v]) =>
+            row(planned.plan, { pk: int(pk), '"pk"': int(pk), c: int(c), v: int(v) }),
+          )
+          .map((one) => (accepts(one) ? one : undefined)),
         cells: {
           bytes: Buffer.concat(cells),
           columnCount: 2,
@@ -62,13 +66,19 @@ async function allPages(
   page: number | undefined,
   inner: number,
   nowMs: () => number = () => 0,
+  isTested = false,
 ): Promise<string[][]> {
   const planned = evaluated(cql);
   const bound = bindEvaluated(planned.plan, planned.context());
   const answers: string[][] = [];
   let next: EvaluatedPosition | undefined;
   do {
-    const reader = new EvaluatedReader(1, [0, 1], inner, store.read(planned));
+    const reader = new EvaluatedReader(
+      1,
+      [0, 1],
+      inner,
+      store.read(planned, isTested ? bound.accepts : undefined),
+    );
     const answer = await evaluatePages(bound, reader, answerSize(bound, page), next, nowMs);
     answers.push(
       answer.rows.map((cells) =>
@@ -98,7 +108,8 @@ describe('paging of evaluated answers', () => {
     const whole = (await allPages(cql, new Store(ROWS), undefined, 1000)).flat();
     for (const page of [1, 2, 3, 7, 50]) {
       for (const inner of [1, 3, 10, 1000]) {
-        const pages = await allPages(cql, new Store(ROWS), page, inner);
+        const isTested = inner !== 10;
+        const pages = await allPages(cql, new Store(ROWS), page, inner, () => 0, isTested);
         expect(pages.flat(), `pages of ${String(page)}, inner ones of ${String(inner)}`).toEqual(
           whole,
         );
