@@ -21,6 +21,8 @@ export interface DifferentialOptions {
   readonly wide: boolean;
   /** Failed tables after which no new one is begun. */
   readonly failures: number;
+  /** Time after which no new table is begun. */
+  readonly seconds: number;
   /** Statements shown before a failure. */
   readonly history: number;
 }
@@ -73,7 +75,8 @@ export async function runDifferential(options: DifferentialOptions): Promise<Dif
   let next = 0;
   let failed = 0;
   const worker = async (): Promise<void> => {
-    while (next < tables.length && failed < options.failures) {
+    const isLate = (): boolean => Date.now() - started > options.seconds * 1000;
+    while (next < tables.length && failed < options.failures && !isLate()) {
       const report = await runTable(settings, tables[next++] as number);
       reports.push(report);
       if (report.failure !== null) {

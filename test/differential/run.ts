@@ -3,7 +3,7 @@
  * A new seed each time, printed; with CI set always the same. CQLOCK_TEST_SEED repeats a run, CQLOCK_TEST_STATEMENTS makes it shorter or longer. Options:
  *   --seed TEXT  --statements N (20000)  --per-table N (150)  --parallel N (8)  --table N (only this one)
  *   --texts (show differing error texts)  --sabotage N (spoil one answer in N: the run must then fail)  --history N (8)
- *   --failures N (5; failed tables after which it ends)
+ *   --failures N (5; failed tables after which it ends)  --seconds N (after which no new table is begun)
  *   --wide (also views, and indexes on parts of columns of several cells; the statements of a seed are then others)
  * Ends with 'N passed, N failed' of the random tables.
  */
@@ -26,6 +26,7 @@ const { values: args } = parseArgs({
     wide: { type: 'boolean', default: false },
     history: { type: 'string', default: '8' },
     failures: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: 'Infinity' },
   },
 });
 
@@ -51,6 +52,7 @@ async function run(direct: Endpoint, proxy: Endpoint): Promise<DifferentialResul
     wide: args.wide,
     history: Number(args.history),
     failures: Number(args.failures),
+    seconds: Number(args.seconds),
   });
 }
 
