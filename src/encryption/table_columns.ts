@@ -50,6 +50,11 @@ export function isClusteringForm({ scheme }: ColumnEntry): boolean {
   return scheme === 'ordered' || scheme === 'opaque';
 }
 
+/** Whether a column is stored in the form of a partition key, wherever in a key: a view may have it in its clustering. */
+export function isPartitionForm({ scheme }: ColumnEntry): boolean {
+  return scheme === 'partition';
+}
+
 function cellKind(column: ColumnEntry, kind: 'static' | 'regular'): ColumnContext['kind'] {
   if (!isCounter(column)) return kind;
   return kind === 'static' ? 'static_counter' : 'counter';
@@ -67,14 +72,13 @@ export function columnContext(table: TableEntry, column: ColumnEntry): ColumnCon
     name: `${tableName(table)}.${column.name}`,
     padded: column.padded,
   };
-  const made: ColumnContext =
-    column.kind === 'partition' && !isClusteringForm(column)
-      ? { ...base, kind: 'partition' }
-      : column.kind === 'clustering' || column.kind === 'partition'
-        ? column.scheme === 'opaque'
-          ? { ...base, kind: 'opaque' }
-          : { ...base, kind: 'ordered', orderBits: (value) => codec.orderBits(value) }
-        : { ...base, kind: cellKind(column, column.kind) };
+  const made: ColumnContext = isPartitionForm(column)
+    ? { ...base, kind: 'partition' }
+    : column.kind === 'clustering' || column.kind === 'partition'
+      ? column.scheme === 'opaque'
+        ? { ...base, kind: 'opaque' }
+        : { ...base, kind: 'ordered', orderBits: (value) => codec.orderBits(value) }
+      : { ...base, kind: cellKind(column, column.kind) };
   contexts.set(column, made);
   return made;
 }
