@@ -72,13 +72,14 @@ export function columnContext(table: TableEntry, column: ColumnEntry): ColumnCon
     name: `${tableName(table)}.${column.name}`,
     padded: column.padded,
   };
-  const made: ColumnContext = isPartitionForm(column)
-    ? { ...base, kind: 'partition' }
-    : column.kind === 'clustering' || column.kind === 'partition'
-      ? column.scheme === 'opaque'
-        ? { ...base, kind: 'opaque' }
-        : { ...base, kind: 'ordered', orderBits: (value) => codec.orderBits(value) }
-      : { ...base, kind: cellKind(column, column.kind) };
+  const made: ColumnContext =
+    isPartitionForm(column) || (column.kind === 'partition' && !isClusteringForm(column))
+      ? { ...base, kind: 'partition' }
+      : column.kind === 'clustering' || column.kind === 'partition'
+        ? column.scheme === 'opaque'
+          ? { ...base, kind: 'opaque' }
+          : { ...base, kind: 'ordered', orderBits: (value) => codec.orderBits(value) }
+        : { ...base, kind: cellKind(column, column.kind) };
   contexts.set(column, made);
   return made;
 }
