@@ -435,10 +435,7 @@ describe('certificates of clients', () => {
     async (name, context) => {
       skipWithout(context, name);
       const { output, ...outcome } = await program(name, proxy, { certificate: 'driver' }, 'short');
-      expect(outcome, output).toMatchObject({
-        code: 0,
-        failed: 0,
-      });
+      expect(outcome, output).toMatchObject({ code: 0, failed: 0 });
     },
   );
 
