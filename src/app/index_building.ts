@@ -38,15 +38,15 @@ export function startIndexBuilding(
   };
 }
 
-/** Shows each build as a job of the process: token ranges done, of all. */
-function indexJobs(jobs: JobRegistry): (progress: IndexBuildProgress) => void {
+/** Shows each build as a job of the process: token ranges done, of all. It is done when its index is active. */
+export function indexJobs(jobs: JobRegistry): (progress: IndexBuildProgress) => void {
   const running = new Map<string, JobReporter>();
-  return ({ keyspace, table, index, done, ranges }) => {
+  return ({ keyspace, table, index, done, ranges, isComplete }) => {
     const key = `${keyspace}.${index}`;
     const job = running.get(key) ?? jobs.start('index', { keyspace, name: table });
     running.set(key, job);
     job.progress(done, ranges);
-    if (done < ranges) return;
+    if (!isComplete) return;
     job.done();
     running.delete(key);
   };

@@ -123,18 +123,23 @@ export class IndexBuilder {
       );
       const scan = new IndexScan(this.#ports, this.#options, table, target, job, this.#stop.signal);
       const damaged = await scan.run();
+      const end = async (): Promise<void> => {
+        await endBuild(this.#ports, target, true);
+        const { ranges: all } = job;
+        this.#ports.onProgress?.({ ...where, done: all, ranges: all, isComplete: true });
+      };
       if (damaged > 0) {
         logger.error(
           { ...where, damaged },
           `cells fail authentication: the ${index.kind} is not built`,
         );
-        await endBuild(this.#ports, target, true);
+        await end();
         waiting.dueMs = clock.monotonicMs() + DAMAGED_RETRY_MS;
         return;
       }
       const { lastPassMs } = waiting;
       if (lastPassMs !== undefined) {
-        await endBuild(this.#ports, target, true);
+        await end();
         waiting.dueMs = lastPassMs;
         waiting.lastPassMs = undefined;
         return;
@@ -147,7 +152,7 @@ export class IndexBuilder {
         return;
       }
       logger.info(where, `the ${index.kind} is built`);
-      await endBuild(this.#ports, target, true);
+      await end();
     } catch (error) {
       waiting.failures += 1;
       const delayMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(waiting.failures, 10));

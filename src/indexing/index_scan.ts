@@ -155,7 +155,9 @@ export class IndexScan {
   #report(done: number): void {
     const { keyspace, name } = this.#table;
     const index = this.#columnOf(this.#table)?.name ?? '';
-    this.#ports.onProgress?.({ keyspace, table: name, index, done, ranges: this.#job.ranges });
+    const { ranges } = this.#job;
+    const progress = { keyspace, table: name, index, done, ranges, isComplete: false };
+    this.#ports.onProgress?.(progress);
   }
 
   #columnOf(table: TableEntry): BuiltColumn | undefined {

@@ -12,6 +12,8 @@ export interface IndexBuildProgress {
   /** Token ranges done, of all. */
   readonly done: number;
   readonly ranges: number;
+  /** Nothing is left to do, nor to be written down: an index is active. */
+  readonly isComplete: boolean;
 }
 
 /** What building works with. */

@@ -26,6 +26,8 @@ async function world(type: 'blob' | 'ascii' = 'blob') {
   const rows = new MemoryRows(clock);
   const logs: string[] = [];
   const progress: number[] = [];
+  /** Whether the index was active when a build was told to be complete. */
+  const completed: (boolean | undefined)[] = [];
   const builder = (
     at: MemoryProxy,
     owner: string,
@@ -42,7 +44,10 @@ async function world(type: 'blob' | 'ascii' = 'blob') {
         leases: { acquire: (table) => cluster.open(table), release: () => undefined },
         logger: { info: log, warn: log, error: log },
         owner,
-        onProgress: ({ done }) => progress.push(done),
+        onProgress: ({ done, isComplete }) => {
+          if (isComplete) completed.push(table(at).indexes[0]?.isActive);
+          else progress.push(done);
+        },
         ...(step === undefined ? {} : { step }),
       },
       { catalogMaxAgeMs: 120_000, rowsPerSecond: 1_000_000, ranges: 4, fetchSize: 3 },
@@ -68,7 +73,7 @@ async function world(type: 'blob' | 'ascii' = 'blob') {
       },
     );
   };
-  return { clock, cluster, proxy, rows, logs, progress, builder, create };
+  return { clock, cluster, proxy, rows, logs, progress, completed, builder, create };
 }
 
 type World = Awaited<ReturnType<typeof world>>;
@@ -154,6 +159,7 @@ describe('building an index', () => {
       );
       expect(hiddenCells(w)).toEqual(expected);
       expect(w.progress.at(-1)).toBe(4);
+      expect(w.completed).toEqual([true]);
       const { rotations } = await w.proxy.catalog.readRecords();
       expect([...rotations.values()].flatMap(({ builds }) => builds ?? [])).toEqual([]);
     },
