@@ -180,6 +180,7 @@ export function numericAggregate(which: 'sum' | 'avg', name: NumericName): Aggre
     name: `system.${which}`,
     args: [native(name)],
     result: native(name),
+    isOrderFree: name !== 'float' && name !== 'double' && (name !== 'decimal' || which === 'sum'),
     columnName: columnNames(which),
     start(): Aggregate {
       const numbers = numberAggregate(which, name);
@@ -202,6 +203,21 @@ export function numericAggregate(which: 'sum' | 'avg', name: NumericName): Aggre
   };
 }
 
+/** Types whose equal values have equal bytes. */
+const EQUAL_BYTES: ReadonlySet<string> = new Set([
+  'ascii',
+  'text',
+  'blob',
+  'tinyint',
+  'smallint',
+  'int',
+  'bigint',
+  'counter',
+  'date',
+  'time',
+  'timestamp',
+]);
+
 /** `min` or `max` in the order of the type; of equal values the first stays. Null over no rows. */
 export function extremeAggregate(which: 'min' | 'max', type: CqlType): AggregateFunction {
   // The empty value of a counter is null; those of other types are the smallest.
@@ -213,6 +229,7 @@ export function extremeAggregate(which: 'min' | 'max', type: CqlType): Aggregate
     name: `system.${which}`,
     args: [type],
     result: type,
+    isOrderFree: type.kind === 'native' && EQUAL_BYTES.has(type.name),
     columnName: columnNames(which),
     start(): Aggregate {
       let extreme: Uint8Array | null = null;
@@ -237,6 +254,7 @@ export const COUNT: AggregateFunction = {
   name: 'system.count',
   args: [native('blob')],
   result: native('bigint'),
+  isOrderFree: true,
   columnName: columnNames('count'),
   start(): Aggregate {
     let count = 0n;

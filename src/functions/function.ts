@@ -31,6 +31,8 @@ export interface AggregateFunction {
   readonly name: string;
   readonly args: readonly CqlType[];
   readonly result: CqlType;
+  /** Whether the result is the same, to the byte, in whatever order the values come. */
+  readonly isOrderFree: boolean;
   /** Name of the column in result metadata; `parts` are those of the arguments. */
   columnName(parts: readonly string[]): string;
   /** A new state for one group. */

@@ -53,7 +53,7 @@ export async function evaluatePages<P extends RowPage>(
   for (let count = 0; !reader.isEnd(position); count++) {
     const inner = await (ahead ?? reader.page(position));
     // Cassandra reads the next page while this one is evaluated, unless it may not be wanted.
-    const isWanted = isWhole(plan) || (count > 0 && !isOneToOne(plan));
+    const isWanted = isWhole(plan) || (reader.readsAhead && count > 0 && !isOneToOne(plan));
     ahead = isWanted && !reader.isEnd(inner.next) ? reader.page(inner.next) : undefined;
     ahead?.catch(() => undefined);
     mergePrefix(prefix, inner.prefix);

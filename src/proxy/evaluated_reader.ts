@@ -7,7 +7,7 @@ import { readFilteredRows, readPageRows, seal } from './read_stored.ts';
 import type { PageFilter, Prefix, ReadJob } from './read_stored.ts';
 
 /** Bytes of stored rows that a page should not exceed by much: its rows are in memory twice. */
-const PAGE_BYTES = 2 * 1024 * 1024;
+export const PAGE_BYTES = 2 * 1024 * 1024;
 /** How often a page is read again to find the place of its last row, while others write there. */
 const PLACE_ATTEMPTS = 8;
 
@@ -23,6 +23,8 @@ export interface RowPage {
 
 /** Gives rows page by page, from any place. */
 export interface RowReader<P extends RowPage> {
+  /** Whether the next page may be read while one is evaluated, though it may not be wanted: it is cheap. */
+  readonly readsAhead: boolean;
   /** Whether there is nothing to read at a position. */
   isEnd(position: RowPosition): boolean;
   /** Reads the page at a position. */
@@ -49,6 +51,7 @@ export interface StoredPage {
 
 /** Reads the rows of an evaluated SELECT page by page: one read a partition, or one scan. */
 export class EvaluatedReader implements RowReader<InnerPage> {
+  readonly readsAhead = true;
   readonly #count: number;
   readonly #keySlots: readonly number[];
   readonly #read: ReadInner;
@@ -106,7 +109,7 @@ export class EvaluatedReader implements RowReader<InnerPage> {
     const page = await this.#read(start, size);
     const { upstream } = page;
     const bytes = page.cells.bytes.length;
-    if (bytes > PAGE_BYTES && size > 1) {
+    if (bytes > PAGE_BYTES) {
       this.#pageSize = Math.max(1, Math.floor((size * PAGE_BYTES) / bytes));
       this.#isLarge = true;
     }

@@ -2,6 +2,7 @@ import { compareOrdered } from '../encryption/index.ts';
 import type { OrderedSlot, Row } from '../encryption/index.ts';
 import { InternalError } from '../errors/index.ts';
 import type { RowPosition } from './evaluated_position.ts';
+import { PAGE_BYTES } from './evaluated_reader.ts';
 import type { EvaluatedReader, InnerPage, RowPage, RowReader } from './evaluated_reader.ts';
 import { decodePlace, encodePlace } from './ordered_position.ts';
 import type { OrderedPlace } from './ordered_position.ts';
@@ -40,21 +41,26 @@ export class OrderedReader implements RowReader<OrderedPage> {
   readonly #order: readonly OrderedSlot[];
   readonly #partitionSlots: readonly number[];
   readonly #limit: KeptRows;
+  readonly #accepts: (row: Row) => boolean;
+  readonly readsAhead = false;
 
   /**
    * @param partitionSlots of the partition key; without any, each read is of a partition of its own
    * @param limit what is kept of a partition that is larger than an inner page
+   * @param accepts the filters of the statement: rows that they refuse are not given
    */
   constructor(
     inner: EvaluatedReader,
     order: readonly OrderedSlot[],
     partitionSlots: readonly number[],
     limit: KeptRows,
+    accepts: (row: Row) => boolean,
   ) {
     this.#inner = inner;
     this.#order = order;
     this.#partitionSlots = partitionSlots;
     this.#limit = limit;
+    this.#accepts = accepts;
   }
 
   isEnd(position: RowPosition): boolean {
@@ -99,7 +105,7 @@ export class OrderedReader implements RowReader<OrderedPage> {
       if (isNew !== undefined) given = undefined;
       const found = rowsOf(inner)
         .slice(from, to)
-        .filter((row) => isNew?.(row) ?? true);
+        .filter((row) => this.#accepts(row) && (isNew?.(row) ?? true));
       const givenFrom = rows.length;
       rows.push(...found.sort((a, b) => compareOrdered(this.#order, a, b)));
       return { key, from, to, givenFrom, givenTo: rows.length };
@@ -127,13 +133,15 @@ export class OrderedReader implements RowReader<OrderedPage> {
     while (end === undefined) {
       const isLast = page.next.read !== start.read;
       // Cassandra reads the next page while this one is looked through.
-      const ahead = isLast ? undefined : this.#inner.page(page.next, LARGE_ROWS);
+      const ahead = isLast ? undefined : this.#inner.page(page.next, rowsAhead(page));
       ahead?.catch(() => undefined);
       mergePrefix(prefix, page.prefix);
       const all = rowsOf(page);
       const other = all.findIndex((row) => !sameRow(this.#key(row), key));
       const rows = other < 0 ? all : all.slice(0, other);
-      for (const row of rows) if (isNew?.(row) ?? true) kept.add(row);
+      for (const row of rows) {
+        if (this.#accepts(row) && (isNew?.(row) ?? true)) kept.add(row);
+      }
       if (other >= 0) end = await this.#inner.after(page, other);
       else if (ahead === undefined) end = page.next;
       else page = await ahead;
@@ -181,6 +189,13 @@ export class OrderedReader implements RowReader<OrderedPage> {
   #key(row: Row): Row {
     return this.#partitionSlots.map((slot) => row[slot] ?? null);
   }
+}
+
+/** How many rows a page should have by the size of those of another. */
+function rowsAhead({ cells }: InnerPage): number {
+  const bytes = Math.max(1, cells.bytes.length);
+  const fitting = Math.floor((PAGE_BYTES * Math.max(1, cells.rowCount)) / bytes);
+  return Math.max(1, Math.min(LARGE_ROWS, fitting));
 }
 
 /** The rows of a page that was opened whole: which partition each is of must be seen. */

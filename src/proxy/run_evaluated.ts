@@ -76,7 +76,7 @@ export async function runEvaluated(
     ? evaluatePages(bound, reader, size, start, nowMs)
     : evaluatePages(
         bound,
-        new OrderedReader(reader, rowOrder, partitionSlots, keptRows(bound, size)),
+        new OrderedReader(reader, rowOrder, partitionSlots, keptRows(bound, size), bound.accepts),
         size,
         start,
         nowMs,

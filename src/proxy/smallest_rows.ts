@@ -6,13 +6,19 @@ export interface KeptRows {
   readonly bytes: number;
 }
 
-/** The first rows of many by an order, in bounded memory. */
+interface Kept {
+  readonly row: Row;
+  readonly bytes: number;
+}
+
+/** The first rows of many by an order, in bounded memory: all before the first one that was left out. */
 export class SmallestRows {
   readonly #compare: (a: Row, b: Row) => number;
   readonly #limit: KeptRows;
-  #rows: { readonly row: Row; readonly bytes: number; readonly isOwn: boolean }[] = [];
+  #rows: Kept[] = [];
   #bytes = 0;
-  #isCut = false;
+  /** The first row that was left out: neither it nor one behind it is taken any more. */
+  #bound: Row | undefined;
 
   constructor(compare: (a: Row, b: Row) => number, limit: KeptRows) {
     this.#compare = compare;
@@ -21,21 +27,18 @@ export class SmallestRows {
 
   /** Whether there were more rows than are kept. */
   get isCut(): boolean {
-    return this.#isCut;
+    return this.#bound !== undefined;
   }
 
-  /** Takes a row; its bytes may be views of a page, which is not kept. */
+  /** Takes a row; its bytes may be views of a page: they are copied, so that the page need not be kept. */
   add(row: Row): void {
-    let bytes = 0;
-    for (const value of row) bytes += value?.length ?? 0;
-    this.#rows.push({ row, bytes, isOwn: false });
+    if (this.#bound !== undefined && this.#compare(row, this.#bound) >= 0) return;
+    const own = row.map((value) => (value === null ? null : new Uint8Array(value)));
+    const bytes = own.reduce((sum, value) => sum + (value?.length ?? 0), 0);
+    this.#rows.push({ row: own, bytes });
     this.#bytes += bytes;
     const { rows, bytes: most } = this.#limit;
-    if (this.#rows.length < 2 * rows && this.#bytes < 2 * most) return;
-    this.#cut();
-    this.#rows = this.#rows.map((one) =>
-      one.isOwn ? one : { ...one, row: owned(one.row), isOwn: true },
-    );
+    if (this.#rows.length >= 2 * rows || this.#bytes >= 2 * most) this.#cut();
   }
 
   /** The rows, in their order. */
@@ -53,12 +56,8 @@ export class SmallestRows {
       bytes += one.bytes;
       kept++;
     }
-    if (kept < this.#rows.length) this.#isCut = true;
+    this.#bound = this.#rows[kept]?.row ?? this.#bound;
     this.#rows.length = kept;
     this.#bytes = bytes;
   }
-}
-
-function owned(row: Row): Row {
-  return row.map((value) => (value === null ? null : new Uint8Array(value)));
 }

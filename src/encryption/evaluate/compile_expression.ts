@@ -166,6 +166,7 @@ function aggregateAt(
     name,
     bind: () => (_row, aggregates) => aggregates[at] ?? null,
     hasAggregate: true,
+    isAggregate: true,
   };
 }
 

@@ -167,7 +167,8 @@ export function planEvaluated(
   const isUnordered =
     isTotal &&
     perPartitionLimit === undefined &&
-    columns.every(({ expression }) => expression.hasAggregate);
+    columns.every(({ expression }) => expression.isAggregate === true) &&
+    scope.aggregates.every((slot) => slot.kind === 'rows' || slot.function.isOrderFree);
   const rowOrder = isUnordered ? undefined : viewOrder(table, orderBy, inputs);
   // A scan must see where a partition ends.
   const partitionSlots =

@@ -26,6 +26,8 @@ export interface CompiledExpression {
   /** Fixes the values of one execution. @throws InvalidRequestError as Cassandra for wrong ones. */
   readonly bind: (context: TermContext) => Evaluate;
   readonly hasAggregate: boolean;
+  /** The result of an aggregate and nothing else: no row's own value is in it. */
+  readonly isAggregate?: boolean;
 }
 
 /** An aggregate of the selection; a group keeps one state for each. */

@@ -67,12 +67,15 @@ function ordered(
   kept: number,
   descending = false,
   reads = 1,
+  bytes = 1 << 20,
+  accepts: (row: Row) => boolean = () => true,
 ): OrderedReader {
   return new OrderedReader(
     store.reader(inner, reads),
     [{ slot: 1, type: native('int'), descending }],
     reads === 1 ? [0] : [],
-    { rows: kept, bytes: 1 << 20 },
+    { rows: kept, bytes },
+    accepts,
   );
 }
 
@@ -106,6 +109,28 @@ describe('rows of a view that spans partitions', () => {
       const reversed = await all(ordered(store, inner, 4, true, SIZES.length), 3);
       expect(reversed).toEqual([...ROWS].sort((a, b) => a[0] - b[0] || b[1] - a[1]));
     }
+  });
+
+  it('are all given, where few bytes are kept at a time', async () => {
+    for (const bytes of [1, 20, 50]) {
+      const rows = await all(ordered(new Store(ROWS), 3, 100, false, 1, bytes), 2);
+      expect(rows).toEqual(sorted(ROWS));
+    }
+  });
+
+  it('are filtered before they are sorted: a large partition is read once for a few of its rows', async () => {
+    const isWanted = (row: Row): boolean => number(row[1]) === 3 || number(row[1]) === 7;
+    const wanted = sorted(ROWS).filter(([, value]) => value === 3 || value === 7);
+    const reader = ordered(new Store(ROWS), 4, 5, false, 1, 1 << 20, isWanted);
+    expect(await all(reader)).toEqual(wanted);
+    expect(await all(reader, 1)).toEqual(wanted);
+    const alone = new Store(ROWS.filter(([pk]) => pk === SIZES.indexOf(30)));
+    const page = await ordered(alone, 4, 5, false, 1, 1 << 20, isWanted).page({
+      read: 0,
+      upstream: undefined,
+    });
+    expect(page.rows).toHaveLength(2);
+    expect(page.next.read).toBe(1);
   });
 
   it('come once, though others write meanwhile', async () => {
@@ -159,5 +184,36 @@ describe('the smallest rows', () => {
     for (let n = 20; n > 0; n--) all.add([int(n)]);
     expect(all.take()).toHaveLength(20);
     expect(all.isCut).toBe(false);
+  });
+
+  it('are those before the first one that was left out, whatever the sizes of the others', () => {
+    const few = new SmallestRows(compare, { rows: 1000, bytes: 10 });
+    for (const [n, size] of [
+      [1, 2],
+      [2, 2],
+      [3, 4],
+      [9, 0],
+    ] as const) {
+      few.add([int(n), Buffer.alloc(size)]);
+    }
+    expect(few.take().map(([cell]) => number(cell))).toEqual([1]);
+    for (let seed = 1; seed <= 200; seed++) {
+      const sizeOf = (n: number): number => (n * seed * 7919) % 60;
+      const kept = new SmallestRows(compare, { rows: 12, bytes: 150 });
+      for (let n = 0; n < 101; n++) {
+        const value = (n * (seed % 100 || 1) + seed) % 101;
+        kept.add([int(value), Buffer.alloc(sizeOf(value))]);
+      }
+      const found = kept.take().map(([cell]) => number(cell));
+      expect(found.length).toBeGreaterThan(0);
+      expect(found).toEqual(found.map((_, at) => at));
+    }
+  });
+
+  it('do not keep the page that they came in', () => {
+    const page = Buffer.alloc(1000);
+    const kept = new SmallestRows(compare, { rows: 3, bytes: 1000 });
+    kept.add([page.subarray(0, 4)]);
+    expect(kept.take()[0]?.[0]?.buffer.byteLength).toBe(4);
   });
 });
