@@ -51,7 +51,7 @@ fi
 
 if [ "${CQLOCK_TEST_SCENARIOS:-}" = connect ]; then
   cqlsh -e 'SELECT key FROM system.local' > "$work/connect.out" && r=0 || r=$?
-  check 'connect' '0 1' "$r $(grep -c '^ *local$' "$work/connect.out")"
+  check 'connect' '0 1' "$r $(grep -c '^ *local *$' "$work/connect.out")"
   exit $failed
 fi
 cqlsh -f "$here/create.cql" > "$work/create.out" && r=0 || r=$?
