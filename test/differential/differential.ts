@@ -112,14 +112,16 @@ async function explain(
   for (const d of failure.differences) lines.push(`  ${d.what}: ${d.text}`);
   lines.push('  last statements:');
   for (const step of failure.steps.slice(-options.history)) lines.push(`    ${stepText(step)}`);
+  say(lines.join('\n'));
   const least = failure.differences.some((d) => d.what === 'connection')
     ? null
     : await minimise(settings, failure, `t${report.index}`).catch(() => null);
-  lines.push(
-    least === null ? '  not seen again on replay' : `  least statements (${least.length}):`,
+  say(
+    least === null
+      ? `  table ${report.index}: not seen again on replay`
+      : `  table ${report.index}: least statements (${least.length}):`,
   );
-  for (const step of least ?? []) lines.push(`    ${stepText(step)}`);
-  say(lines.join('\n'));
+  for (const step of least ?? []) say(`    ${stepText(step)}`);
 }
 
 function summary(

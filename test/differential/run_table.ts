@@ -124,6 +124,7 @@ export async function runTable(settings: RunSettings, index: number): Promise<Ta
       if (rng.chance(0.05)) for (const side of sides) side.forget();
       done.push(step);
       let differences: Difference[];
+      const started = Date.now();
       try {
         const [a, b] = await Promise.all([sides[0].run(step), sides[1].run(step)]);
         const spoiled =
@@ -146,8 +147,9 @@ export async function runTable(settings: RunSettings, index: number): Promise<Ta
       }
       const hard: Difference[] = [];
       let hasOtherRows = false;
+      const elapsedMs = Date.now() - started;
       for (const d of differences) {
-        const listed = KNOWN_DIFFERENCES.find((k) => k.applies(step, d, table));
+        const listed = KNOWN_DIFFERENCES.find((k) => k.applies(step, d, table, elapsedMs));
         hasOtherRows ||= listed?.leavesOtherRows === true;
         if (listed !== undefined) known.set(listed.name, (known.get(listed.name) ?? 0) + 1);
         else if (d.soft)
