@@ -26,6 +26,7 @@ export { columnsIn } from './evaluate/walk.ts';
 export { evaluatedSpecs, type EvaluatedPlan } from './evaluate/evaluated_plan.ts';
 export type { PartitionMark } from './evaluate/partition_tracker.ts';
 export { bindEvaluated, sortAnswer } from './evaluate/sinks.ts';
+export { compareOrdered, type OrderedSlot } from './evaluate/view_order.ts';
 export type { BoundEvaluation, Sink } from './evaluate/sinks.ts';
 export { openRows, roleOf, storedRow } from './stored_result.ts';
 export type { KnownKeys, OpenedRows, Row, StoredRole } from './stored_result.ts';

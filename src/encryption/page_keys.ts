@@ -1,9 +1,9 @@
 import type { OpenPage, StoredCells } from '../crypto/index.ts';
 import { MetadataIntegrityError } from '../errors/index.ts';
-import type { TableEntry } from '../schema/index.ts';
+import type { ColumnEntry, TableEntry } from '../schema/index.ts';
 import type { KeyRestriction } from './restrictions.ts';
 import type { KnownKeys, StoredRole } from './stored_result.ts';
-import { tableName } from './table_columns.ts';
+import { isPartitionForm, tableName } from './table_columns.ts';
 import { bindingKey, columnAt } from './view_keys.ts';
 
 /** The error for an answer that cannot be one to the statement. */
@@ -25,10 +25,12 @@ export class PageKeys {
   readonly rows: Int32Array;
   /** Where WHERE does not give the key: which of `firstRows` has the partition of each row. */
   readonly groups: Int32Array;
-  /** The first row of each run of rows of one partition. */
+  /** The first row of each run of rows of one partition; of a view that spans partitions, of one of its base. */
   readonly firstRows: number[] = [];
   /** Column of each component of the partition key, -1 where it was not read. */
   readonly partitionAt: readonly number[];
+  /** Columns in which rows of one run agree: all that are in the form of a partition key, also in the clustering of a view. */
+  readonly #sameAt: readonly number[];
   readonly #page: OpenPage;
   readonly #table: TableEntry;
   readonly #known: KnownKeys;
@@ -58,6 +60,10 @@ export class PageKeys {
       partition: bound.partition.map((column) => columnAt(roles, column)),
       clustering: bound.clustering.map((column) => columnAt(roles, column)),
     };
+    const inForm = this.#clusteringAt.filter((_at, index) =>
+      isPartitionForm(table.clustering[index] as ColumnEntry),
+    );
+    this.#sameAt = [...this.partitionAt, ...inForm];
     this.#hasClustering = known.clustering === undefined && !this.#clusteringAt.includes(-1);
     const { rowCount } = cells;
     this.partitions = new Int32Array(rowCount).fill(-1);
@@ -99,7 +105,7 @@ export class PageKeys {
 
   /** Whether a row has the stored key of the row before; a key from WHERE was compared with that one. */
   #isSamePartition(row: number): boolean {
-    for (const column of this.partitionAt) {
+    for (const column of this.#sameAt) {
       if (column >= 0 && !this.#isAsBefore(row, column)) return false;
     }
     return true;

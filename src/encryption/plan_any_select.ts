@@ -7,7 +7,7 @@ import type { MarkerRegistry } from './markers.ts';
 import { planSelect } from './select_plan.ts';
 import type { SelectPlan } from './select_plan.ts';
 import { tableName } from './table_columns.ts';
-import { furtherColumn } from './view_keys.ts';
+import { furtherColumn, spansBase } from './view_keys.ts';
 
 /**
  * Plans a SELECT: for Cassandra to run on stored rows where it can, else for the proxy to evaluate.
@@ -19,11 +19,14 @@ export function planAnySelect(
   snapshot: Snapshot,
   markers: MarkerRegistry,
 ): SelectPlan | EvaluatedPlan {
-  if (statement.distinct && furtherColumn(table)?.kind === 'partition') {
+  const isSpanning = spansBase(table);
+  if (statement.distinct && (isSpanning || furtherColumn(table)?.kind === 'partition')) {
     throw new UnsupportedStatementError(
       `DISTINCT on the view ${tableName(table)} is not supported by the proxy: it reads no cell that the partition key could be checked with (see docs/compatibility.md)`,
     );
   }
+  // Rows of one partition of such a view have no order in Cassandra.
+  if (isSpanning) return planEvaluated(statement, table, snapshot, markers);
   const plan = planSelect(statement, table, snapshot, markers);
   if (plan !== undefined && plan.refusal === undefined) return plan;
   return planEvaluated(statement, table, snapshot, markers);

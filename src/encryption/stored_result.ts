@@ -13,7 +13,7 @@ import { columnParts } from './column_parts.ts';
 import type { ColumnParts } from './column_parts.ts';
 import { PageKeys, foreignResult } from './page_keys.ts';
 import { OpenedParts, PartTimes } from './part_open.ts';
-import { columnContext, isClusteringForm } from './table_columns.ts';
+import { columnContext, isClusteringForm, isPartitionForm } from './table_columns.ts';
 import { columnAt, FurtherCheck, furtherCellAt, furtherColumn } from './view_keys.ts';
 
 /** What a column of a stored result is, and so how it is read. */
@@ -255,7 +255,9 @@ class ColumnOpener {
     this.#count(at);
     this.#count(cellAt);
     const context = columnContext(table, column);
-    const keys = this.#page.openClusterings(context, at, this.#keys.partitions);
+    const keys = isPartitionForm(column)
+      ? this.#openPartitionForm(column, at)
+      : this.#page.openClusterings(context, at, this.#keys.partitions);
     this.#requireRows(cellAt, this.#keys.rows);
     const cellContext = columnContext(table.view.base, cell);
     const cells = this.#page.openCells(cellContext, cellAt, this.#keys.rows);
@@ -286,6 +288,10 @@ class ColumnOpener {
         if (logical !== undefined) return { handles: undefined, constant: logical, column };
         const entry = this.#table.clustering[role.position] as ColumnEntry;
         const context = columnContext(this.#table, entry);
+        if (isPartitionForm(entry)) {
+          const opened = this.#openPartitionForm(entry, column);
+          return { handles: opened, constant: undefined, column };
+        }
         this.#count(column);
         const handles = this.#page.openClusterings(context, column, this.#keys.partitions);
         return { handles, constant: undefined, column };
@@ -335,7 +341,7 @@ class ColumnOpener {
 
   /** Without a key from WHERE the row says which partition it is of: each component must prove itself. */
   #openPartitions(): Int32Array[] {
-    const { firstRows, groups, partitionAt } = this.#keys;
+    const { firstRows, partitionAt } = this.#keys;
     if (firstRows.length === 0) return [];
     return this.#table.partitionKey.map((column, position) => {
       const context = columnContext(this.#table, column);
@@ -344,10 +350,20 @@ class ColumnOpener {
         this.#count(at);
         return this.#page.openClusterings(context, at, this.#keys.partitions);
       }
-      const opened = this.#page.openPartitions(context, at, firstRows);
-      this.cellCount += opened.length;
-      return groups.map((group) => opened[group] as number);
+      return this.#openPartitionForm(column, at);
     });
+  }
+
+  /** Opens a key column in the form of a partition key, once for each run of rows that agree in it. */
+  #openPartitionForm(entry: ColumnEntry, column: number): Int32Array {
+    const { firstRows, groups } = this.#keys;
+    const { lengths, columnCount } = this.#cells;
+    if (firstRows.some((row) => (lengths[row * columnCount + column] as number) < 0)) {
+      throw foreignResult(this.#table, 'a row without a column of its key');
+    }
+    const opened = this.#page.openPartitions(columnContext(this.#table, entry), column, firstRows);
+    this.cellCount += opened.length;
+    return groups.map((group) => opened[group] as number);
   }
 
   #count(column: number): void {

@@ -50,6 +50,11 @@ export function isClusteringForm({ scheme }: ColumnEntry): boolean {
   return scheme === 'ordered' || scheme === 'opaque';
 }
 
+/** Whether a column is stored in the form of a partition key, wherever in a key: a view may have it in its clustering. */
+export function isPartitionForm({ scheme }: ColumnEntry): boolean {
+  return scheme === 'partition';
+}
+
 function cellKind(column: ColumnEntry, kind: 'static' | 'regular'): ColumnContext['kind'] {
   if (!isCounter(column)) return kind;
   return kind === 'static' ? 'static_counter' : 'counter';
@@ -68,7 +73,7 @@ export function columnContext(table: TableEntry, column: ColumnEntry): ColumnCon
     padded: column.padded,
   };
   const made: ColumnContext =
-    column.kind === 'partition' && !isClusteringForm(column)
+    isPartitionForm(column) || (column.kind === 'partition' && !isClusteringForm(column))
       ? { ...base, kind: 'partition' }
       : column.kind === 'clustering' || column.kind === 'partition'
         ? column.scheme === 'opaque'

@@ -10,7 +10,7 @@ import type { ColumnEntry, TableEntry } from '../schema/index.ts';
 import { canonicalValue } from '../values/index.ts';
 import type { PartitionKey } from './key_sealing.ts';
 import type { StoredRole } from './stored_result.ts';
-import { columnContext, tableName } from './table_columns.ts';
+import { columnContext, isPartitionForm, tableName } from './table_columns.ts';
 
 /** The columns that values of a row are bound to, in the order they are bound: for a view the key of its base. */
 export interface BindingKey {
@@ -60,6 +60,11 @@ export interface SealedKey {
   readonly columns: readonly (number | ClusteringHandle)[] | undefined;
 }
 
+/** Whether partitions of a view hold rows of several partitions of its base. */
+export function spansBase({ view }: TableEntry): boolean {
+  return view?.spansPartitions === true;
+}
+
 /** Queues the partition key of a table or view. */
 export function sealKey(
   batch: SealBatch,
@@ -67,7 +72,8 @@ export function sealKey(
   table: TableEntry,
   key: PartitionKey,
 ): SealedKey {
-  const bound = bindingKey(table).partition;
+  const isSpanning = spansBase(table);
+  const bound = isSpanning ? table.partitionKey : bindingKey(table).partition;
   const partition = batch.partition(
     keys,
     bound.map((column) => ({
@@ -75,7 +81,7 @@ export function sealKey(
       value: key[column.position] as Uint8Array,
     })),
   );
-  if (table.view === undefined) return { partition, columns: undefined };
+  if (table.view === undefined || isSpanning) return { partition, columns: undefined };
   return {
     partition,
     columns: table.partitionKey.map((column, at) => {
@@ -136,15 +142,17 @@ export class FurtherCheck {
       const key = value(this.#keys[row] as number);
       const cell = value(this.#cells[row] as number);
       const isSame =
-        key !== undefined &&
-        cell !== undefined &&
-        Buffer.compare(key, canonicalValue(this.#column.type, cell)) === 0;
+        key !== undefined && cell !== undefined && Buffer.compare(key, this.#keyValue(cell)) === 0;
       if (isSame) continue;
       throw new CiphertextError(
         'CIPHERTEXT_VIEW_KEY',
         `key column ${this.#column.name} of view ${tableName(this.#table)}`,
       );
     }
+  }
+
+  #keyValue(cell: Uint8Array): Uint8Array {
+    return isPartitionForm(this.#column) ? cell : canonicalValue(this.#column.type, cell);
   }
 }
 

@@ -78,7 +78,7 @@ export function checkView(statement: CreateViewStatement, base: TableEntry): voi
 
 /**
  * Plans a CREATE MATERIALIZED VIEW that Cassandra's probe let pass.
- * @throws UnsupportedStatementError for a view over several partitions of its base
+ * @throws UnsupportedStatementError for a view that gathers rows of several partitions by a clustering column of its base
  */
 export function planCreateView(
   text: string,
@@ -93,9 +93,10 @@ export function planCreateView(
     return { column, order: given ?? column.clusteringOrder ?? 'asc' };
   });
   const outside = base.partitionKey.filter((column) => !partition.includes(column));
-  if (outside.length > 0) {
+  const bound = partition.filter(({ kind }) => kind === 'clustering');
+  if (outside.length > 0 && bound.length > 0) {
     throw new UnsupportedStatementError(
-      `a materialized view over several partitions of the encrypted table ${tableName(base)} is not supported by the proxy: ${outside.map(({ name }) => quoteIdentifier(name)).join(', ')} must be in its partition key, as order and equality of encrypted values hold inside one partition (see docs/compatibility.md)`,
+      `a materialized view of the encrypted table ${tableName(base)} with its clustering column ${namesOf(bound)} in the partition key, and without ${namesOf(outside)} there, is not supported by the proxy: equal values of a clustering column are equal inside one partition of the table only (see docs/compatibility.md)`,
     );
   }
   const keys = [...partition, ...clustering.map(({ column }) => column)];
@@ -131,6 +132,10 @@ export function planCreateView(
     dropText: (columns) =>
       `ALTER TABLE ${quoted} DROP ${columns.length === 1 ? columns.join() : `(${columns.join(', ')})`}`,
   };
+}
+
+function namesOf(columns: readonly ColumnEntry[]): string {
+  return columns.map(({ name }) => quoteIdentifier(name)).join(', ');
 }
 
 interface Edit {

@@ -23,7 +23,7 @@ import type { BoundCondition } from './conditions.ts';
 import { sealPart } from './part_writes.ts';
 import type { BoundPart, SealedPart } from './part_writes.ts';
 import type { TermContext } from './terms.ts';
-import { sealMirrors } from './view_mirrors.ts';
+import { sealMirrors, storedMirror } from './view_mirrors.ts';
 import type { SealedViewMirror } from './view_mirrors.ts';
 import type { WritePlan } from './write_plan.ts';
 
@@ -264,13 +264,9 @@ export function storedStatements(
           values.push(storedPart(batch, part ?? null));
           break;
         }
-        case 'view_mirror': {
-          const mirror = statement.viewMirrors[marker.mirror];
-          if (mirror === undefined || mirror === null || mirror === UNSET)
-            values.push(mirror ?? null);
-          else values.push(batch.clusteringBytes(mirror));
+        case 'view_mirror':
+          values.push(storedMirror(batch, statement.viewMirrors[marker.mirror]));
           break;
-        }
         case 'condition':
           values.push(impossibleValue(marker.column));
           break;

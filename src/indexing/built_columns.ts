@@ -42,14 +42,15 @@ export function builtColumns(table: TableEntry, all = false): BuiltColumn[] {
           ],
     ),
   );
-  const views = table.views.flatMap(({ name, further, state }): BuiltColumn[] => {
+  const views = table.views.flatMap((view): BuiltColumn[] => {
+    const { name, further, state } = view;
     const column = table.regulars.find(
       ({ id }) => Buffer.from(id).toString('hex') === further?.columnId,
     );
     if (further === undefined || column === undefined || (state === 'active' && !all)) return [];
     const hidden = { name: further.name, kind: 'regular' as const };
     const value: BuiltColumn['value'] = (keys, partition, plain) =>
-      mirrorValue(table, column, keys, partition, plain);
+      mirrorValue(table, view, column, keys, partition, plain);
     return [{ kind: 'view', name, column, hidden, isText: false, value }];
   });
   return [...indexes, ...views];

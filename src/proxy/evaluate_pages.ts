@@ -6,14 +6,19 @@ import type {
   Sink,
 } from '../encryption/index.ts';
 import type { EvaluatedPosition, RowPosition } from './evaluated_position.ts';
-import type { EvaluatedReader, InnerPage } from './evaluated_reader.ts';
+import type { RowPage, RowReader } from './evaluated_reader.ts';
 import { mergePrefix } from './read_stored.ts';
 import type { Prefix } from './read_stored.ts';
+import type { KeptRows } from './smallest_rows.ts';
 
 /** Rows of an inner page where many rows may be read for one of the answer. */
 const INNER_ROWS = 1_000;
 /** A page of an answer is sent with what it has after this time, milliseconds; the client asks for the rest. */
 const PAGE_BUDGET_MS = 2_000;
+
+/** Rows of a large partition that are sorted at a time for an answer that is not paged, and bytes of them at most. */
+const MOST_KEPT = 10_000;
+const KEPT_BYTES = 16 * 1024 * 1024;
 
 /** An answer, or a page of it. */
 export interface Answer {
@@ -26,9 +31,9 @@ export interface Answer {
  * Reads rows until the answer, or a page of it, is complete.
  * @param size rows of the page; undefined for the whole answer
  */
-export async function evaluatePages(
+export async function evaluatePages<P extends RowPage>(
   bound: BoundEvaluation,
-  reader: EvaluatedReader,
+  reader: RowReader<P>,
   size: number | undefined,
   start: EvaluatedPosition | undefined,
   nowMs: () => number,
@@ -43,8 +48,8 @@ export async function evaluatePages(
   if (plan.warning !== undefined) prefix.warnings = [plan.warning];
   const deadline = size === undefined ? Infinity : nowMs() + PAGE_BUDGET_MS;
   let position: RowPosition = start ?? { read: 0, upstream: undefined };
-  let group: Place | undefined;
-  let ahead: Promise<InnerPage> | undefined;
+  let group: Place<P> | undefined;
+  let ahead: Promise<P> | undefined;
   for (let count = 0; !reader.isEnd(position); count++) {
     const inner = await (ahead ?? reader.page(position));
     // Cassandra reads the next page while this one is evaluated, unless it may not be wanted.
@@ -83,8 +88,8 @@ export async function evaluatePages(
 function isLastPage(
   bound: BoundEvaluation,
   sink: Sink,
-  reader: EvaluatedReader,
-  inner: InnerPage,
+  reader: Pick<RowReader<RowPage>, 'isEnd'>,
+  inner: RowPage,
   count: number,
 ): boolean {
   const { plan, perPartitionLimit } = bound;
@@ -98,21 +103,21 @@ function isLastPage(
 }
 
 /** The first row of the group that is not complete. */
-interface Place {
-  readonly page: InnerPage;
+interface Place<P> {
+  readonly page: P;
   /** Rows of the page before it. */
   readonly before: number;
   readonly partition: PartitionMark;
 }
 
-type Progress =
-  | { readonly kind: 'more'; readonly group: Place | undefined }
+type Progress<P> =
+  | { readonly kind: 'more'; readonly group: Place<P> | undefined }
   | { readonly kind: 'full'; readonly count: number }
   | { readonly kind: 'done' };
 
 /** Gives the rows of a page to the sink until the answer is full. */
-function take(sink: Sink, bound: BoundEvaluation, page: InnerPage): Progress {
-  let group: Place | undefined;
+function take<P extends RowPage>(sink: Sink, bound: BoundEvaluation, page: P): Progress<P> {
+  let group: Place<P> | undefined;
   for (const [at, row] of page.rows.entries()) {
     if (!bound.accepts(row)) continue;
     const before = sink.groupStart;
@@ -147,6 +152,12 @@ function limitOf(bound: BoundEvaluation): number | undefined {
 export function innerPageSize(bound: BoundEvaluation, size: number | undefined): number {
   if (!isOneToOne(bound.plan)) return INNER_ROWS;
   return Math.min(size ?? INNER_ROWS, limitOf(bound) ?? INNER_ROWS);
+}
+
+/** What is kept of a partition that is sorted: enough for a page of the answer. */
+export function keptRows(bound: BoundEvaluation, size: number | undefined): KeptRows {
+  const isUnpaged = size === undefined && limitOf(bound) === undefined;
+  return { rows: isUnpaged ? MOST_KEPT : innerPageSize(bound, size), bytes: KEPT_BYTES };
 }
 
 /** Whether every row must be read before there is an answer: it is never paged. */

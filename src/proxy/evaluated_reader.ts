@@ -11,14 +11,28 @@ const PAGE_BYTES = 2 * 1024 * 1024;
 /** How often a page is read again to find the place of its last row, while others write there. */
 const PLACE_ATTEMPTS = 8;
 
-/** One page of an inner read. */
-export interface InnerPage {
+/** Rows that a SELECT is evaluated on. */
+export interface RowPage {
   readonly rows: readonly Row[];
-  readonly cells: StoredCells;
   readonly prefix: Prefix;
   /** Where the page begins, and where the next one does. */
   readonly start: RowPosition;
   readonly next: RowPosition;
+}
+
+/** Gives rows page by page, from any place. */
+export interface RowReader<P extends RowPage> {
+  /** Whether there is nothing to read at a position. */
+  isEnd(position: RowPosition): boolean;
+  /** Reads the page at a position. */
+  page(start: RowPosition): Promise<P>;
+  /** The place behind the first `count` rows of a page. */
+  after(page: P, count: number): Promise<RowPosition>;
+}
+
+/** One page of an inner read. */
+export interface InnerPage extends RowPage {
+  readonly cells: StoredCells;
 }
 
 /** Reads one page of an inner read. */
@@ -33,11 +47,13 @@ export interface StoredPage {
 }
 
 /** Reads the rows of an evaluated SELECT page by page: one read a partition, or one scan. */
-export class EvaluatedReader {
+export class EvaluatedReader implements RowReader<InnerPage> {
   readonly #count: number;
   readonly #keySlots: readonly number[];
   readonly #read: ReadInner;
   #pageSize: number;
+  /** Whether rows are so large that a page has fewer. */
+  #isLarge = false;
 
   /**
    * @param count how many reads there are
@@ -72,18 +88,19 @@ export class EvaluatedReader {
     });
   }
 
-  /** Whether there is nothing to read at a position. */
   isEnd(position: RowPosition): boolean {
     return position.read >= this.#count;
   }
 
-  /** Reads the page at a position. */
-  async page(start: RowPosition): Promise<InnerPage> {
-    const page = await this.#read(start, this.#pageSize);
+  /** @param rows fewer where they are large */
+  async page(start: RowPosition, rows = this.#pageSize): Promise<InnerPage> {
+    const size = this.#isLarge ? Math.min(rows, this.#pageSize) : rows;
+    const page = await this.#read(start, size);
     const { upstream } = page;
     const bytes = page.cells.bytes.length;
-    if (bytes > PAGE_BYTES && this.#pageSize > 1) {
-      this.#pageSize = Math.max(1, Math.floor((this.#pageSize * PAGE_BYTES) / bytes));
+    if (bytes > PAGE_BYTES && size > 1) {
+      this.#pageSize = Math.max(1, Math.floor((size * PAGE_BYTES) / bytes));
+      this.#isLarge = true;
     }
     const next =
       upstream === undefined

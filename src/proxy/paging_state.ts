@@ -23,6 +23,9 @@ const FORMAT = 1;
 /** Positions of reads that the proxy evaluates. */
 export const EVALUATED_FORMAT = 2;
 
+/** Positions of reads whose partitions the proxy sorts. */
+export const ORDERED_FORMAT = 3;
+
 /**
  * What a paging state is bound to: another statement, table or protocol version cannot use it, nor the same table after its rows
  * were moved under another key.

@@ -3,10 +3,17 @@ import type { EvaluatedPlan, TermContext } from '../encryption/index.ts';
 import { InvalidRequestError } from '../errors/index.ts';
 import { RowsWriter } from '../wire/index.ts';
 import type { ColumnSpec } from '../wire/index.ts';
-import { answerSize, evaluatePages, innerPageSize } from './evaluate_pages.ts';
+import { answerSize, evaluatePages, innerPageSize, keptRows } from './evaluate_pages.ts';
 import { decodePosition, encodePosition } from './evaluated_position.ts';
 import { EvaluatedReader } from './evaluated_reader.ts';
-import { EVALUATED_FORMAT, openPosition, pagingBinding, sealPosition } from './paging_state.ts';
+import { OrderedReader } from './ordered_reader.ts';
+import {
+  EVALUATED_FORMAT,
+  ORDERED_FORMAT,
+  openPosition,
+  pagingBinding,
+  sealPosition,
+} from './paging_state.ts';
 import { result } from './reply.ts';
 import type { Reply } from './reply.ts';
 import type { RequestContext, Session } from './session.ts';
@@ -48,7 +55,12 @@ export async function runEvaluated(
     );
   }
   const binding = (): Uint8Array[] =>
-    pagingBinding(session.version, plan.table, statementText, EVALUATED_FORMAT);
+    pagingBinding(
+      session.version,
+      plan.table,
+      statementText,
+      plan.rowOrder === undefined ? EVALUATED_FORMAT : ORDERED_FORMAT,
+    );
   const start =
     pagingState === undefined
       ? undefined
@@ -58,7 +70,16 @@ export async function runEvaluated(
     { session, request, bound: bound.select },
     innerPageSize(bound, size),
   );
-  const answer = await evaluatePages(bound, reader, size, start, nowMs);
+  const { rowOrder, partitionSlots } = plan;
+  const answer = await (rowOrder === undefined
+    ? evaluatePages(bound, reader, size, start, nowMs)
+    : evaluatePages(
+        bound,
+        new OrderedReader(reader, rowOrder, partitionSlots, keptRows(bound, size)),
+        size,
+        start,
+        nowMs,
+      ));
   if (plan.sortBy.length > 0) {
     sortAnswer(plan, answer.rows);
     if (bound.limit !== undefined) answer.rows.length = Math.min(answer.rows.length, bound.limit);

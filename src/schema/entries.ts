@@ -69,6 +69,11 @@ export interface ViewOf {
   readonly base: TableEntry;
   /** The base's cells that the view's further key column stands for; `undefined` where all key columns are the base's. */
   readonly cell: ColumnEntry | undefined;
+  /**
+   * Its partitions hold rows of several partitions of the base: key columns of the base's partition key, and the further one, are
+   * stored in the form of partition keys, which has no order.
+   */
+  readonly spansPartitions: boolean;
   readonly record: ViewRecord;
 }
 

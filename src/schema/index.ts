@@ -67,7 +67,8 @@ export { indexDekOf, indexNames, liveIndexes } from './indexes.ts';
 export type { HiddenColumnRecord, HiddenType, IndexRecord, IndexTarget } from './indexes.ts';
 export { activateIndex } from './changes/index_changes.ts';
 export type { IndexStatements, NewIndex } from './changes/index_changes.ts';
-export type { ViewColumnRecord } from './views.ts';
+export { spansPartitions } from './views.ts';
+export type { ViewColumnRecord, ViewRecord } from './views.ts';
 export type { NewView, ViewStatements } from './changes/view_changes.ts';
 export type { RawColumn, RawSchema, RawTable } from './raw_schema.ts';
 export {

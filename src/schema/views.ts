@@ -57,6 +57,12 @@ export interface StoredViewRow {
   readonly where: string;
 }
 
+/** Whether partitions of a view hold rows of several partitions of its base. */
+export function spansPartitions(view: ViewRecord, base: Pick<TableEntry, 'partitionKey'>): boolean {
+  const own = new Set(view.partition.map(({ columnId }) => columnId));
+  return !base.partitionKey.every(({ id }) => own.has(Buffer.from(id).toString('hex')));
+}
+
 /** The views that clients know. */
 export function liveViews(form: TableForm): readonly ViewRecord[] {
   return (form.views ?? []).filter((view) => view.state !== 'abandoned');
@@ -145,6 +151,7 @@ export function viewEntry(input: ViewInput, version: string): TableEntry {
     if (column === undefined) throw differs(row);
     return column;
   };
+  const spans = spansPartitions(record, base);
   const keyEntry = (
     key: ViewKeyRecord,
     kind: 'partition' | 'clustering',
@@ -158,7 +165,12 @@ export function viewEntry(input: ViewInput, version: string): TableEntry {
       position,
       clusteringOrder: kind === 'clustering' ? (key.order ?? 'asc') : undefined,
       ...(isFurther
-        ? { scheme: 'ordered', padded: false, storedType: 'blob', storedName: record.further.name }
+        ? {
+            scheme: spans ? 'partition' : 'ordered',
+            padded: false,
+            storedType: 'blob',
+            storedName: record.further.name,
+          }
         : {}),
     };
   };
@@ -185,7 +197,7 @@ export function viewEntry(input: ViewInput, version: string): TableEntry {
     allColumns: [...partitionKey, ...clustering, ...regulars],
     indexes: [],
     defaultTtl: 0,
-    view: { base, cell, record },
+    view: { base, cell, spansPartitions: spans, record },
     version,
   };
   checkStored(input, entry);

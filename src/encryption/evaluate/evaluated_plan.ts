@@ -20,6 +20,7 @@ import {
 import type { SelectPlan } from '../select_plan.ts';
 import { storedName } from '../table_columns.ts';
 import { typeResolver } from '../type_resolver.ts';
+import { spansBase } from '../view_keys.ts';
 import { compileExpression, expressionScope } from './compile_expression.ts';
 import type {
   AggregateSlot,
@@ -34,6 +35,8 @@ import type { GroupBy } from './groups.ts';
 import { Inputs } from './inputs.ts';
 import { planNearest } from './nearest.ts';
 import type { NearestPlan } from './nearest.ts';
+import { viewOrder } from './view_order.ts';
+import type { OrderedSlot } from './view_order.ts';
 import { columnsIn, hasConstants } from './walk.ts';
 
 /** One column of the answer. */
@@ -75,6 +78,8 @@ export interface EvaluatedPlan {
     readonly column: ColumnEntry;
     readonly descending: boolean;
   }[];
+  /** How the rows of a partition are to be sorted before anything else; undefined where they come in their order. */
+  readonly rowOrder: readonly OrderedSlot[] | undefined;
   readonly limit: SelectPlan['limit'];
   readonly perPartitionLimit: SelectPlan['perPartitionLimit'];
   /** Whether the plan holds for other constants, too: names and types of the answer do not depend on them. */
@@ -114,7 +119,7 @@ export function planEvaluated(
   const isTotal = groupBy === undefined && aggregates > 0;
   const lookup = indexLookup(table, restrictions, mode === 'scan');
   const filters = [
-    ...compileFilters(statement, table, restrictions, mode === 'scan', inputs, lookup),
+    ...compileFilters(statement, table, restrictions, mode, inputs, lookup),
     ...tokens.filter((test) => test !== undefined),
   ];
   const nearest = planNearest(
@@ -142,6 +147,11 @@ export function planEvaluated(
     hasPartitionIn && mode === 'partitions'
       ? orderBy.map((order) => ({ ...order, slot: inputs.column(order.column) }))
       : [];
+  const isUnordered =
+    isTotal &&
+    perPartitionLimit === undefined &&
+    columns.every(({ expression }) => expression.hasAggregate);
+  const rowOrder = isUnordered ? undefined : viewOrder(table, orderBy, inputs);
   // A scan must see where a partition ends.
   const partitionSlots =
     mode === 'scan' || statement.distinct
@@ -149,6 +159,7 @@ export function planEvaluated(
       : [];
   if (inputs.columns.length === 0) anyColumn(table, inputs);
   const isPartitions = mode === 'partitions';
+  const isSlice = isPartitions && !spansBase(table);
   if (isPartitions && restrictions.clustering.length > 0) rowColumn(table, inputs);
   const read = planRead({
     table,
@@ -158,16 +169,16 @@ export function planEvaluated(
     restrictions: {
       ...restrictions,
       partition: isPartitions ? restrictions.partition : [],
-      clustering: isPartitions ? restrictions.clustering : [],
+      clustering: isSlice ? restrictions.clustering : [],
       token: isPartitions ? [] : restrictions.token,
       filters: [],
     },
     mode,
-    orderBy,
+    orderBy: isSlice ? orderBy : [],
     limit: undefined,
     perPartitionLimit: undefined,
     lookup,
-    allowFiltering: (statement.allowFiltering && isPartitions) || lookup !== undefined,
+    allowFiltering: (statement.allowFiltering && isSlice) || lookup !== undefined,
   });
   const tail = tailText({
     orderBy,
@@ -191,6 +202,7 @@ export function planEvaluated(
     nearest,
     isTotal,
     sortBy,
+    rowOrder,
     limit,
     perPartitionLimit,
     isReusable: !hasConstants([
@@ -239,7 +251,7 @@ function compileFilters(
   statement: SelectStatement,
   table: TableEntry,
   restrictions: Restrictions,
-  isScan: boolean,
+  mode: SelectPlan['mode'],
   inputs: Inputs,
   lookup: IndexLookup | undefined,
 ): RowFilter[] {
@@ -261,8 +273,9 @@ function compileFilters(
     checked.push(checkedHit(table, lookup, test));
     return others;
   });
-  if (!isScan) return [...checked, ...filters];
-  const partition = restrictions.partition.flatMap((r) => {
+  if (mode === 'partitions' && !spansBase(table)) return [...checked, ...filters];
+  const filtered = mode === 'scan' ? restrictions.partition : [];
+  const partition = filtered.flatMap((r) => {
     const test = keyFilter(r, inputs, true);
     if (r !== lookup?.restriction) return [test];
     checked.push(checkedHit(table, lookup, test));

@@ -65,13 +65,13 @@ const inView: ColumnEntry[] = [
 const record = {
   name: 'm',
   cassandraId: '',
-  partition: [],
+  partition: [{ columnId: Buffer.from(a.id).toString('hex'), order: null }],
   clustering: [],
   selected: null,
   notNull: [],
   state: 'active',
 } as const;
-const view = table(inView, { name: 'm', view: { base, cell: v, record } });
+const view = table(inView, { name: 'm', view: { base, cell: v, spansPartitions: false, record } });
 
 const roles = [...inView.map((one) => roleOf(view, one)), roleOf(base, v)];
 const nothing: KnownKeys = {
@@ -105,7 +105,7 @@ function row(at: number, value: Buffer): Cells {
   return [
     key[0] as Uint8Array,
     batch.clusteringBytes(second),
-    mirrorValue(base, v, keys, key, value),
+    mirrorValue(base, record, v, keys, key, value),
     batch.clusteringBytes(first),
     batch.cellBytes(other),
     batch.cellBytes(cell),
