@@ -24,7 +24,7 @@ import { planPartAssignment, planPartDeletion, wholeWrite } from './part_writes.
 import type { PartWrite, PlannedPart } from './part_writes.ts';
 import { analyseWhere } from './restrictions.ts';
 import type { KeyRestriction } from './restrictions.ts';
-import { columnContext, requireColumn, tableName } from './table_columns.ts';
+import { columnContext, requireColumn, storedName, tableName } from './table_columns.ts';
 import { compileTerm } from './terms.ts';
 import type { TermScope, TermSource } from './terms.ts';
 import { mirrorAssignments } from './view_mirrors.ts';
@@ -141,10 +141,10 @@ function planInsert(statement: InsertStatement, planning: Planning): WritePlan {
   const mirrors = cells.flatMap(({ column }, cell) => mirrorsOf(table, column, 'set', cell));
   storedMarkers.push(...mirrorMarkers(mirrors));
   const names = [
-    ...columns.map(({ name }) => name),
-    ...hidden.names,
-    ...mirrors.map(({ index }) => index.hidden.name),
-  ].map(quoteIdentifier);
+    ...columns.map(storedName),
+    ...hidden.names.map(quoteIdentifier),
+    ...mirrors.map(({ index }) => quoteIdentifier(index.hidden.name)),
+  ];
   const using = compileUsing(statement.using, planning);
   const textOf = (written: readonly string[]): string =>
     `INSERT INTO ${target} (${written.join(', ')}) VALUES (${written.map(() => '?').join(', ')})${statement.ifNotExists ? ' IF NOT EXISTS' : ''}${using.text}`;
@@ -244,7 +244,7 @@ function planUpdate(statement: UpdateStatement, planning: Planning): WritePlan {
     table,
     validationText: `${head}${where.validationText}${condition.validationText}`,
     refusal,
-    storedText: `${head} WHERE ${keyColumns.map((column) => `${quoteIdentifier(column.name)} = ?`).join(' AND ')}${condition.storedText}`,
+    storedText: `${head} WHERE ${keyColumns.map((column) => `${storedName(column)} = ?`).join(' AND ')}${condition.storedText}`,
     markers: [...storedMarkers, ...condition.markers],
     partition: where.partition,
     clustering: where.clustering,
@@ -299,7 +299,7 @@ export function planDelete(statement: DeleteStatement, planning: Planning): Writ
     table,
     validationText: `${head}${where.validationText}${condition.validationText}`,
     refusal,
-    storedText: `${head} WHERE ${table.partitionKey.map((column) => `${quoteIdentifier(column.name)} = ?`).join(' AND ')}${clusteringText(where.clustering)}${condition.storedText}`,
+    storedText: `${head} WHERE ${table.partitionKey.map((column) => `${storedName(column)} = ?`).join(' AND ')}${clusteringText(where.clustering)}${condition.storedText}`,
     markers: [
       ...targetMarkers,
       ...mirrorMarkers(mirrors),

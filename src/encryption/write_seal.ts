@@ -46,6 +46,10 @@ export function bindConditions(plan: WritePlan, context: TermContext): BoundCond
 
 /** Evaluates the terms of a write. @throws InvalidRequestError as Cassandra for wrong values. */
 export function bindWrite(plan: WritePlan, context: TermContext): BoundWrite {
+  if (plan.table.view !== undefined) {
+    // Cassandra's rule, also checked at execution.
+    throw new InvalidRequestError('Cannot directly modify a materialized view');
+  }
   if (plan.conditional) checkConditional(plan);
   const partitions = partitionKeys(plan.table, plan.partition, context);
   checkPartitionKeys(partitions);

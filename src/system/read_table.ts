@@ -73,13 +73,41 @@ function shownRows(
   source: ReadTableSource,
 ): VirtualRow[] {
   const visible = withoutHiddenKeyspace(table);
-  if (table.keyspace !== 'system' || table.name !== 'IndexInfo') return visible;
   const cells = new Cells(table);
-  const snapshot = source.snapshot();
-  // Confusingly, table_name is the name of the keyspace.
-  return visible.filter((row) =>
-    isBuilt(snapshot, cells.text(row, 'table_name') ?? '', cells.text(row, 'index_name') ?? ''),
-  );
+  const isComplete = (row: VirtualRow): boolean =>
+    !isBuilding(
+      source.snapshot(),
+      cells.text(row, 'keyspace_name') ?? '',
+      cells.text(row, 'view_name') ?? '',
+    );
+  switch (`${table.keyspace}.${table.name}`) {
+    case 'system.IndexInfo':
+      // Confusingly, table_name is the name of the keyspace.
+      return visible.filter((row) =>
+        isBuilt(
+          source.snapshot(),
+          cells.text(row, 'table_name') ?? '',
+          cells.text(row, 'index_name') ?? '',
+        ),
+      );
+    case 'system.built_views':
+      return visible.filter(isComplete);
+    case 'system_distributed.view_build_status': {
+      const at = table.columns.findIndex(({ name }) => name === 'status');
+      return visible.map((row) =>
+        isComplete(row) ? row : row.map((cell, index) => (index === at ? STARTED : cell)),
+      );
+    }
+    default:
+      return visible;
+  }
+}
+
+const STARTED = Buffer.from('STARTED', 'utf8');
+
+/** A view whose hidden column rows of before may lack is not complete, though Cassandra has looked at every row. */
+function isBuilding(snapshot: Snapshot, keyspace: string, name: string): boolean {
+  return snapshot.keyspace(keyspace)?.views.get(name)?.view?.record.state === 'building';
 }
 
 /** An index on a hidden column is complete when the proxy has built it, too. */

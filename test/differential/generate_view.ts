@@ -19,6 +19,8 @@ export interface GenView {
   readonly order: readonly number[];
   /** A regular column of the base before them. */
   readonly further: GenColumn | undefined;
+  /** Whether `further` alone is the partition key: partitions of the view then hold rows of several of the base. */
+  readonly spans: boolean;
 }
 
 /** Equal values of these have several forms (docs/compatibility.md), or are no keys. */
@@ -36,21 +38,26 @@ const NO_KEY: ReadonlySet<string> = new Set([
 export function randomView(rng: Prng, t: GenTable): GenView | undefined {
   if (t.counters === true || t.ck.length === 0 || !rng.chance(0.2)) return undefined;
   const columns = t.regular.filter(({ type }) => type.kind === 'scalar' && !NO_KEY.has(type.name));
+  const further = columns.length > 0 && rng.chance(0.6) ? rng.pick(columns) : undefined;
+  const isPlain = t.pk.every(({ type }) => type.kind === 'scalar' && !NO_KEY.has(type.name));
   return {
     name: `${t.name}_view`,
     order: rng.shuffle(t.ck.map((_, index) => index)),
-    further: columns.length > 0 && rng.chance(0.5) ? rng.pick(columns) : undefined,
+    further,
+    spans: further !== undefined && isPlain && rng.chance(0.5),
   };
 }
 
 /** CREATE MATERIALIZED VIEW. */
 export function createView(t: GenTable, view: GenView): Step {
+  const own = view.further === undefined ? [] : [view.further];
   const clustering = [
-    ...(view.further === undefined ? [] : [view.further]),
+    ...(view.spans ? t.pk : own),
     ...view.order.map((index) => t.ck[index] as GenColumn),
   ];
-  const keys = [...t.pk, ...clustering].map(({ text }) => text);
-  const partition = t.pk.map(({ text }) => text).join(', ');
+  const partitionKey = view.spans ? own : t.pk;
+  const keys = [...partitionKey, ...clustering].map(({ text }) => text);
+  const partition = partitionKey.map(({ text }) => text).join(', ');
   // Static columns are in no view.
   const selected =
     t.statics.length === 0
@@ -69,7 +76,18 @@ export function createView(t: GenTable, view: GenView): Step {
 export function randomViewRead(rng: Prng, t: GenTable, view: GenView): Step {
   const pieces: Piece[] = [`SELECT * FROM ${KS}.${view.name}`];
   const isScan = rng.chance(0.3);
-  if (!isScan) {
+  if (!isScan && view.spans && view.further !== undefined) {
+    const { further } = view;
+    const known = t.written.get(further.text) ?? [];
+    const value = known.length === 0 ? randomValue(rng, further.type) : rng.pick(known);
+    pieces.push(` WHERE ${further.text} = `, term(value));
+    const [first] = t.pk;
+    if (first !== undefined && rng.chance(0.4)) {
+      const compared = rng.pick(t.pkPool[0] ?? []);
+      pieces.push(` AND ${first.text} ${rng.pick(['=', '>=', '<'])} `, term(compared));
+    }
+    if (rng.chance(0.3)) pieces.push(` ORDER BY ${first?.text ?? ''} ${rng.pick(['ASC', 'DESC'])}`);
+  } else if (!isScan) {
     pieces.push(' WHERE ', ...pkRestriction(rng, t, false).pieces);
     const first = view.order[0] ?? 0;
     const column = view.further ?? t.ck[first];

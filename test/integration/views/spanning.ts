@@ -173,6 +173,25 @@ export function describeSpanningViews(pair: () => Pair): void {
     await inOneOrder();
   });
 
+  it('take no writes', async () => {
+    for (const cql of [
+      'INSERT INTO KS.one_by_v (v, k) VALUES (1, 2)',
+      'INSERT INTO KS.one_by_v (k) VALUES (2)',
+      "UPDATE KS.by_v SET w = 1 WHERE v = 'v1' AND a = 'x' AND p = 1 AND c = 1",
+      "UPDATE KS.by_v SET w = 1 WHERE v = 'v1' AND a = 'x' AND p = 1 AND c = 1 IF w = 2",
+      'DELETE FROM KS.one_by_v WHERE v = 1',
+      "BEGIN BATCH UPDATE KS.by_p SET w = 1 WHERE p = 1 AND c = 2 AND a = 'x'; APPLY BATCH",
+      'TRUNCATE KS.one_by_v',
+      'CREATE INDEX ON KS.by_v (w)',
+    ]) {
+      const seen = await sides.same(cql);
+      expect(seen['kind']).toBe('error');
+    }
+    await sides.samePrepared('INSERT INTO KS.one_by_v (v, k) VALUES (?, ?)', [
+      { values: [int(1), int(2)] },
+    ]);
+  });
+
   it('have the rows that were there before', async () => {
     await sides.done('CREATE TABLE KS.old (k int PRIMARY KEY, v int, w text)');
     for (let k = 0; k < 20; k++) {

@@ -29,7 +29,7 @@ const LITERAL: readonly (readonly [driver: string, query: string, rows: number])
   ['java', 'SELECT * FROM system_schema.keyspaces', 3],
   ['java', 'SELECT * FROM system_schema.tables', 4],
   ['java', "SELECT * FROM system_schema.tables WHERE keyspace_name IN ('shop','other')", 4],
-  ['java', 'SELECT * FROM system_schema.columns', 11],
+  ['java', 'SELECT * FROM system_schema.columns', 16],
   ['java', 'SELECT * FROM system_schema.types', 1],
   ['java', 'SELECT * FROM system_schema.indexes', 0],
   ['java', 'SELECT * FROM system_schema.views', 0],

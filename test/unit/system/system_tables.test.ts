@@ -166,6 +166,29 @@ describe('the other system tables', () => {
     expect([...table.rows()]).toEqual([]);
   });
 
+  it('shows views as built when the proxy has built them, too', () => {
+    const shown = (state: string, keyspace: string, name: string, read: string[][]): unknown[] => {
+      const snapshot = makeSnapshot();
+      const view = { view: { record: { state } } };
+      Object.assign(snapshot.keyspace('shop') ?? {}, { views: new Map([['by_note', view]]) });
+      const table = makeSystemTables(snapshot).resolve(keyspace, name, IDENTITY) as VirtualTable;
+      return [...table.rows(read.map((row) => row.map(text)))].map((row) => row.map(decode));
+    };
+    const rows = [
+      ['shop', 'by_note'],
+      ['shop', 'of_a_plain_table'],
+    ];
+    expect(shown('active', 'system', 'built_views', rows)).toEqual(rows);
+    expect(shown('building', 'system', 'built_views', rows)).toEqual(rows.slice(1));
+    const states = rows.map((row) => [...row, 'SUCCESS']);
+    const status = ['system_distributed', 'view_build_status'] as const;
+    expect(shown('active', ...status, states)).toEqual(states);
+    expect(shown('building', ...status, states)).toEqual([
+      ['shop', 'by_note', 'STARTED'],
+      ['shop', 'of_a_plain_table', 'SUCCESS'],
+    ]);
+  });
+
   it('knows no table that Cassandra does not have', () => {
     expect(makeSystemTables().resolve('system_views', 'nope', IDENTITY)).toBeUndefined();
   });
