@@ -148,3 +148,84 @@ describe('rows of a view', () => {
     expect(() => open([row(1, ONE).with(1, null)])).toThrow(rejects('METADATA_FOREIGN_RESULT'));
   });
 });
+
+/** `PRIMARY KEY (v, a, b, c)`: rows of several partitions. */
+const spanningRecord = { ...record, partition: [{ columnId: '', order: null }] };
+const inSpanning: ColumnEntry[] = [
+  { ...v, kind: 'partition', position: 0, scheme: 'partition', storedName: 'cqlock_v_2' },
+  { ...a, kind: 'clustering', position: 0, clusteringOrder: 'asc' },
+  { ...b, position: 1 },
+  { ...c, position: 2 },
+  w,
+];
+const spanning = table(inSpanning, {
+  name: 's',
+  view: { base, cell: v, spansPartitions: true, record: spanningRecord },
+});
+const spanningRoles = [...inSpanning.map((one) => roleOf(spanning, one)), roleOf(base, v)];
+
+/** The row of the spanning view: key of v, a, b, c, w, cell of v. */
+function spanningRow(partition: string, at: number, value: Buffer): Cells {
+  const batch = new SealBatch();
+  const p = batch.partition(keys, [
+    { context: columnContext(base, a), value: Buffer.from(partition) },
+  ]);
+  const first = batch.clustering(p, columnContext(base, b), int(at));
+  const second = batch.clustering(p, columnContext(base, c), int(7));
+  const owner = batch.row(p, [first, second]);
+  const cell = batch.cell(owner, columnContext(base, v), value);
+  const other = batch.cell(owner, columnContext(base, w), TWO);
+  batch.run();
+  const key = batch.partitionComponents(p);
+  return [
+    mirrorValue(base, spanningRecord, v, keys, key, value),
+    key[0] as Uint8Array,
+    batch.clusteringBytes(first),
+    batch.clusteringBytes(second),
+    batch.cellBytes(other),
+    batch.cellBytes(cell),
+  ].map((bytes) => Buffer.from(bytes));
+}
+
+function openSpanning(rows: readonly Cells[]): Cells[] {
+  const batch = new OpenBatch();
+  const cells = storedCells(rows);
+  const opened = openRows(batch, keys, spanning, spanningRoles, inSpanning.length, nothing, cells);
+  batch.run();
+  return opened.rows().map((row) => row.map((cell) => cell && Buffer.from(cell)));
+}
+
+describe('rows of a view over several partitions', () => {
+  const rows = [spanningRow('p', 1, ONE), spanningRow('p', 2, ONE), spanningRow('q', 1, ONE)];
+
+  it('have equal bytes for equal values, and are opened by the key of their base', () => {
+    expect(rows[0]?.[0]).toEqual(rows[2]?.[0]);
+    expect(rows[0]?.[2]).not.toEqual(rows[2]?.[2]);
+    expect(openSpanning([...rows, spanningRow('q', 1, TWO)])).toEqual([
+      [ONE, Buffer.from('p'), int(1), int(7), TWO],
+      [ONE, Buffer.from('p'), int(2), int(7), TWO],
+      [ONE, Buffer.from('q'), int(1), int(7), TWO],
+      [TWO, Buffer.from('q'), int(1), int(7), TWO],
+    ]);
+  });
+
+  it('keep the exact bytes of the key: equal decimals of another scale are other partitions', () => {
+    const other = spanningRow('p', 1, Buffer.from([0, 0, 0, 0, 1]));
+    expect(other[0]).not.toEqual(rows[0]?.[0]);
+  });
+
+  it('moved under another value, to another partition, or without a key, are an error', () => {
+    const [one, , three] = rows as [Cells, Cells, Cells];
+    const two = spanningRow('p', 1, TWO);
+    const moved = one.with(0, two[0] as Buffer);
+    expect(() => openSpanning([moved])).toThrow(rejects('CIPHERTEXT_VIEW_KEY'));
+    const foreign = one.with(1, three[1] as Buffer);
+    expect(() => openSpanning([foreign])).toThrow(rejects('CIPHERTEXT_TAG'));
+    for (const at of [0, 1, 2, 3]) {
+      expect(() => openSpanning([one.with(at, null)])).toThrow();
+    }
+    expect(() => openSpanning([one.with(5, null)])).toThrow(rejects('CIPHERTEXT_VIEW_KEY'));
+    // The form of another column is none of this one.
+    expect(() => openSpanning([one.with(0, one[1] as Buffer)])).toThrow(rejects('CIPHERTEXT_TAG'));
+  });
+});
