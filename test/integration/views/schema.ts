@@ -87,7 +87,10 @@ export function describeViewSchema(pair: () => Pair): void {
   it('refuses views that gather rows by a clustering column, and restrictions on values, with the reason', async () => {
     for (const [cql, reason] of [
       [`CREATE MATERIALIZED VIEW KS.m ${AS} PRIMARY KEY (c, a, b)`, 'inside one partition'],
-      [`CREATE MATERIALIZED VIEW KS.m ${AS} AND v IS NOT NULL PRIMARY KEY ((v, b), a, c)`, 'clustering column b in the partition key'],
+      [
+        `CREATE MATERIALIZED VIEW KS.m ${AS} AND v IS NOT NULL PRIMARY KEY ((v, b), a, c)`,
+        'clustering column b in the partition key',
+      ],
       [
         'CREATE MATERIALIZED VIEW KS.m AS SELECT * FROM KS.t WHERE a = 1 AND b IS NOT NULL AND c IS NOT NULL PRIMARY KEY (a, b, c)',
         'restriction on values',
