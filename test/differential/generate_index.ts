@@ -19,7 +19,9 @@ const LEFT_OUT = /\b(decimal|vector)\b/;
 /** What of a column of several cells an index is on. */
 type Part = 'values' | 'keys' | 'entries';
 
-function isIndexed({ type }: GenColumn, wide: boolean): boolean {
+function isIndexed({ type, isAgain }: GenColumn, wide: boolean): boolean {
+  // What was written before the drop may keep rows alive (docs/compatibility.md, Dropped columns).
+  if (isAgain === true) return false;
   if (!isMulti(type)) return !LEFT_OUT.test(type.kind === 'scalar' ? type.name : type.kind);
   return wide && type.kind !== 'udt' && !LEFT_OUT.test(typeText(type, KS));
 }

@@ -45,7 +45,7 @@ export function randomDdl(rng: Prng, t: GenTable): Step {
         'alter add',
         `ALTER TABLE ${at} ADD ${column.text} ${typeText(column.type, KS)}`,
         () => {
-          t.regular = [...t.regular, column];
+          t.regular = [...t.regular, back === null ? column : { ...column, isAgain: true }];
           t.dropped = t.dropped.filter((c) => c !== back);
         },
       );

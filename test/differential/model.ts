@@ -21,6 +21,8 @@ export interface GenColumn {
   readonly text: string;
   readonly type: GenType;
   readonly desc?: boolean;
+  /** It was dropped and added again: writes with earlier write times are nothing. */
+  readonly isAgain?: boolean;
 }
 
 /** One table under test, changed as DDL succeeds. */
