@@ -1,7 +1,7 @@
 import { OpenBatch } from '../crypto/index.ts';
 import type { OpenHandle, TableCipherKeys } from '../crypto/index.ts';
 import { columnContext, columnParts } from '../encryption/index.ts';
-import { CiphertextError } from '../errors/index.ts';
+import { CiphertextError, InvalidRequestError } from '../errors/index.ts';
 import type { TableEntry } from '../schema/index.ts';
 import type { StoredCellWrite, StoredTable, StoredTableRow } from '../upstream/index.ts';
 import { missingPartBlinds } from './blind_part_rows.ts';
@@ -55,7 +55,8 @@ export function missingBlinds(
     try {
       expected = openAndBlind(table, index, keys, row, cell.value);
     } catch (error) {
-      if (!(error instanceof CiphertextError)) throw error;
+      // A value that is too long for the key of a view does not keep other rows out of it.
+      if (!(error instanceof CiphertextError || error instanceof InvalidRequestError)) throw error;
       damaged.push(error.code);
       continue;
     }

@@ -131,7 +131,7 @@ export class IndexBuilder {
       if (damaged > 0) {
         logger.error(
           { ...where, damaged },
-          `cells fail authentication: the ${index.kind} is not built`,
+          `cells fail authentication or are too long: the ${index.kind} is not built`,
         );
         await end();
         waiting.dueMs = clock.monotonicMs() + DAMAGED_RETRY_MS;

@@ -87,7 +87,7 @@ export class IndexScan {
       for (const code of new Set(damaged)) {
         this.#ports.logger.error(
           { code, column: index.column.name, after_token: String(range.after) },
-          'a cell fails authentication and cannot be indexed',
+          'a cell fails authentication or is too long, and is left out of what is built',
         );
       }
       if (!(await this.#write(stored, writes))) {

@@ -8,7 +8,7 @@ const TTL_MARGIN_S = 3;
 /** What rows lack in an index. */
 export interface MissingBlinds {
   readonly writes: readonly StoredCellWrite[];
-  /** Codes of cells that fail authentication. */
+  /** Codes of cells that fail authentication, or that cannot be what is built. */
   readonly damaged: readonly string[];
 }
 

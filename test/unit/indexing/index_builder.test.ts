@@ -7,6 +7,10 @@ import {
   storedBlind,
 } from '../../../src/encryption/index.ts';
 import type { BlindIndex } from '../../../src/encryption/index.ts';
+import { InvalidRequestError } from '../../../src/errors/index.ts';
+import { missingBlinds, storedTableOf } from '../../../src/indexing/blind_rows.ts';
+import { builtColumns } from '../../../src/indexing/built_columns.ts';
+import type { BuiltColumn } from '../../../src/indexing/built_columns.ts';
 import { IndexBuilder } from '../../../src/indexing/index.ts';
 import { beginTruncation } from '../../../src/rotation/index.ts';
 import type { TableEntry } from '../../../src/schema/index.ts';
@@ -316,6 +320,28 @@ describe('building an index', () => {
     await w.create();
     await settle(w, w.builder(w.proxy, 'a'));
     expect(table(w.proxy).indexes[0]?.isActive).toBe(false);
-    expect(w.logs).toContain('cells fail authentication: the index is not built');
+    expect(w.logs).toContain('cells fail authentication or are too long: the index is not built');
+  });
+
+  it('goes on with other rows where a value is too long for what is built', async () => {
+    const w = await world();
+    for (const pk of [1, 2, 3]) await write(w, pk, `v${String(pk)}`, 1n);
+    await w.create();
+    const entry = table(w.proxy);
+    const [built] = builtColumns(entry, true);
+    if (built === undefined) throw new TypeError('nothing to build');
+    const strict: BuiltColumn = {
+      ...built,
+      value: (keys, partition, plain) => {
+        if (Buffer.from(plain).equals(Buffer.from('v2'))) throw new InvalidRequestError('too long');
+        return built.value(keys, partition, plain);
+      },
+    };
+    const keys = await w.cluster.open(entry);
+    const range = { after: -(2n ** 63n), upTo: 2n ** 63n - 1n };
+    const { rows } = await w.rows.page(storedTableOf(entry, strict), range, 10, undefined);
+    const { writes, damaged } = missingBlinds(entry, strict, keys, rows);
+    keys.dispose();
+    expect([writes.length, damaged]).toEqual([2, ['STATEMENT_INVALID']]);
   });
 });
