@@ -126,7 +126,6 @@ export function describeCollections(pair: () => Pair): void {
     `${SET} m['new'] = 7 ${ROW}`,
     `${SET} m['a'] = null ${ROW}`,
     `${SET} m['a'] = 1, m['b'] = 3, l = l + [4] ${ROW}`,
-    `${SET} m['a'] = 1, m['a'] = 3 ${ROW}`,
     `${SET} m = {}, m['a'] = 3 ${ROW}`,
     `${SET} m[null] = 3 ${ROW}`,
     `${SET} m = m - {'a': 1} ${ROW}`,
