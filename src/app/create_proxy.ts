@@ -447,8 +447,11 @@ function sharedServices(
       snapshot: () => catalog.snapshot(),
       encryption,
     }),
-    ticks: new CryptoTicks((callback) => {
-      process.nextTick(callback);
+    ticks: new CryptoTicks({
+      afterEvent: (callback) => {
+        process.nextTick(callback);
+      },
+      afterTurn: setImmediate,
     }),
     stored: new StoredStatements(),
     statements: new StatementCache(),

@@ -1,7 +1,17 @@
 import { OpenBatch, SealBatch } from '../crypto/index.ts';
 
-/** Runs a callback after everything that is ready in this turn of the event loop. */
-export type Defer = (callback: () => void) => void;
+/** Where in a turn of the event loop a callback can be run. */
+export interface TurnEnds {
+  /** After all that the present event has to do: the bytes of one socket. As `process.nextTick`. */
+  readonly afterEvent: (callback: () => void) => void;
+  /** After the events of all sockets that are ready. As `setImmediate`. */
+  readonly afterTurn: (callback: () => void) => void;
+}
+
+/** From so many events of a turn on that bring work, they share a batch. */
+const MANY_EVENTS = 3;
+/** Batches after which a turn's events are counted again, while each has a batch of its own. */
+const COUNT_EVERY = 32;
 
 interface Waiter<B> {
   readonly queue: (batch: B) => unknown;
@@ -10,31 +20,37 @@ interface Waiter<B> {
   readonly queued: unknown;
 }
 
-/** A crypto batch that the requests of one turn share. */
+/**
+ * A crypto batch that requests share: those of one event, or, where many connections have a little to do each, those of all
+ * events of a turn. A client that has many requests in flight on one connection need not wait for the turn's end.
+ */
 class Tick<B extends { run(): void }> {
-  readonly #defer: Defer;
+  readonly #ends: TurnEnds;
   readonly #create: () => B;
   #batch: B | undefined;
   #waiters: Waiter<B>[] = [];
+  #isEventOpen = false;
+  /** Whether all events of a turn share a batch, by what was counted last. */
+  #isByTurn = false;
+  /** Events of this turn, while they are counted. */
+  #events = 0;
+  #isCounting = false;
+  #batches = 0;
 
-  constructor(defer: Defer, create: () => B) {
-    this.#defer = defer;
+  constructor(ends: TurnEnds, create: () => B) {
+    this.#ends = ends;
     this.#create = create;
   }
 
   /**
-   * Queues work in the batch of this turn; resolves when the batch ran. `queue` may be called a second time with a batch
-   * of its own when another request spoiled the shared one.
+   * Queues work in the batch of this event or turn; resolves when the batch ran. `queue` may be called a second time with a
+   * batch of its own when another request spoiled the shared one.
    */
   join<T>(queue: (batch: B) => T): Promise<{ batch: B; queued: T }> {
     return new Promise((resolve, reject) => {
-      if (this.#batch === undefined) {
-        this.#batch = this.#create();
-        this.#defer(() => {
-          this.#run();
-        });
-      }
-      const queued = queue(this.#batch);
+      const batch = (this.#batch ??= this.#create());
+      this.#schedule();
+      const queued = queue(batch);
       this.#waiters.push({
         queue,
         queued,
@@ -44,12 +60,45 @@ class Tick<B extends { run(): void }> {
     });
   }
 
+  #schedule(): void {
+    if (this.#isEventOpen) return;
+    this.#isEventOpen = true;
+    this.#events++;
+    this.#ends.afterEvent(() => {
+      this.#isEventOpen = false;
+      if (!this.#isByTurn) this.#run();
+    });
+    if (this.#isCounting) return;
+    if (this.#isByTurn) this.#count();
+    else if (this.#batches >= COUNT_EVERY) {
+      this.#isCounting = true;
+      // Of this turn some events are over.
+      this.#ends.afterTurn(() => {
+        this.#events = 0;
+        this.#count();
+      });
+    }
+  }
+
+  /** Counts the events of the turn that begins, or that the present one is the first of. */
+  #count(): void {
+    this.#isCounting = true;
+    this.#batches = 0;
+    this.#ends.afterTurn(() => {
+      this.#isCounting = false;
+      this.#isByTurn = this.#events >= MANY_EVENTS;
+      this.#events = 0;
+      this.#run();
+    });
+  }
+
   #run(): void {
     const batch = this.#batch;
     const waiters = this.#waiters;
     if (batch === undefined) return;
     this.#batch = undefined;
     this.#waiters = [];
+    this.#batches++;
     try {
       batch.run();
     } catch (error) {
@@ -75,14 +124,14 @@ class Tick<B extends { run(): void }> {
   }
 }
 
-/** Encryption and decryption of all connections, gathered by turn of the event loop. */
+/** Encryption and decryption of all connections, gathered by event or by turn of the event loop. */
 export class CryptoTicks {
   readonly #seals: Tick<SealBatch>;
   readonly #opens: Tick<OpenBatch>;
 
-  constructor(defer: Defer) {
-    this.#seals = new Tick(defer, () => new SealBatch());
-    this.#opens = new Tick(defer, () => new OpenBatch());
+  constructor(ends: TurnEnds) {
+    this.#seals = new Tick(ends, () => new SealBatch());
+    this.#opens = new Tick(ends, () => new OpenBatch());
   }
 
   /** Queues values for encryption. */

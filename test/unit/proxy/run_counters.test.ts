@@ -21,6 +21,7 @@ import {
 import type { Envelope, QueryOptions } from '../../../src/wire/index.ts';
 import { encryptedTable } from '../../support/table_entry.ts';
 import { tableKeys } from '../crypto/support.ts';
+import { TURN_ENDS } from '../../support/turn_ends.ts';
 
 function column(name: string, kind: ColumnEntry['kind']): ColumnEntry {
   return {
@@ -116,9 +117,7 @@ function sessionOf(node: FakeNode): Session {
     node,
     leases: { acquire: () => KEYS },
     services: {
-      ticks: new CryptoTicks((callback) => {
-        process.nextTick(callback);
-      }),
+      ticks: new CryptoTicks(TURN_ENDS),
       catalog: { ageMs: () => 0, snapshot: () => ({ table: () => TABLE }) },
       catalogMaxAgeMs: 1,
       stored: { known: () => ({ id: Buffer.of(1) }) },
@@ -151,9 +150,7 @@ const request = (consistency: number = Consistency.LOCAL_QUORUM): RequestContext
 async function value(node: FakeNode, nothing = increment(0n)): Promise<bigint> {
   const { stored } = node;
   if (stored === null) return 0n;
-  const ticks = new CryptoTicks((callback) => {
-    process.nextTick(callback);
-  });
+  const ticks = new CryptoTicks(TURN_ENDS);
   const session = sessionOf(node);
   await runCounters(session, request(), [nothing]);
   const { batch, queued } = await ticks.open((opening) => {
