@@ -33,7 +33,7 @@ import {
 } from '../upstream/index.ts';
 import { JobRegistry, noopMetrics } from '../observability/index.ts';
 import type { Logger, Metrics } from '../observability/index.ts';
-import { systemClock } from '../util/index.ts';
+import { systemClock, systemTurnEnds } from '../util/index.ts';
 import { TimeuuidGenerator } from '../values/index.ts';
 import { openAuthentication } from './authentication.ts';
 import { beginAudit, newAuditTrail } from './audit_trail.ts';
@@ -447,12 +447,7 @@ function sharedServices(
       snapshot: () => catalog.snapshot(),
       encryption,
     }),
-    ticks: new CryptoTicks({
-      afterEvent: (callback) => {
-        process.nextTick(callback);
-      },
-      afterTurn: setImmediate,
-    }),
+    ticks: new CryptoTicks(systemTurnEnds),
     stored: new StoredStatements(),
     statements: new StatementCache(),
     functions: {

@@ -1,12 +1,5 @@
 import { OpenBatch, SealBatch } from '../crypto/index.ts';
-
-/** Where in a turn of the event loop a callback can be run. */
-export interface TurnEnds {
-  /** After all that the present event has to do: the bytes of one socket. As `process.nextTick`. */
-  readonly afterEvent: (callback: () => void) => void;
-  /** After the events of all sockets that are ready. As `setImmediate`. */
-  readonly afterTurn: (callback: () => void) => void;
-}
+import type { TurnEnds } from '../util/index.ts';
 
 /** From so many events of a turn on that bring work, they share a batch. */
 const MANY_EVENTS = 3;

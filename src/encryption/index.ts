@@ -12,7 +12,6 @@
 export { MarkerRegistry } from './markers.ts';
 export type { Receiver } from './markers.ts';
 export { CryptoTicks } from './crypto_ticks.ts';
-export type { TurnEnds } from './crypto_ticks.ts';
 export { columnParts } from './column_parts.ts';
 export type { ColumnParts } from './column_parts.ts';
 export { columnContext, HIDDEN_PREFIX, isCounterTable, tableName } from './table_columns.ts';

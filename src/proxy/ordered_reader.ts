@@ -20,8 +20,7 @@ interface Run {
   /** Places in the inner page. */
   readonly from: number;
   readonly to: number;
-  /** Places among the rows given. */
-  readonly givenFrom: number;
+  /** The place behind its last one among the rows given. */
   readonly givenTo: number;
 }
 
@@ -70,12 +69,13 @@ export class OrderedReader implements RowReader<OrderedPage> {
   async page(start: RowPosition): Promise<OrderedPage> {
     const place = decodePlace(start.upstream);
     const inner = await this.#inner.page({ read: start.read, upstream: place.upstream });
-    const runs = this.#runs(rowsOf(inner));
+    const stored = rowsOf(inner);
+    const runs = this.#runs(stored);
     const isLast = inner.next.read !== start.read;
     const whole = isLast ? runs : runs.slice(0, -1);
     return whole.length === 0 && runs.length > 0
       ? this.#large(start, place, inner)
-      : this.#whole(start, place, inner, whole);
+      : this.#whole(start, place, inner, stored, whole);
   }
 
   async after(page: OrderedPage, count: number): Promise<RowPosition> {
@@ -96,6 +96,7 @@ export class OrderedReader implements RowReader<OrderedPage> {
     start: RowPosition,
     place: OrderedPlace,
     inner: InnerPage,
+    stored: readonly Row[],
     whole: readonly { readonly key: Row; readonly from: number; readonly to: number }[],
   ): Promise<OrderedPage> {
     const rows: Row[] = [];
@@ -103,12 +104,11 @@ export class OrderedReader implements RowReader<OrderedPage> {
     const runs = whole.map(({ key, from, to }): Run => {
       const isNew = this.#isNew(key, given);
       if (isNew !== undefined) given = undefined;
-      const found = rowsOf(inner)
+      const found = stored
         .slice(from, to)
         .filter((row) => this.#accepts(row) && (isNew?.(row) ?? true));
-      const givenFrom = rows.length;
       rows.push(...found.sort((a, b) => compareOrdered(this.#order, a, b)));
-      return { key, from, to, givenFrom, givenTo: rows.length };
+      return { key, from, to, givenTo: rows.length };
     });
     const end = whole.at(-1)?.to;
     const next = end === undefined ? inner.next : await this.#inner.after(inner, end);
@@ -149,7 +149,7 @@ export class OrderedReader implements RowReader<OrderedPage> {
     const rows = kept.take();
     const given = isNew === undefined ? place.given : undefined;
     const last = rows.at(-1);
-    const run: Run = { key, from: 0, to: first.rows.length, givenFrom: 0, givenTo: rows.length };
+    const run: Run = { key, from: 0, to: first.rows.length, givenTo: rows.length };
     return {
       rows,
       prefix,

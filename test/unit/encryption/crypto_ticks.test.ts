@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CryptoTicks } from '../../../src/encryption/index.ts';
-import type { TurnEnds } from '../../../src/encryption/index.ts';
+import type { TurnEnds } from '../../../src/util/index.ts';
 
 /** An event loop whose events and turns end when they are told to. */
 class Loop implements TurnEnds {

@@ -91,10 +91,12 @@ const TWO = Buffer.from([0, 0, 0, 0, 2]);
 
 type Cells = (Buffer | null)[];
 
-/** The view's row of a row of the base: a, c, key of v, b, w, cell of v. */
-function row(at: number, value: Buffer): Cells {
+/** The stored values of a row of the base. */
+function baseRow(partition: string, at: number, value: Buffer) {
   const batch = new SealBatch();
-  const p = batch.partition(keys, [{ context: columnContext(base, a), value: Buffer.from('p') }]);
+  const p = batch.partition(keys, [
+    { context: columnContext(base, a), value: Buffer.from(partition) },
+  ]);
   const first = batch.clustering(p, columnContext(base, b), int(at));
   const second = batch.clustering(p, columnContext(base, c), int(7));
   const owner = batch.row(p, [first, second]);
@@ -102,14 +104,24 @@ function row(at: number, value: Buffer): Cells {
   const other = batch.cell(owner, columnContext(base, w), TWO);
   batch.run();
   const key = batch.partitionComponents(p);
-  return [
-    key[0] as Uint8Array,
-    batch.clusteringBytes(second),
-    mirrorValue(base, record, v, keys, key, value),
-    batch.clusteringBytes(first),
-    batch.cellBytes(other),
-    batch.cellBytes(cell),
-  ].map((bytes) => Buffer.from(bytes));
+  const mirror = (of: Parameters<typeof mirrorValue>[1]): Uint8Array =>
+    mirrorValue(base, of, v, keys, key, value);
+  return {
+    a: key[0] as Uint8Array,
+    b: batch.clusteringBytes(first),
+    c: batch.clusteringBytes(second),
+    v: batch.cellBytes(cell),
+    w: batch.cellBytes(other),
+    mirror,
+  };
+}
+
+const buffers = (cells: readonly Uint8Array[]): Cells => cells.map((cell) => Buffer.from(cell));
+
+/** The view's row of a row of the base: a, c, key of v, b, w, cell of v. */
+function row(at: number, value: Buffer): Cells {
+  const stored = baseRow('p', at, value);
+  return buffers([stored.a, stored.c, stored.mirror(record), stored.b, stored.w, stored.v]);
 }
 
 function open(rows: readonly Cells[], visible = inView.length): Cells[] {
@@ -166,25 +178,9 @@ const spanningRoles = [...inSpanning.map((one) => roleOf(spanning, one)), roleOf
 
 /** The row of the spanning view: key of v, a, b, c, w, cell of v. */
 function spanningRow(partition: string, at: number, value: Buffer): Cells {
-  const batch = new SealBatch();
-  const p = batch.partition(keys, [
-    { context: columnContext(base, a), value: Buffer.from(partition) },
-  ]);
-  const first = batch.clustering(p, columnContext(base, b), int(at));
-  const second = batch.clustering(p, columnContext(base, c), int(7));
-  const owner = batch.row(p, [first, second]);
-  const cell = batch.cell(owner, columnContext(base, v), value);
-  const other = batch.cell(owner, columnContext(base, w), TWO);
-  batch.run();
-  const key = batch.partitionComponents(p);
-  return [
-    mirrorValue(base, spanningRecord, v, keys, key, value),
-    key[0] as Uint8Array,
-    batch.clusteringBytes(first),
-    batch.clusteringBytes(second),
-    batch.cellBytes(other),
-    batch.cellBytes(cell),
-  ].map((bytes) => Buffer.from(bytes));
+  const stored = baseRow(partition, at, value);
+  const key = stored.mirror(spanningRecord);
+  return buffers([key, stored.a, stored.b, stored.c, stored.w, stored.v]);
 }
 
 function openSpanning(rows: readonly Cells[]): Cells[] {

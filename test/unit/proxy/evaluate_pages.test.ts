@@ -8,6 +8,7 @@ import type { ReadInner } from '../../../src/proxy/evaluated_reader.ts';
 import { answerSize, evaluatePages } from '../../../src/proxy/evaluate_pages.ts';
 import { evaluated, int, row } from '../encryption/evaluate/support.ts';
 import type { Planned } from '../encryption/evaluate/support.ts';
+import { storedCells } from '../../support/stored_cells.ts';
 
 type Stored = readonly [number, number, number];
 
@@ -33,20 +34,13 @@ class Store {
       const last = page.at(-1);
       const upstream =
         page.length < pageSize || last === undefined ? undefined : Buffer.from(int(key(last)));
-      const cells = page.flatMap(([pk, c]) => [int(pk), int(c)]);
       return Promise.resolve({
         rows: page
           .map(([pk, c, v]) =>
             row(planned.plan, { pk: int(pk), '"pk"': int(pk), c: int(c), v: int(v) }),
           )
           .map((one) => (accepts(one) ? one : undefined)),
-        cells: {
-          bytes: Buffer.concat(cells),
-          columnCount: 2,
-          rowCount: page.length,
-          starts: Int32Array.from(cells.keys(), (at) => at * 4),
-          lengths: Int32Array.from(cells, () => 4),
-        },
+        cells: storedCells(page.map(([pk, c]) => [int(pk), int(c)])),
         prefix: {},
         upstream,
       });

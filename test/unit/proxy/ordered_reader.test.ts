@@ -6,6 +6,7 @@ import { decodePlace, encodePlace } from '../../../src/proxy/ordered_position.ts
 import { OrderedReader } from '../../../src/proxy/ordered_reader.ts';
 import { SmallestRows } from '../../../src/proxy/smallest_rows.ts';
 import { native } from '../../../src/values/index.ts';
+import { storedCells } from '../../support/stored_cells.ts';
 
 const int = (value: number): Buffer => {
   const bytes = Buffer.alloc(4);
@@ -34,16 +35,9 @@ class Store {
       const page = own.filter((row) => ROWS.indexOf(row) > after).slice(0, size);
       this.most = Math.max(this.most, page.length);
       const last = page.at(-1);
-      const cells = page.flat().map(int);
       return Promise.resolve({
         rows: page.map((row): Row => row.map(int)),
-        cells: {
-          bytes: Buffer.concat(cells),
-          columnCount: 2,
-          rowCount: page.length,
-          starts: Int32Array.from(cells.keys(), (at) => at * 4),
-          lengths: Int32Array.from(cells, () => 4),
-        },
+        cells: storedCells(page.map((row) => row.map(int))),
         prefix: {},
         upstream:
           page.length < size || last === undefined

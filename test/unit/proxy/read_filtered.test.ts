@@ -10,7 +10,7 @@ import { native } from '../../../src/values/index.ts';
 import { Consistency, Opcode, RowsWriter } from '../../../src/wire/index.ts';
 import { encryptedTable } from '../../support/table_entry.ts';
 import { pattern, tableKeys } from '../crypto/support.ts';
-import { TURN_ENDS } from '../../support/turn_ends.ts';
+import { systemTurnEnds } from '../../../src/util/index.ts';
 
 const KEYS = tableKeys(1);
 
@@ -96,7 +96,7 @@ async function read(rows: readonly Buffer[][], wanted: readonly string[]): Promi
       },
       leases: { acquire: () => KEYS },
       services: {
-        ticks: new CryptoTicks(TURN_ENDS),
+        ticks: new CryptoTicks(systemTurnEnds),
         catalog: { ageMs: () => 0, snapshot: () => ({ table: () => TABLE }) },
         catalogMaxAgeMs: 1,
         stored: { known: () => ({ id: Buffer.of(1) }) },

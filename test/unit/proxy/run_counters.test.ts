@@ -21,7 +21,7 @@ import {
 import type { Envelope, QueryOptions } from '../../../src/wire/index.ts';
 import { encryptedTable } from '../../support/table_entry.ts';
 import { tableKeys } from '../crypto/support.ts';
-import { TURN_ENDS } from '../../support/turn_ends.ts';
+import { systemTurnEnds } from '../../../src/util/index.ts';
 
 function column(name: string, kind: ColumnEntry['kind']): ColumnEntry {
   return {
@@ -117,7 +117,7 @@ function sessionOf(node: FakeNode): Session {
     node,
     leases: { acquire: () => KEYS },
     services: {
-      ticks: new CryptoTicks(TURN_ENDS),
+      ticks: new CryptoTicks(systemTurnEnds),
       catalog: { ageMs: () => 0, snapshot: () => ({ table: () => TABLE }) },
       catalogMaxAgeMs: 1,
       stored: { known: () => ({ id: Buffer.of(1) }) },
@@ -150,7 +150,7 @@ const request = (consistency: number = Consistency.LOCAL_QUORUM): RequestContext
 async function value(node: FakeNode, nothing = increment(0n)): Promise<bigint> {
   const { stored } = node;
   if (stored === null) return 0n;
-  const ticks = new CryptoTicks(TURN_ENDS);
+  const ticks = new CryptoTicks(systemTurnEnds);
   const session = sessionOf(node);
   await runCounters(session, request(), [nothing]);
   const { batch, queued } = await ticks.open((opening) => {
