@@ -37,5 +37,5 @@ export type { CellHandle, ClusteringHandle, PartitionHandle, RowHandle } from '.
 export { sivOpenMany, sivSealMany } from './siv.ts';
 export type { SivOpenJob, SivSealJob } from './siv.ts';
 export { SivKey } from './siv_key.ts';
-export { CellDek, IndexDek, KeyDek, nonceOfBlind } from './table_keys.ts';
+export { CellDek, IndexDek, KeyDek, nonceOfHidden } from './table_keys.ts';
 export type { OrderKeys, TableCipherKeys } from './table_keys.ts';

@@ -249,9 +249,9 @@ export class IndexDek {
   }
 }
 
-/** Bytes of a blind value that are the nonce of its cell. Spec: format 4 */
-export function nonceOfBlind(blind: Uint8Array): Uint8Array {
-  return blind.subarray(4, 12);
+/** Bytes of a hidden value (blind value, partition key component) that are the nonce of the cell beside it. Spec: format 4 */
+export function nonceOfHidden(hidden: Uint8Array): Uint8Array {
+  return hidden.subarray(4, 12);
 }
 
 /** The keys of one table, as a lease gives them. */

@@ -1,4 +1,4 @@
-import { nonceOfBlind } from '../crypto/index.ts';
+import { nonceOfHidden } from '../crypto/index.ts';
 import type { IndexDek, TableCipherKeys } from '../crypto/index.ts';
 import { InternalError, InvalidRequestError } from '../errors/index.ts';
 import type { ColumnEntry, HiddenColumnRecord, IndexEntry, TableEntry } from '../schema/index.ts';
@@ -82,7 +82,7 @@ export function blindValues(
     if (value === null) return null;
     checkIndexedSize(table, index, value.length);
     const blind = blindValue(index, value, keys);
-    nonces.set(cell, nonceOfBlind(blind));
+    nonces.set(cell, nonceOfHidden(blind));
     return storedBlind(index, blind);
   });
   return { values, nonces };

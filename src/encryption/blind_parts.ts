@@ -1,6 +1,6 @@
 import { quoteIdentifier } from '../cql/index.ts';
 import type { PartitionHandle, RowHandle, SealBatch, TableCipherKeys } from '../crypto/index.ts';
-import { nonceOfBlind } from '../crypto/index.ts';
+import { nonceOfHidden } from '../crypto/index.ts';
 import { InternalError } from '../errors/index.ts';
 import type { ColumnEntry, TableEntry } from '../schema/index.ts';
 import {
@@ -257,7 +257,7 @@ export function mapNonces(
         column.id,
         values.map((value) => canonicalValue(type, value)),
       )
-      .map(nonceOfBlind);
+      .map(nonceOfHidden);
 }
 
 function mapValueType({ type }: ColumnEntry): CqlType {

@@ -1,4 +1,4 @@
-import { SealBatch } from '../crypto/index.ts';
+import { SealBatch, nonceOfHidden } from '../crypto/index.ts';
 import type { ClusteringHandle, PartitionHandle, TableCipherKeys } from '../crypto/index.ts';
 import { InternalError } from '../errors/index.ts';
 import { spansPartitions } from '../schema/index.ts';
@@ -53,12 +53,38 @@ export function mirrorAssignments(
   });
 }
 
-/** A mirror queued for sealing. */
+/** A mirror queued for sealing, or, in the form of a partition key, sealed. */
 export type SealedViewMirror =
-  | { readonly clustering: ClusteringHandle }
-  | { readonly partition: PartitionHandle }
-  | null
-  | typeof UNSET;
+  { readonly clustering: ClusteringHandle } | Uint8Array | null | typeof UNSET;
+
+/** The mirrors in the form of a partition key: bound to their column alone, they are equal in all rows of one execution. */
+export interface PartitionMirrors {
+  /** In the order of the assignments. */
+  readonly values: readonly (Uint8Array | undefined)[];
+  /** By cell: of two writes with one write time Cassandra keeps cell and mirror of the same one, as for blind values. */
+  readonly nonces: ReadonlyMap<number, Uint8Array>;
+}
+
+const NO_MIRRORS: PartitionMirrors = { values: [], nonces: new Map() };
+
+/** Seals the mirrors in the form of a partition key; null and unset are those of the cell. */
+export function sealPartitionMirrors(
+  keys: TableCipherKeys,
+  table: TableEntry,
+  mirrors: readonly MirrorAssignment[],
+  cells: readonly BoundValue[],
+): PartitionMirrors {
+  if (mirrors.length === 0) return NO_MIRRORS;
+  const nonces = new Map<number, Uint8Array>();
+  const values = mirrors.map(({ column, cell }) => {
+    const value = cells[cell];
+    if (!isPartitionForm(column) || !(value instanceof Uint8Array)) return undefined;
+    const stored = partitionForm(keys, table, column, value);
+    nonces.set(cell, nonceOfHidden(stored));
+    return stored;
+  });
+  return { values, nonces };
+}
 
 /** Queues the mirrors of one row; null and unset are those of the cell. */
 export function sealMirrors(
@@ -67,34 +93,46 @@ export function sealMirrors(
   table: TableEntry,
   mirrors: readonly MirrorAssignment[],
   cells: readonly BoundValue[],
+  { values }: PartitionMirrors,
 ): SealedViewMirror[] {
-  return mirrors.map(({ column, cell }) => {
+  return mirrors.map(({ column, cell }, at) => {
     const value = cells[cell];
     if (value === undefined || value === UNSET) return UNSET;
-    return value === null ? null : sealMirror(batch, partition, table, column, value);
+    if (value === null) return null;
+    return values[at] ?? { clustering: clusteringForm(batch, partition, table, column, value) };
   });
 }
 
-function sealMirror(
+function partitionForm(
+  keys: TableCipherKeys,
+  table: TableEntry,
+  column: ColumnEntry,
+  value: Uint8Array,
+): Uint8Array {
+  const batch = new SealBatch();
+  const handle = batch.partition(keys, [{ context: columnContext(table, column), value }]);
+  batch.run();
+  const [stored] = batch.partitionComponents(handle);
+  if (stored === undefined) throw new InternalError('no hidden value was made');
+  return stored;
+}
+
+function clusteringForm(
   batch: SealBatch,
   partition: PartitionHandle,
   table: TableEntry,
   column: ColumnEntry,
   value: Uint8Array,
-): Exclude<SealedViewMirror, null | typeof UNSET> {
+): ClusteringHandle {
   const context = columnContext(table, column);
-  if (isPartitionForm(column)) {
-    return { partition: batch.partition(partition.keys, [{ context, value }]) };
-  }
-  return { clustering: batch.clustering(partition, context, canonicalValue(column.type, value)) };
+  return batch.clustering(partition, context, canonicalValue(column.type, value));
 }
 
 /** What a mirror is written as, after the batch ran. */
 export function storedMirror(batch: SealBatch, mirror: SealedViewMirror | undefined): BoundValue {
   if (mirror === undefined || mirror === null) return null;
-  if (mirror === UNSET) return mirror;
-  if ('clustering' in mirror) return batch.clusteringBytes(mirror.clustering);
-  return batch.partitionComponents(mirror.partition)[0] ?? null;
+  if (mirror === UNSET || mirror instanceof Uint8Array) return mirror;
+  return batch.clusteringBytes(mirror.clustering);
 }
 
 /**
@@ -109,12 +147,10 @@ export function mirrorValue(
   partition: readonly Uint8Array[],
   value: Uint8Array,
 ): Uint8Array {
-  const batch = new SealBatch();
-  const owner = batch.storedPartition(keys, partition);
   const form = keyForm(column, spansPartitions(view, table));
-  const mirror = sealMirror(batch, owner, table, form, value);
+  if (isPartitionForm(form)) return partitionForm(keys, table, form, value);
+  const batch = new SealBatch();
+  const handle = clusteringForm(batch, batch.storedPartition(keys, partition), table, form, value);
   batch.run();
-  const stored = storedMirror(batch, mirror);
-  if (!(stored instanceof Uint8Array)) throw new InternalError('no hidden value was made');
-  return stored;
+  return batch.clusteringBytes(handle);
 }

@@ -23,7 +23,7 @@ import type { BoundCondition } from './conditions.ts';
 import { sealPart } from './part_writes.ts';
 import type { BoundPart, SealedPart } from './part_writes.ts';
 import type { TermContext } from './terms.ts';
-import { sealMirrors, storedMirror } from './view_mirrors.ts';
+import { sealMirrors, sealPartitionMirrors, storedMirror } from './view_mirrors.ts';
 import type { SealedViewMirror } from './view_mirrors.ts';
 import type { WritePlan } from './write_plan.ts';
 
@@ -111,6 +111,7 @@ export function sealWrite(batch: SealBatch, keys: TableCipherKeys, bound: BoundW
   const statements: SealedStatement[] = [];
   // Equal in all rows: they are bound to the column alone.
   const blinds = blindValues(table, plan.blinds, bound.cells, keys);
+  const viewKeys = sealPartitionMirrors(keys, table, plan.viewMirrors, bound.cells);
   let cellCount = 0;
   for (const key of bound.partitions) {
     const partition = sealPartition(batch, keys, table, key);
@@ -135,7 +136,7 @@ export function sealWrite(batch: SealBatch, keys: TableCipherKeys, bound: BoundW
         if (value === undefined || value === UNSET) return UNSET;
         if (value === null) return null;
         cellCount++;
-        const nonce = blinds.nonces.get(index);
+        const nonce = blinds.nonces.get(index) ?? viewKeys.nonces.get(index);
         if (cell.column.kind === 'static') {
           return batch.cell(partition, cell.context, value, nonce);
         }
@@ -147,7 +148,14 @@ export function sealWrite(batch: SealBatch, keys: TableCipherKeys, bound: BoundW
         if (owner === undefined) throw new InternalError('an element without its row');
         return mirror.seal(batch, owner, keys, boundPart(bound, mirror.cell));
       });
-      const viewMirrors = sealMirrors(batch, partition, table, plan.viewMirrors, bound.cells);
+      const viewMirrors = sealMirrors(
+        batch,
+        partition,
+        table,
+        plan.viewMirrors,
+        bound.cells,
+        viewKeys,
+      );
       cellCount += viewMirrors.length;
       statements.push({
         partition,

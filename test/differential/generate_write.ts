@@ -17,7 +17,7 @@ import {
 import type { Prng } from './prng.ts';
 import { isMulti } from './types.ts';
 import type { GenValue } from './types.ts';
-import { randomValue } from './values.ts';
+import { randomValue, sameDecimal } from './values.ts';
 
 interface Using {
   readonly pieces: Piece[];
@@ -64,6 +64,18 @@ function randomKey(rng: Prng, t: GenTable): Key {
 function keyText(key: Key): string {
   const text = (v: GenValue): string => (v.bytes === null ? '-' : v.bytes.toString('hex'));
   return [...key.pk.map(text), '/', ...key.ck.map(text)].join(',');
+}
+
+/** Whether two keys name one row: clustering decimals are equal whatever their scale. */
+function isSameRow(t: GenTable, a: Key, b: Key): boolean {
+  return (
+    keyText({ ...a, ck: [] }) === keyText({ ...b, ck: [] }) &&
+    a.ck.every((value, i) => {
+      const type = t.ck[i]?.type;
+      const [x, y] = [value.bytes as Buffer, b.ck[i]?.bytes as Buffer];
+      return type?.kind === 'scalar' && type.name === 'decimal' ? sameDecimal(x, y) : x.equals(y);
+    })
+  );
 }
 
 interface WriteOptions {
@@ -281,7 +293,7 @@ export function randomBatch(rng: Prng, t: GenTable, v4: boolean): Step {
   const size = rng.between(1, 6);
   const fixed = rng.chance(0.5) ? t.pkPool.map((p) => rng.pick(p)) : null;
   const lwt = rng.chance(t.clock === 'client' ? 0.02 : 0.2);
-  const seen = new Set<string>();
+  const seen: Key[] = [];
   const staticsOf = new Set<string>();
   const children: Statement[] = [];
   const outer = !lwt && t.clock !== 'server' && rng.chance(0.4);
@@ -291,8 +303,8 @@ export function randomBatch(rng: Prng, t: GenTable, v4: boolean): Step {
       fixed === null && !lwt
         ? random
         : { pk: fixed ?? t.pkPool.map((p) => p[0] as GenValue), ck: random.ck };
-    if (seen.has(keyText(key))) continue;
-    seen.add(keyText(key));
+    if (seen.some((other) => isSameRow(t, key, other))) continue;
+    seen.push(key);
     const partition = keyText({ pk: key.pk, ck: [] });
     const statics = !staticsOf.has(partition);
     const options = {

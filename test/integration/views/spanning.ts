@@ -173,6 +173,26 @@ export function describeSpanningViews(pair: () => Pair): void {
     await inOneOrder();
   });
 
+  it('have of two writes of one write time the row of the one that the base has', async () => {
+    const proxyRows = async (cql: string): Promise<string[]> =>
+      rowsOf(await sides.proxy.query(sides.text(cql, 'proxy')), cql).map(
+        ([k, v]) => `${k?.toString('hex') ?? ''} ${v?.toString('hex') ?? ''}`,
+      );
+    await sides.done('TRUNCATE KS.one');
+    for (let k = 0; k < 24; k++) {
+      for (const v of [k, k + 100]) {
+        await sides.done(
+          `INSERT INTO KS.one (k, v) VALUES (${String(k)}, ${String(v)}) USING TIMESTAMP 7`,
+        );
+      }
+    }
+    const base = await proxyRows('SELECT k, v FROM KS.one');
+    expect(base).toHaveLength(24);
+    expect((await proxyRows('SELECT k, v FROM KS.one_by_v')).sort()).toEqual(base.sort());
+    await sides.done('TRUNCATE KS.one', 'INSERT INTO KS.one (k, v) VALUES (1, 1)');
+    await sides.done('INSERT INTO KS.one (k, v) VALUES (2, 0)');
+  });
+
   it('take no writes', async () => {
     for (const cql of [
       'INSERT INTO KS.one_by_v (v, k) VALUES (1, 2)',
