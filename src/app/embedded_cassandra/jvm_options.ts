@@ -37,6 +37,8 @@ export function javaModuleOptions(): string[] {
 export interface DaemonCommand {
   readonly jarDir: string;
   readonly dataDir: string;
+  /** Where its libraries unpack their native parts; they stay there when it is killed. */
+  readonly tempDir: string;
   readonly yamlFile: string;
   readonly logbackFile: string;
   readonly heapMb: number;
@@ -65,6 +67,7 @@ export function daemonArguments(command: DaemonCommand): string[] {
     '-Dcassandra-foreground=yes',
     `-Dcassandra.config=file://${command.yamlFile}`,
     `-Dlogback.configurationFile=${command.logbackFile}`,
+    `-Djava.io.tmpdir=${command.tempDir}`,
     `-Dcassandra.storagedir=${command.dataDir}`,
     `-Dcassandra.logdir=${command.dataDir}/logs`,
     `-Dcassandra.jmx.local.port=${String(command.jmxPort)}`,

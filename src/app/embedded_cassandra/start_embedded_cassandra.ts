@@ -68,6 +68,9 @@ export async function startEmbeddedCassandra(
     }),
   );
   await writeFile(logbackFile, logbackXml(logFile));
+  const tempDir = join(dataDir, 'tmp');
+  await rm(tempDir, { recursive: true, force: true });
+  await mkdir(tempDir);
   options.signal?.throwIfAborted();
 
   log(`starting Cassandra on ${HOST}:${String(options.port)}, data in ${dataDir}`);
@@ -76,6 +79,7 @@ export async function startEmbeddedCassandra(
     daemonArguments({
       jarDir,
       dataDir,
+      tempDir,
       yamlFile,
       logbackFile,
       heapMb: options.heapMb ?? DEFAULT_HEAP_MB,
