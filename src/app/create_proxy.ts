@@ -301,6 +301,7 @@ export const createProxy: ProxyFactory = async (context) => {
       }),
       restoreTable: restores.restore,
       catalogMaxAgeMs: config.catalogMaxAgeMs,
+      callsUserFunctions: config.userFunctions === 'in_cassandra',
       own,
       onCellsEncrypted: (table, count) => {
         counter.add(table, count);
@@ -436,7 +437,12 @@ function sharedServices(
   encryption: EncryptionStatus,
 ): Omit<
   SharedServices,
-  'catalogMaxAgeMs' | 'own' | 'onCellsEncrypted' | 'holdReencryption' | 'restoreTable'
+  | 'catalogMaxAgeMs'
+  | 'callsUserFunctions'
+  | 'own'
+  | 'onCellsEncrypted'
+  | 'holdReencryption'
+  | 'restoreTable'
 > {
   const timeuuids = new TimeuuidGenerator({ nowMs: () => Date.now(), randomBytes });
   return {

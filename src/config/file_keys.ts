@@ -8,6 +8,7 @@ export const FILE_KEYS: Readonly<Record<string, string>> = {
   CQLOCK_LOCAL_DATACENTER: 'cassandra.local_datacenter',
   CQLOCK_USERNAME: 'cassandra.username',
   CQLOCK_PASSWORD_FILE: 'cassandra.password_file',
+  CQLOCK_USER_FUNCTIONS: 'cassandra.user_functions',
   CQLOCK_CASSANDRA_TLS: 'cassandra.tls.mode',
   CQLOCK_CASSANDRA_TLS_CA_FILE: 'cassandra.tls.ca_file',
   CQLOCK_CASSANDRA_TLS_CERT_FILE: 'cassandra.tls.certificate_file',

@@ -124,6 +124,9 @@ export const environmentSchema = z.object({
     z.enum(['on_demand', 'always'], 'must be on_demand or always').default('on_demand'),
   ),
   CQLOCK_REENCRYPT_ROWS_PER_SECOND: setting(integer(1, 1_000_000, 2_000)),
+  CQLOCK_USER_FUNCTIONS: setting(
+    z.enum(['refuse', 'in_cassandra'], 'must be refuse or in_cassandra').default('refuse'),
+  ),
   CQLOCK_DRAIN_TIMEOUT: setting(duration(0, 5_000)),
   ...tlsFields,
   ...authenticationFields,
@@ -234,6 +237,7 @@ export function loadConfig(environment: Environment, workingDir: string): Config
     },
     catalogRefreshMs: values.CQLOCK_CATALOG_REFRESH,
     catalogMaxAgeMs: values.CQLOCK_CATALOG_MAX_AGE,
+    userFunctions: values.CQLOCK_USER_FUNCTIONS,
     rotation: {
       maxAgeMs: values.CQLOCK_CELL_KEY_MAX_AGE,
       maxCells: values.CQLOCK_CELL_KEY_MAX_CELLS,

@@ -120,6 +120,8 @@ export interface Config {
   readonly catalogRefreshMs: number;
   /** Longest use of one reading of the catalog for encryption; the same at all proxies of a cluster. Milliseconds. */
   readonly catalogMaxAgeMs: number;
+  /** Whether statements on encrypted tables may call functions written by users: then Cassandra gets their arguments in plain. */
+  readonly userFunctions: 'refuse' | 'in_cassandra';
   readonly rotation: {
     /** A cell key is replaced after this time, milliseconds. */
     readonly maxAgeMs: number;

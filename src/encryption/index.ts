@@ -24,6 +24,7 @@ export { planAnySelect } from './plan_any_select.ts';
 export { columnsIn } from './evaluate/walk.ts';
 export { evaluatedSpecs, type EvaluatedPlan } from './evaluate/evaluated_plan.ts';
 export type { PartitionMark } from './evaluate/partition_tracker.ts';
+export type { BoundUserCall } from './evaluate/user_functions.ts';
 export { bindEvaluated, sortAnswer } from './evaluate/sinks.ts';
 export { compareOrdered, type OrderedSlot } from './evaluate/view_order.ts';
 export type { BoundEvaluation, Sink } from './evaluate/sinks.ts';

@@ -11,6 +11,7 @@ import { furtherColumn, spansBase } from './view_keys.ts';
 
 /**
  * Plans a SELECT: for Cassandra to run on stored rows where it can, else for the proxy to evaluate.
+ * @param callsUserFunctions whether functions written by users may be called with plain values
  * @throws InvalidRequestError, UnsupportedStatementError.
  */
 export function planAnySelect(
@@ -18,6 +19,7 @@ export function planAnySelect(
   table: TableEntry,
   snapshot: Snapshot,
   markers: MarkerRegistry,
+  callsUserFunctions = false,
 ): SelectPlan | EvaluatedPlan {
   const isSpanning = spansBase(table);
   if (statement.distinct && (isSpanning || furtherColumn(table)?.kind === 'partition')) {
@@ -26,8 +28,10 @@ export function planAnySelect(
     );
   }
   // Rows of one partition of such a view have no order in Cassandra.
-  if (isSpanning) return planEvaluated(statement, table, snapshot, markers);
+  const evaluated = (): EvaluatedPlan =>
+    planEvaluated(statement, table, snapshot, markers, callsUserFunctions);
+  if (isSpanning) return evaluated();
   const plan = planSelect(statement, table, snapshot, markers);
   if (plan !== undefined && plan.refusal === undefined) return plan;
-  return planEvaluated(statement, table, snapshot, markers);
+  return evaluated();
 }

@@ -4,7 +4,7 @@ import { freezeType, printType } from '../values/index.ts';
 import type { CqlType } from '../values/index.ts';
 import { assignType, commonType, isValueCompatible } from './compatibility.ts';
 import { constantArgument } from './constant_argument.ts';
-import type { NativeFunction } from './function.ts';
+import type { NativeFunction, UserFunction } from './function.ts';
 import {
   arithmetic,
   cast,
@@ -30,12 +30,22 @@ export interface ArgumentType {
   assign(type: CqlType): Assignment;
 }
 
+/** A call of a function that is none of Cassandra's own. */
+export interface UserCall {
+  readonly keyspace: string | undefined;
+  /** Folded. */
+  readonly name: string;
+  readonly args: readonly ArgumentType[];
+}
+
 /** What arguments that are expressions need of the statement. */
 export interface ArgumentScope {
   /** Resolves the type of a hint or cast. */
   type(name: TypeName): CqlType;
   /** The type of what only selectors have: columns, fields, elements, slices, writetime and the like. */
   selector(expression: Expression): ArgumentType;
+  /** A function written by a user; undefined where none is called, or there is none of the name. */
+  userFunction?(call: UserCall): UserFunction | undefined;
   /** True in values that are written or compared; there, literals of collections have no type by themselves. */
   readonly isTerm?: boolean;
 }
@@ -97,8 +107,12 @@ export function argumentOf(expression: Expression, scope: ArgumentScope): Argume
     case 'function': {
       const args = argumentsOf(expression.args, scope);
       const { keyspace, name } = expression;
-      return callArgument(name, scope, (receiver) =>
-        resolveFunction({ keyspace, name, args, receiver }),
+      return callArgument(
+        name,
+        scope,
+        (receiver) =>
+          resolveFunction({ keyspace, name, args, receiver }) ??
+          scope.userFunction?.({ keyspace, name, args }),
       );
     }
     case 'arithmetic': {
@@ -132,14 +146,14 @@ function argumentsOf(expressions: readonly Expression[], scope: ArgumentScope): 
 function callArgument(
   text: string,
   scope: ArgumentScope,
-  resolve: (receiver: CqlType | undefined) => NativeFunction | undefined,
+  resolve: (receiver: CqlType | undefined) => Pick<NativeFunction, 'name' | 'result'> | undefined,
 ): ArgumentType {
   if (scope.isTerm !== true) {
     const type = resolve(undefined)?.result;
     if (type === undefined) throw unknownFunction(text);
     return typedArgument(type, text);
   }
-  const quietly = (receiver: CqlType | undefined): NativeFunction | undefined => {
+  const quietly: typeof resolve = (receiver) => {
     try {
       return resolve(receiver);
     } catch (error) {

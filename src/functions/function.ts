@@ -39,5 +39,17 @@ export interface AggregateFunction {
   start(): Aggregate;
 }
 
+/** A scalar function written by a user, which Cassandra evaluates. */
+export interface UserFunction {
+  readonly kind: 'user';
+  /** With keyspace, as in messages and in the names of result columns. */
+  readonly name: string;
+  readonly keyspace: string;
+  /** Without keyspace, as it was made. */
+  readonly ownName: string;
+  readonly args: readonly CqlType[];
+  readonly result: CqlType;
+}
+
 /** Any function of this folder. */
 export type NativeFunction = ScalarFunction | AggregateFunction;

@@ -12,12 +12,25 @@
  */
 export { assignType } from './compatibility.ts';
 export { argumentOf, typedArgument } from './arguments.ts';
-export type { ArgumentScope, ArgumentType, Assignment } from './arguments.ts';
+export type { ArgumentScope, ArgumentType, Assignment, UserCall } from './arguments.ts';
 export { MarshalError } from './failures.ts';
-export type { Aggregate, AggregateFunction, NativeFunction, ScalarFunction } from './function.ts';
+export type {
+  Aggregate,
+  AggregateFunction,
+  NativeFunction,
+  ScalarFunction,
+  UserFunction,
+} from './function.ts';
 export { foldKeys, fromJson, readJson } from './json_read.ts';
 export { jsonName, toJson } from './json_write.ts';
-export { arithmetic, cast, negate, resolveFunction, unknownFunction } from './resolve.ts';
+export {
+  arithmetic,
+  cast,
+  negate,
+  resolveFunction,
+  resolveUserFunction,
+  unknownFunction,
+} from './resolve.ts';
 export type { FunctionCall } from './resolve.ts';
 export type { ArithmeticOperator } from './operations.ts';
 export { similarityNamed } from './vectors.ts';

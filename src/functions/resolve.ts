@@ -5,7 +5,7 @@ import type { ArgumentType, Assignment } from './arguments.ts';
 import { factoryNamed, functionsNamed } from './catalogue.ts';
 import { assignType } from './compatibility.ts';
 import { makeFunction } from './factory.ts';
-import type { NativeFunction, ScalarFunction } from './function.ts';
+import type { NativeFunction, ScalarFunction, UserFunction } from './function.ts';
 import { OPERATION_NAMES } from './operations.ts';
 import type { ArithmeticOperator } from './operations.ts';
 import { argumentTypeText } from './type_text.ts';
@@ -20,6 +20,9 @@ export interface FunctionCall {
   /** Type of what takes the result, if one is known: a column that is written, not a selector. */
   readonly receiver: CqlType | undefined;
 }
+
+/** What the choice of a function looks at. */
+type Signature = Pick<UserFunction, 'name' | 'args' | 'result'>;
 
 /** What an operation or negation is called in messages. */
 interface Described {
@@ -47,14 +50,35 @@ export function resolveFunction(call: FunctionCall): NativeFunction | undefined 
     validateTypes(made, args);
     return made;
   }
-  const candidates = functionsNamed(name);
+  return choose(
+    functionsNamed(name),
+    args,
+    receiver,
+    keyspace === undefined ? name : `${keyspace}.${name}`,
+  );
+}
+
+/**
+ * Finds the function written by a user among those of one name.
+ * @returns undefined when there is none
+ * @throws InvalidRequestError with Cassandra's message when no or several signatures fit
+ */
+export function resolveUserFunction(
+  candidates: readonly UserFunction[],
+  args: readonly ArgumentType[],
+): UserFunction | undefined {
+  return choose(candidates, args, undefined, candidates[0]?.name ?? '');
+}
+
+function choose<T extends Signature>(
+  candidates: readonly T[],
+  args: readonly ArgumentType[],
+  receiver: CqlType | undefined,
+  name: string,
+): T | undefined {
   const [only] = candidates;
   if (only === undefined) return undefined;
-  if (candidates.length > 1) {
-    return pickBest(candidates, args, receiver, {
-      name: keyspace === undefined ? name : `${keyspace}.${name}`,
-    });
-  }
+  if (candidates.length > 1) return pickBest(candidates, args, receiver, { name });
   validateTypes(only, args);
   return only;
 }
@@ -117,7 +141,7 @@ function identity(type: CqlType): ScalarFunction {
   };
 }
 
-function validateTypes(found: NativeFunction, args: readonly ArgumentType[]): void {
+function validateTypes(found: Signature, args: readonly ArgumentType[]): void {
   if (found.args.length !== args.length) {
     throw new InvalidRequestError(
       `Invalid number of arguments in call to function ${found.name}: ${found.args.length} required but ${args.length} provided`,
@@ -132,7 +156,7 @@ function validateTypes(found: NativeFunction, args: readonly ArgumentType[]): vo
   });
 }
 
-function matchArguments(candidate: NativeFunction, args: readonly ArgumentType[]): Assignment {
+function matchArguments(candidate: Signature, args: readonly ArgumentType[]): Assignment {
   if (candidate.args.length !== args.length) return 'none';
   let result: Assignment = 'exact';
   for (const [i, argument] of args.entries()) {
@@ -144,7 +168,7 @@ function matchArguments(candidate: NativeFunction, args: readonly ArgumentType[]
   return result;
 }
 
-function pickBest<T extends NativeFunction>(
+function pickBest<T extends Signature>(
   candidates: readonly T[],
   args: readonly ArgumentType[],
   receiver: CqlType | undefined,
@@ -166,7 +190,7 @@ function pickBest<T extends NativeFunction>(
 }
 
 /** An operation between two values of the receiver's own type wins where nothing is bound. */
-function preferredOperation<T extends NativeFunction>(
+function preferredOperation<T extends Signature>(
   compatible: readonly T[],
   args: readonly ArgumentType[],
   receiver: CqlType | undefined,
@@ -178,7 +202,7 @@ function preferredOperation<T extends NativeFunction>(
 }
 
 function noMatch(
-  candidates: readonly NativeFunction[],
+  candidates: readonly Signature[],
   args: readonly ArgumentType[],
   { name, operator }: Described,
 ): InvalidRequestError {
@@ -195,7 +219,7 @@ function noMatch(
 }
 
 function ambiguous(
-  compatible: readonly NativeFunction[],
+  compatible: readonly Signature[],
   args: readonly ArgumentType[],
   { name, operator }: Described,
 ): InvalidRequestError {
@@ -213,7 +237,7 @@ function ambiguous(
   );
 }
 
-function signatures(candidates: readonly NativeFunction[]): string {
+function signatures(candidates: readonly Signature[]): string {
   return candidates
     .map(
       ({ name, args, result }) =>

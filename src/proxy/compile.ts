@@ -139,7 +139,13 @@ async function compileSelect(
   if (table.kind === 'plain') return forward(statement, name, table);
   requireEncrypted(table);
   const markers = new MarkerRegistry(parsed.bindMarkers);
-  const plan = planAnySelect(statement, table, snapshot, markers);
+  const plan = planAnySelect(
+    statement,
+    table,
+    snapshot,
+    markers,
+    session.services.callsUserFunctions,
+  );
   const variables = markers.specs();
   const prepared = await judge(session, plan, variables === undefined);
   const bound = {

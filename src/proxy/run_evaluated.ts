@@ -4,8 +4,10 @@ import { InvalidRequestError } from '../errors/index.ts';
 import { RowsWriter } from '../wire/index.ts';
 import type { ColumnSpec } from '../wire/index.ts';
 import { answerSize, evaluatePages, innerPageSize, keptRows } from './evaluate_pages.ts';
+import type { Answer } from './evaluate_pages.ts';
 import { decodePosition, encodePosition } from './evaluated_position.ts';
 import { EvaluatedReader } from './evaluated_reader.ts';
+import type { RowPage, RowReader } from './evaluated_reader.ts';
 import { OrderedReader } from './ordered_reader.ts';
 import {
   EVALUATED_FORMAT,
@@ -17,6 +19,7 @@ import {
 import { result } from './reply.ts';
 import type { Reply } from './reply.ts';
 import type { RequestContext, Session } from './session.ts';
+import { CallingReader } from './user_calls.ts';
 
 /** A SELECT for the proxy to evaluate, ready to run. */
 export interface CompiledEvaluation {
@@ -72,14 +75,15 @@ export async function runEvaluated(
     plan.filterSlots && { slots: plan.filterSlots, accepts: bound.accepts },
   );
   const { rowOrder, partitionSlots } = plan;
+  const evaluate = <P extends RowPage>(rows: RowReader<P>): Promise<Answer> => {
+    const isCalling = plan.calls.length > 0;
+    const called = isCalling ? new CallingReader(rows, session, request, bound) : rows;
+    return evaluatePages(bound, called, size, start, nowMs);
+  };
   const answer = await (rowOrder === undefined
-    ? evaluatePages(bound, reader, size, start, nowMs)
-    : evaluatePages(
-        bound,
+    ? evaluate(reader)
+    : evaluate(
         new OrderedReader(reader, rowOrder, partitionSlots, keptRows(bound, size), bound.accepts),
-        size,
-        start,
-        nowMs,
       ));
   if (plan.sortBy.length > 0) {
     sortAnswer(plan, answer.rows);

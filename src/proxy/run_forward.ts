@@ -49,19 +49,27 @@ export async function forwardQuery(
   }
 }
 
-async function executeSystem(
+/**
+ * Executes a read of a system table on the client's connection.
+ * @param isExpected whether a prepared form is what the caller planned with; it may be of before
+ * @throws StalePlanError when it stays another one
+ */
+export async function executeSystem(
   session: Session,
-  request: RequestContext,
+  request: Pick<RequestContext, 'options' | 'flags' | 'onUpstreamMs'>,
   text: string,
+  isExpected?: (prepared: StoredPrepared) => boolean,
 ): Promise<Envelope> {
   const { node, version, services } = session;
   const started = performance.now();
   try {
     for (let attempt = 1; ; attempt++) {
       const prepared = await services.stored.prepared(node, version, SYSTEM_VERSION, text);
-      const options = { ...request.options, skipMetadata: false };
-      const answer = await execute(node, version, prepared, options, request.flags);
-      if (answer !== 'unprepared') return answer;
+      if (isExpected?.(prepared) !== false) {
+        const options = { ...request.options, skipMetadata: false };
+        const answer = await execute(node, version, prepared, options, request.flags);
+        if (answer !== 'unprepared') return answer;
+      }
       services.stored.forget(node, SYSTEM_VERSION, text);
       if (attempt === ATTEMPTS) throw new StalePlanError();
     }

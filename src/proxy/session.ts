@@ -39,6 +39,8 @@ export interface SharedServices {
   readonly onCellsEncrypted: (table: TableEntry, count: number) => void;
   /** Keeps re-encryption from writing to a table that is being truncated; gives what ends that. */
   readonly holdReencryption: (table: TableEntry) => Promise<() => Promise<void>>;
+  /** Whether functions written by users are called in Cassandra, with plain values. */
+  readonly callsUserFunctions: boolean;
   /** Restores tables from backups. */
   readonly restoreTable: RestoreTable;
   readonly metrics: Metrics;

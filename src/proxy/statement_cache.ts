@@ -100,6 +100,8 @@ export function isCurrent(compiled: Compiled, snapshot: Snapshot): boolean {
     case 'select':
     case 'evaluated':
     case 'write': {
+      // Functions written by users are no part of a table's version.
+      if (compiled.kind === 'evaluated' && compiled.plan.calls.length > 0) return false;
       const { table } = compiled.plan;
       return snapshot.failure === undefined && snapshot.table(table.keyspace, table.name) === table;
     }

@@ -9,7 +9,7 @@ import {
   typedArgument,
   unknownFunction,
 } from '../../functions/index.ts';
-import type { ArgumentScope, ArgumentType } from '../../functions/index.ts';
+import type { ArgumentScope, ArgumentType, UserFunction } from '../../functions/index.ts';
 import { freezeType, native, printType } from '../../values/index.ts';
 import type { CqlType } from '../../values/index.ts';
 import { UNSET } from '../../wire/index.ts';
@@ -24,18 +24,22 @@ import type { CompiledExpression, ExpressionScope } from './expression.ts';
 import { isTerm, isTyped, literalText, sequenceOf, shownText, typeText } from './literals.ts';
 import { elementOf, fieldOf } from './parts.ts';
 import type { Inputs } from './inputs.ts';
+import { requireNoAggregate } from './user_functions.ts';
+import type { FindUserFunction } from './user_functions.ts';
 
 /** Makes the scope of a statement's selection. */
 export function expressionScope(
   table: TableEntry,
   inputs: Inputs,
   terms: TermScope,
+  userFunction: FindUserFunction | undefined,
 ): ExpressionScope {
   const typing: ArgumentScope = {
     type: terms.types,
     selector: (expression) => selectorType(expression, table, typing),
+    ...(userFunction === undefined ? {} : { userFunction }),
   };
-  return { table, inputs, terms, arguments: typing, aggregates: [] };
+  return { table, inputs, terms, arguments: typing, aggregates: [], calls: [] };
 }
 
 /** The type of what is no term: found without reading anything, as the choice of a function needs it first. */
@@ -195,21 +199,19 @@ function compileCall(
   expression: Extract<Expression, { kind: 'function' }>,
   scope: ExpressionScope,
 ): CompiledExpression {
-  const { keyspace } = expression;
+  const { keyspace, name } = expression;
   if (isToken(expression)) return storedSelector(expression, scope);
-  const called = resolveFunction({
-    keyspace,
-    name: expression.name,
-    args: expression.args.map((item) => argument(item, scope)),
-    receiver: undefined,
-  });
+  const call = { keyspace, name, args: expression.args.map((item) => argument(item, scope)) };
+  const called =
+    resolveFunction({ ...call, receiver: undefined }) ?? scope.arguments.userFunction?.(call);
   if (called === undefined) {
-    throw unknownFunction(`${keyspace === undefined ? '' : `${keyspace}.`}${expression.name}`);
+    throw unknownFunction(`${keyspace === undefined ? '' : `${keyspace}.`}${name}`);
   }
   const args = expression.args.map((item, index) =>
     compileExpression(item, called.args[index], scope),
   );
   if (called.kind === 'scalar') return callOf(called, args);
+  if (called.kind === 'user') return userCallOf(called, args, scope);
   if (args.some((item) => item.hasAggregate)) {
     throw new InvalidRequestError(
       'aggregate functions cannot be used as arguments of aggregate functions',
@@ -219,6 +221,25 @@ function compileCall(
   return aggregateAt(at, called.result, (constants) =>
     called.columnName(args.map((item) => item.name(constants))),
   );
+}
+
+/** The result of a call that Cassandra evaluated: it stands behind the columns of the row. */
+function userCallOf(
+  called: UserFunction,
+  args: readonly CompiledExpression[],
+  { calls, inputs }: ExpressionScope,
+): CompiledExpression {
+  requireNoAggregate(called, args);
+  const at = calls.push({ function: called, args }) - 1;
+  return {
+    type: called.result,
+    name: (constants) => `${called.name}(${args.map((one) => one.name(constants)).join(', ')})`,
+    bind: () => {
+      const slot = inputs.columns.length + at;
+      return (row) => row?.[slot] ?? null;
+    },
+    hasAggregate: false,
+  };
 }
 
 /** What the choice of a function knows of an expression. */

@@ -41,6 +41,8 @@ import type { GroupBy } from './groups.ts';
 import { Inputs } from './inputs.ts';
 import { PARTITION_IN_BESIDE_INDEX, planNearest } from './nearest.ts';
 import type { NearestPlan } from './nearest.ts';
+import { userFunctions } from './user_functions.ts';
+import type { UserCallSlot } from './user_functions.ts';
 import { viewOrder } from './view_order.ts';
 import type { OrderedSlot } from './view_order.ts';
 import { columnsIn, hasConstants } from './walk.ts';
@@ -74,6 +76,8 @@ export interface EvaluatedPlan {
   readonly json: boolean;
   /** All aggregates of the selection, by their index. */
   readonly aggregates: readonly AggregateSlot[];
+  /** Calls of functions written by users; results of each stand behind the columns of a row, in this order. */
+  readonly calls: readonly UserCallSlot[];
   /** Undefined without GROUP BY. */
   readonly groupBy: GroupBy | undefined;
   /** Undefined without ORDER BY … ANN OF. */
@@ -108,10 +112,16 @@ export function planEvaluated(
   table: TableEntry,
   snapshot: Snapshot,
   markers: MarkerRegistry,
+  callsUserFunctions = false,
 ): EvaluatedPlan {
   const terms = { markers, types: typeResolver(snapshot, table.keyspace) };
   const inputs = new Inputs(table);
-  const scope = expressionScope(table, inputs, terms);
+  const scope = expressionScope(
+    table,
+    inputs,
+    terms,
+    callsUserFunctions ? userFunctions(snapshot, table) : undefined,
+  );
   const columns = selectedColumns(statement, scope);
   const restrictions = analyseWhere(statement.where, table, terms);
   const mode = readMode(table, restrictions);
@@ -223,6 +233,7 @@ export function planEvaluated(
     columns,
     json: statement.json,
     aggregates: scope.aggregates,
+    calls: scope.calls,
     groupBy,
     nearest,
     isTotal,

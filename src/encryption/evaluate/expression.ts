@@ -5,6 +5,7 @@ import type { CqlType } from '../../values/index.ts';
 import type { Row } from '../stored_result.ts';
 import type { TermContext, TermScope } from '../terms.ts';
 import type { Inputs } from './inputs.ts';
+import type { UserCallSlot } from './user_functions.ts';
 
 /** The constants of a statement, in order of the text. */
 export type Constants = TermContext['constants'];
@@ -47,6 +48,8 @@ export interface ExpressionScope {
   readonly arguments: ArgumentScope;
   /** The aggregates so far; the compiler adds its own. */
   readonly aggregates: AggregateSlot[];
+  /** The calls of functions written by users so far, those that are arguments of others before them. */
+  readonly calls: UserCallSlot[];
 }
 
 /** Compiles expressions inside others. @param expected what the place takes, where one is known */

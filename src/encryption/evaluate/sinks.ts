@@ -12,6 +12,7 @@ import type { NearestPlan } from './nearest.ts';
 import { jsonRow } from './json_row.ts';
 import { PartitionTracker, sameBytes } from './partition_tracker.ts';
 import type { PartitionMark } from './partition_tracker.ts';
+import type { BoundUserCall } from './user_functions.ts';
 
 /** What becomes of a page after a row: `before` says that the row belongs to the next page. */
 export type Taken = 'more' | 'full' | 'before' | 'done';
@@ -47,6 +48,8 @@ export interface BoundEvaluation {
   readonly limit: number | undefined;
   readonly perPartitionLimit: number | undefined;
   readonly accepts: RowTest;
+  /** See {@link EvaluatedPlan.calls}. */
+  readonly calls: readonly BoundUserCall[];
   sink(limits: SinkLimits): Sink;
 }
 
@@ -66,6 +69,10 @@ export function bindEvaluated(plan: EvaluatedPlan, context: TermContext): BoundE
     limit,
     perPartitionLimit,
     accepts,
+    calls: plan.calls.map(({ function: called, args }) => ({
+      function: called,
+      args: args.map((argument) => argument.bind(context)),
+    })),
     sink: (limits) => {
       const tracker = new PartitionTracker(plan.partitionSlots, limits.partition);
       const job: SinkJob = { plan, limits, perPartitionLimit, tracker, evaluated, isCopied };

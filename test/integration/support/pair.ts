@@ -8,7 +8,7 @@ import type { TestCassandraOptions } from '../../support/cassandra.ts';
 import { parseEndpoint } from '../../support/endpoint.ts';
 import type { Endpoint } from '../../support/endpoint.ts';
 import { startProxy } from '../../support/proxy.ts';
-import type { TestProxy } from '../../support/proxy.ts';
+import type { TestProxy, TestProxyOptions } from '../../support/proxy.ts';
 import type { RawClient } from '../../support/raw_client.ts';
 import type { RawResult } from '../../support/raw_codec.ts';
 
@@ -21,10 +21,10 @@ export interface Pair {
   stop(): Promise<void>;
 }
 
-/** Starts a Cassandra and a proxy on it, which logs in with a role of its own where one is given. */
+/** Starts a Cassandra and a proxy on it, which logs in with a role of its own, or has other settings, where they are given. */
 export async function startPair(
   options: TestCassandraOptions = {},
-  role: { readonly username?: string; readonly password?: string } = {},
+  settings: Pick<TestProxyOptions, 'username' | 'password' | 'env'> = {},
 ): Promise<Pair> {
   const direct = process.env['CQLOCK_TEST_DIRECT'];
   const proxy = process.env['CQLOCK_TEST_PROXY'];
@@ -40,7 +40,7 @@ export async function startPair(
   try {
     const started = await startProxy({
       contactPoints: [`${cassandra.host}:${cassandra.port}`],
-      ...role,
+      ...settings,
     });
     return {
       direct: { host: cassandra.host, port: cassandra.port },

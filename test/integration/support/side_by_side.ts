@@ -123,7 +123,7 @@ export class SideBySide {
   seen(answer: RawResult, how: Comparison, side: 'direct' | 'proxy'): Seen {
     const own = (value: string): string => value.replaceAll(this.#keyspaces[side], KS);
     const columns = (list: readonly RawColumn[] | null): unknown =>
-      list?.map((c) => `${own(c.keyspace)}.${c.table}.${c.name} ${own(typeText(c.type))}`);
+      list?.map((c) => `${own(c.keyspace)}.${c.table}.${own(c.name)} ${own(typeText(c.type))}`);
     const common = {
       kind: answer.kind,
       ...(how.anyWarning === true ? {} : { warnings: answer.warnings.map(own) }),
