@@ -42,6 +42,7 @@ export type { BoundCondition } from './conditions.ts';
 export {
   bindConditions,
   bindWrite,
+  checkConditionalBatch,
   namesWholeRow,
   sealWrite,
   storedStatements,
