@@ -156,7 +156,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   },
   {
     name: 'CONTAINS on a clustering column that descends',
-    section: 'Functions',
+    section: 'Collections as clustering columns',
     // Cassandra takes its type for no collection.
     applies: (step, difference) =>
       difference.what === 'code' &&

@@ -156,9 +156,12 @@ export function randomTable(
   const key = (): GenType =>
     wide && rng.chance(0.3) ? randomWideKeyType(rng) : scalar(rng.pick(KEY_SCALARS));
   const pk = Array.from({ length: pkCount }, (_, i) => makeColumn('p', i, key(), rng));
-  const ck = Array.from({ length: ckCount }, (_, i) =>
-    makeColumn('c', i, key(), rng, rng.chance(0.4)),
-  );
+  const ck = Array.from({ length: ckCount }, (_, i) => {
+    const type = key();
+    // Cassandra takes sets and maps that descend for something else (docs/compatibility.md).
+    const canDescend = type.kind !== 'set' && type.kind !== 'map';
+    return makeColumn('c', i, type, rng, rng.chance(0.4) && canDescend);
+  });
   const counters = rng.chance(0.1);
   const own = !counters && rng.chance(0.3) ? ownType(rng, name) : undefined;
   const cellType = (): GenType => (counters ? scalar('counter') : randomColumnType(rng, udts));

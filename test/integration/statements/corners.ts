@@ -86,6 +86,15 @@ export function describeCorners(pair: () => Pair): void {
     await sides.same('SELECT * FROM KS.b WHERE k = 1');
   });
 
+  it('the largest page size is none', async () => {
+    const cql = 'SELECT * FROM KS.b WHERE k IN (1, 2) ORDER BY c DESC';
+    await sides.same(cql, { pageSize: 2_147_483_647 });
+    await sides.same(cql, { pageSize: 2_147_483_646 });
+    await sides.same(cql.replace('ORDER', 'AND v > 0 ORDER') + ' ALLOW FILTERING', {
+      pageSize: 2_147_483_647,
+    });
+  });
+
   it('refuses what Cassandra refuses, with its code', async () => {
     for (const cql of [
       'CREATE INDEX ON KS.n (c)',
