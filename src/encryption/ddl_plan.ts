@@ -7,7 +7,7 @@ import type {
   Property,
   Statement,
 } from '../cql/index.ts';
-import { InvalidRequestError, UnsupportedStatementError } from '../errors/index.ts';
+import { CqlErrorCode, InvalidRequestError, UnsupportedStatementError } from '../errors/index.ts';
 import { columnForm } from '../schema/index.ts';
 import type {
   AlterTableChange,
@@ -272,7 +272,9 @@ export function planAlterTable(
       break;
     }
     case 'with':
-      checkProperties(action.properties, label);
+      if (action.properties.some(({ name }) => name.text.toLowerCase() === 'id')) {
+        throw new InvalidRequestError('Cannot alter table id.', CqlErrorCode.CONFIG_ERROR);
+      }
       if (isCounterTable(table)) refuseDefaultTtl(action.properties);
       custom = alteredProperties(action.properties, label);
       break;

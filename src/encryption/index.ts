@@ -43,6 +43,7 @@ export type { BoundCondition } from './conditions.ts';
 export {
   bindConditions,
   bindWrite,
+  checkConditionalBatch,
   namesWholeRow,
   sealWrite,
   storedStatements,

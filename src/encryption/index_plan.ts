@@ -10,7 +10,7 @@ import type {
 } from '../schema/index.ts';
 import { isMultiCell, printType, referencesDuration } from '../values/index.ts';
 import type { CqlType } from '../values/index.ts';
-import { HIDDEN_PREFIX, requireColumn, tableName } from './table_columns.ts';
+import { HIDDEN_PREFIX, isCounterTable, requireColumn, tableName } from './table_columns.ts';
 
 /** A CREATE INDEX on an encrypted table. */
 export interface CreateIndexPlan {
@@ -91,6 +91,9 @@ export function planCreateIndex(
   table: TableEntry,
   taken: ReadonlySet<string>,
 ): CreateIndexPlan | 'exists' {
+  if (isCounterTable(table)) {
+    throw new InvalidRequestError("Secondary indexes on counter tables aren't supported");
+  }
   const label = tableName(table);
   const className = indexClass(statement, label);
   const options = indexOptions(statement, label);

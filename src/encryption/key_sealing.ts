@@ -7,6 +7,7 @@ import type {
 import { InvalidRequestError } from '../errors/index.ts';
 import type { ColumnEntry, TableEntry } from '../schema/index.ts';
 import { compareValues, serializeList, serializeTuple, valueCodec } from '../values/index.ts';
+import type { CqlType } from '../values/index.ts';
 import { isEmptySlice } from './clustering_slices.ts';
 import type { SliceSide } from './clustering_slices.ts';
 import type { KeyRestriction } from './restrictions.ts';
@@ -48,7 +49,7 @@ export function partitionKeys(
     });
     if (restriction?.operator === 'IN') {
       values.sort((a, b) => compareValues(column.type, a, b));
-      keys = keys.flatMap((key) => distinct(values).map((value) => [...key, value]));
+      keys = keys.flatMap((key) => distinct(column.type, values).map((value) => [...key, value]));
     } else {
       keys = keys.map((key) => [...key, values[0] as Uint8Array]);
     }
@@ -56,13 +57,12 @@ export function partitionKeys(
   return keys;
 }
 
-function distinct(sorted: readonly Uint8Array[]): Uint8Array[] {
-  const result: Uint8Array[] = [];
-  for (const value of sorted) {
-    if (!result.some((known) => Buffer.compare(known, value) === 0)) result.push(value);
-    // Sorted input keeps equal bytes close, but values that compare equal may differ in bytes: look at all of them.
-  }
-  return result;
+/** Of values that compare equal, as 1.0 and 1.00, Cassandra takes the first that is written, though they are two partitions. */
+function distinct(type: CqlType, sorted: readonly Uint8Array[]): Uint8Array[] {
+  return sorted.filter((value, index) => {
+    const before = sorted[index - 1];
+    return before === undefined || compareValues(type, before, value) !== 0;
+  });
 }
 
 /** @throws InvalidRequestError for an empty key of one component, as Cassandra. */

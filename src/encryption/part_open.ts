@@ -7,8 +7,45 @@ import {
   serializeList,
   serializeTuple,
 } from '../values/index.ts';
+import type { CqlType } from '../values/index.ts';
 import type { ColumnParts } from './column_parts.ts';
 import { foreignResult } from './page_keys.ts';
+
+/**
+ * A key column of a page whose type has tuples or user types. Canonical values lack the nulls at their end; a client sees all
+ * fields, as a literal writes them.
+ */
+export class PaddedKeys {
+  readonly #page: OpenPage;
+  readonly #type: CqlType;
+  readonly #handles: Int32Array;
+
+  /** @param handles into the batch, one for each row; negative for a row without the column */
+  constructor(page: OpenPage, type: CqlType, handles: Int32Array) {
+    this.#page = page;
+    this.#type = type;
+    this.#handles = handles;
+  }
+
+  /** Bytes that the values have beside the plain texts; after the batch ran. */
+  get overhead(): number {
+    const page = this.#page;
+    return this.#handles.reduce(
+      (sum, handle, row) =>
+        handle < 0 ? sum : sum + (this.value(row)?.length ?? 0) - page.lengthOf(handle),
+      0,
+    );
+  }
+
+  /** The value of a row with all fields, after the batch ran. */
+  value(row: number): Uint8Array | null {
+    const handle = this.#handles[row] as number;
+    if (handle < 0) return null;
+    const start = this.#page.startOf(handle);
+    const end = start + this.#page.lengthOf(handle);
+    return padNestedFields(this.#type, this.#page.output.subarray(start, end));
+  }
+}
 
 /** A value of a stored collection or user type: bytes of the page. `length` is -1 for null. */
 type Visit = (start: number, length: number) => void;

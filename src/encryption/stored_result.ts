@@ -7,13 +7,14 @@ import type {
 } from '../crypto/index.ts';
 import { InternalError } from '../errors/index.ts';
 import type { ColumnEntry, TableEntry } from '../schema/index.ts';
+import { hasFields, padNestedFields } from '../values/index.ts';
 import type { RowsWriter } from '../wire/index.ts';
 import type { KeyRestriction } from './restrictions.ts';
 import type { StoredClustering } from './key_sealing.ts';
 import { columnParts } from './column_parts.ts';
 import type { ColumnParts } from './column_parts.ts';
 import { PageKeys, foreignResult } from './page_keys.ts';
-import { OpenedParts, PartTimes } from './part_open.ts';
+import { OpenedParts, PaddedKeys, PartTimes } from './part_open.ts';
 import { columnContext, isClusteringForm, isPartitionForm } from './table_columns.ts';
 import { columnAt, FurtherCheck, furtherCellAt, furtherColumn } from './view_keys.ts';
 
@@ -293,12 +294,17 @@ class ColumnOpener {
         if (handles === undefined && constant === undefined && this.#cells.rowCount > 0) {
           throw foreignResult(this.#table, 'a row without its partition key');
         }
-        return { handles, constant, column: -1 };
+        const entry = this.#table.partitionKey[role.position] as ColumnEntry;
+        return isClusteringForm(entry)
+          ? this.#shown(entry, { handles, constant, column: -1 })
+          : { handles, constant, column: -1 };
       }
       case 'clustering': {
         const logical = this.#known.clustering?.logical[role.position];
-        if (logical !== undefined) return { handles: undefined, constant: logical, column };
         const entry = this.#table.clustering[role.position] as ColumnEntry;
+        if (logical !== undefined) {
+          return this.#shown(entry, { handles: undefined, constant: logical, column });
+        }
         const context = columnContext(this.#table, entry);
         if (isPartitionForm(entry)) {
           const opened = this.#openPartitionForm(entry, column);
@@ -306,7 +312,7 @@ class ColumnOpener {
         }
         this.#count(column);
         const handles = this.#page.openClusterings(context, column, this.#keys.partitions);
-        return { handles, constant: undefined, column };
+        return this.#shown(entry, { handles, constant: undefined, column });
       }
       case 'static':
       case 'regular': {
@@ -322,6 +328,17 @@ class ColumnOpener {
         return { handles, constant: undefined, column };
       }
     }
+  }
+
+  /** A key column in canonical form as a client sees it: with all fields of tuples and user types. */
+  #shown({ type }: ColumnEntry, answer: AnswerColumn): AnswerColumn {
+    if (!hasFields(type)) return answer;
+    const { handles, constant } = answer;
+    if (handles !== undefined) {
+      return { ...answer, parts: new PaddedKeys(this.#page, type, handles) };
+    }
+    if (constant === undefined) return answer;
+    return { ...answer, constant: padNestedFields(type, constant) };
   }
 
   #openParts(kind: 'static' | 'regular', shape: ColumnParts, column: number): OpenedParts {

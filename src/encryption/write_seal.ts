@@ -44,6 +44,12 @@ export function bindConditions(plan: WritePlan, context: TermContext): BoundCond
   return plan.conditions.map((condition) => condition.bind(context));
 }
 
+/** Cassandra's rule for every statement of a batch with conditions, also for those that have none. */
+export function checkConditionalBatch(plans: readonly WritePlan[]): void {
+  if (!plans.some((plan) => plan.conditional)) return;
+  for (const plan of plans) refuseClusteringIn(plan);
+}
+
 /** Evaluates the terms of a write. @throws InvalidRequestError as Cassandra for wrong values. */
 export function bindWrite(plan: WritePlan, context: TermContext): BoundWrite {
   if (plan.table.view !== undefined) {
@@ -67,19 +73,27 @@ export function bindWrite(plan: WritePlan, context: TermContext): BoundWrite {
 
 /** Cassandra's rule, which it checks at execution; a split statement would slip by it. */
 function checkConditional(plan: WritePlan): void {
-  const what = plan.statement === 'delete' ? 'deletions' : 'updates';
-  const hasIn = (restrictions: WritePlan['partition']): boolean =>
-    restrictions.some((restriction) => restriction.operator === 'IN');
-  if (hasIn(plan.partition)) {
+  if (plan.partition.some(isIn)) {
     throw new InvalidRequestError(
-      `IN on the partition key is not supported with conditional ${what}`,
+      `IN on the partition key is not supported with conditional ${kindOf(plan)}`,
     );
   }
-  if (hasIn(plan.clustering)) {
-    throw new InvalidRequestError(
-      `IN on the clustering key columns is not supported with conditional ${what}`,
-    );
-  }
+  refuseClusteringIn(plan);
+}
+
+function refuseClusteringIn(plan: WritePlan): void {
+  if (!plan.clustering.some(isIn)) return;
+  throw new InvalidRequestError(
+    `IN on the clustering key columns is not supported with conditional ${kindOf(plan)}`,
+  );
+}
+
+function isIn({ operator }: WritePlan['clustering'][number]): boolean {
+  return operator === 'IN';
+}
+
+function kindOf({ statement }: WritePlan): string {
+  return statement === 'delete' ? 'deletions' : 'updates';
 }
 
 /** One stored statement of a write, queued for sealing: one row, or one partition of a DELETE. */

@@ -107,6 +107,11 @@ export function openPosition(
   return plain.subarray(8);
 }
 
+/** Whether a read has pages: not without a size, nor with the largest, which Cassandra takes for none. */
+export function isPageSize(size: number | undefined): size is number {
+  return size !== undefined && size > 0 && size < 0x7fff_ffff;
+}
+
 /** Cassandra's answer to a paging state that it does not know. */
 export function invalidPagingState(): InvalidRequestError {
   return new InvalidRequestError('Invalid value for the paging state', CqlErrorCode.PROTOCOL_ERROR);

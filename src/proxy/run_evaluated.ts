@@ -11,8 +11,9 @@ import type { RowPage, RowReader } from './evaluated_reader.ts';
 import { OrderedReader } from './ordered_reader.ts';
 import {
   EVALUATED_FORMAT,
-  ORDERED_FORMAT,
+  isPageSize,
   openPosition,
+  ORDERED_FORMAT,
   pagingBinding,
   sealPosition,
 } from './paging_state.ts';
@@ -48,7 +49,7 @@ export async function runEvaluated(
   const bound = bindEvaluated(plan, context);
   const { nowMs, pagingKey } = session.services;
   const { pageSize, pagingState } = request.options;
-  const page = pageSize !== undefined && pageSize > 0 ? pageSize : undefined;
+  const page = isPageSize(pageSize) ? pageSize : undefined;
   // A read of nothing is not paged, unless it is aggregated.
   const isPaged =
     bound.select.partitions?.length !== 0 || plan.isTotal || plan.groupBy !== undefined;

@@ -282,7 +282,10 @@ export function userKeyspace(
   const keyspace = requireKeyspace(name, session.keyspace);
   if (keyspace === RECORD_KEYSPACE) throw unknownTable(session, keyspace, name.name.text);
   if (isSystemKeyspace(keyspace)) {
-    throw new InvalidRequestError(`${keyspace} keyspace is not user-modifiable`);
+    throw new InvalidRequestError(
+      `${keyspace} keyspace is not user-modifiable.`,
+      CqlErrorCode.UNAUTHORIZED,
+    );
   }
   return keyspace;
 }

@@ -4,7 +4,7 @@ import { InvalidRequestError } from '../errors/index.ts';
 import { compareValues } from '../values/index.ts';
 import { RowsWriter } from '../wire/index.ts';
 import type { ColumnSpec } from '../wire/index.ts';
-import { openPagingState, pagingBinding, sealPagingState } from './paging_state.ts';
+import { isPageSize, openPagingState, pagingBinding, sealPagingState } from './paging_state.ts';
 import type { PagingPosition } from './paging_state.ts';
 import { isPlain, mergePrefix, readPage, readPageRows, seal } from './read_stored.ts';
 import type { Page, Prefix, ReadJob } from './read_stored.ts';
@@ -112,7 +112,7 @@ async function readPartitions(
   const { bound, request } = job;
   const { plan } = bound;
   const { pageSize } = request.options;
-  const paged = pageSize !== undefined && pageSize > 0;
+  const paged = isPageSize(pageSize);
   const ordered = plan.orderBy.length > 0;
   const isAggregate = plan.counts.length > 0;
   const isRefused = plan.hasPartitionIn && (isAggregate || bound.partitions?.length !== 0);

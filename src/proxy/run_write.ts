@@ -1,6 +1,7 @@
 import {
   bindConditions,
   bindWrite,
+  checkConditionalBatch,
   lacksIndexKeys,
   sealWrite,
   storedStatements,
@@ -78,6 +79,7 @@ export async function runBatch(
       parts.map(({ plan, context }) => bindWrite(plan, context)),
     );
   }
+  checkConditionalBatch(parts.map(({ plan }) => plan));
   const conditions = parts.map(({ plan, context }) => bindConditions(plan, context));
   const sealed = await sealedBatch(session, parts);
   const statements = sealed.flat();

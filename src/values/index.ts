@@ -38,6 +38,7 @@ export type { DurationParts } from './number_codecs.ts';
 export { emptyMeansNull } from './collection_codecs.ts';
 export {
   packEntries,
+  hasFields,
   padMissingFields,
   padNestedFields,
   serializeList,

@@ -266,8 +266,33 @@ export function padNestedFields(type: CqlType, bytes: Uint8Array): Uint8Array {
           padNestedFields(type.value, value),
         ]),
       );
+    case 'vector':
+      // Elements with fields are of no fixed length.
+      if (!hasFields(type.element)) return bytes;
+      return packVector(
+        type,
+        undefined,
+        unpackVector(type, undefined, bytes, '').map((item) => padNestedFields(type.element, item)),
+      );
     default:
       return bytes;
+  }
+}
+
+/** Whether a tuple or user type is the type or anywhere inside it: what {@link padNestedFields} may change. */
+export function hasFields(type: CqlType): boolean {
+  switch (type.kind) {
+    case 'tuple':
+    case 'udt':
+      return true;
+    case 'list':
+    case 'set':
+    case 'vector':
+      return hasFields(type.element);
+    case 'map':
+      return hasFields(type.key) || hasFields(type.value);
+    default:
+      return false;
   }
 }
 

@@ -155,6 +155,19 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
       lacksRows(difference.direct, difference.proxy),
   },
   {
+    name: 'CONTAINS on a clustering column that descends',
+    section: 'Collections as clustering columns',
+    // Cassandra takes its type for no collection.
+    applies: (step, difference) =>
+      difference.what === 'code' &&
+      step.cql.includes(' CONTAINS ') &&
+      difference.direct?.first.kind === 'error' &&
+      /^Cannot use CONTAINS (KEY )?on non-(collection|map) column/.test(
+        difference.direct.first.message,
+      ) &&
+      difference.proxy?.first.kind === 'rows',
+  },
+  {
     name: 'type of a dropped column of a user type',
     section: 'Dropped columns',
     // Cassandra shows the user type as the tuple of its fields.

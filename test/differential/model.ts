@@ -4,6 +4,7 @@ import type { Prng } from './prng.ts';
 import {
   NULL_VALUE,
   randomColumnType,
+  randomWideKeyType,
   scalar,
   typeText,
   KEY_SCALARS,
@@ -116,15 +117,51 @@ function pool(rng: Prng, type: GenType, n: number, empties: boolean): GenValue[]
   return out;
 }
 
-/** A random table over the UDTs given. */
-export function randomTable(rng: Prng, name: string, udts: readonly GenType[]): GenTable {
+/** The same number with a digit more: equal for a comparison, and another partition. */
+function otherScale({ bytes }: GenValue): GenValue[] {
+  if (bytes === null || bytes.length < 5 || bytes.length > 12) return [];
+  const unscaled = BigInt.asIntN(64, BigInt(`0x${bytes.subarray(4).toString('hex')}`));
+  const width = BigInt(8 * (bytes.length - 4));
+  const tenfold = BigInt.asIntN(Number(width), unscaled) * 10n;
+  const out = Buffer.alloc(14);
+  out.writeInt32BE(bytes.readInt32BE(0) + 1);
+  out.writeInt16BE(tenfold < 0n ? -1 : 0, 4);
+  out.writeBigInt64BE(BigInt.asIntN(64, tenfold), 6);
+  // The shortest form: no byte more than the sign needs.
+  let start = 4;
+  while (
+    start < 13 &&
+    ((out[start] === 0 && (out[start + 1] as number) < 0x80) ||
+      (out[start] === 0xff && (out[start + 1] as number) >= 0x80))
+  )
+    start++;
+  return [{ bytes: Buffer.concat([out.subarray(0, 4), out.subarray(start)]), literal: null }];
+}
+
+/** Values of a partition key; `wide`: also such that are equal and not the same. */
+function keyPool(values: GenValue[], type: GenType, wide: boolean): GenValue[] {
+  if (!wide || type.kind !== 'scalar' || type.name !== 'decimal') return values;
+  return [...values, ...values.slice(0, 2).flatMap(otherScale)];
+}
+
+/** A random table over the UDTs given. `wide`: keys may also be frozen collections and tuples. */
+export function randomTable(
+  rng: Prng,
+  name: string,
+  udts: readonly GenType[],
+  wide = false,
+): GenTable {
   const pkCount = rng.pick([1, 1, 1, 2, 2, 3]);
   const ckCount = rng.pick([0, 1, 1, 2, 2, 3]);
-  const key = (): GenType => scalar(rng.pick(KEY_SCALARS));
+  const key = (): GenType =>
+    wide && rng.chance(0.3) ? randomWideKeyType(rng) : scalar(rng.pick(KEY_SCALARS));
   const pk = Array.from({ length: pkCount }, (_, i) => makeColumn('p', i, key(), rng));
-  const ck = Array.from({ length: ckCount }, (_, i) =>
-    makeColumn('c', i, key(), rng, rng.chance(0.4)),
-  );
+  const ck = Array.from({ length: ckCount }, (_, i) => {
+    const type = key();
+    // Cassandra takes sets and maps that descend for something else (docs/compatibility.md).
+    const canDescend = type.kind !== 'set' && type.kind !== 'map';
+    return makeColumn('c', i, type, rng, rng.chance(0.4) && canDescend);
+  });
   const counters = rng.chance(0.1);
   const own = !counters && rng.chance(0.3) ? ownType(rng, name) : undefined;
   const cellType = (): GenType => (counters ? scalar('counter') : randomColumnType(rng, udts));
@@ -152,7 +189,11 @@ export function randomTable(rng: Prng, name: string, udts: readonly GenType[]): 
     regular,
     dropped: [],
     pkPool: pk.map((c) =>
-      pool(rng, c.type, pkCount === 1 ? 5 : pkCount === 2 ? 3 : 2, pkCount > 1),
+      keyPool(
+        pool(rng, c.type, pkCount === 1 ? 5 : pkCount === 2 ? 3 : 2, pkCount > 1),
+        c.type,
+        wide,
+      ),
     ),
     ckPool: ck.map((c) => pool(rng, c.type, ckCount === 1 ? 8 : ckCount === 2 ? 4 : 3, true)),
     clock: counters ? 'server' : rng.pick(['server', 'server', 'client', 'mixed']),

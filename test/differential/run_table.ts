@@ -96,7 +96,7 @@ function spoil(rng: Prng, outcome: Outcome): Outcome {
 export async function runTable(settings: RunSettings, index: number): Promise<TableReport> {
   const rng = new Prng(`${settings.seed}/${index}`);
   const version = rng.chance(0.2) ? 3 : 4;
-  const table = randomTable(rng, `t${index}`, settings.udts);
+  const table = randomTable(rng, `t${index}`, settings.udts, settings.wide);
   const create = createTable(rng, table);
   const view = settings.wide ? randomView(rng, table) : undefined;
   const counts = new Map<string, [number, number]>();

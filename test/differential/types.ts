@@ -85,6 +85,24 @@ export function isMulti(
   return 'multi' in type && type.multi;
 }
 
+/** Scalars whose values have one form each: inside of a key they are read back as they were written. */
+const EXACT_SCALARS = ['ascii', 'bigint', 'blob', 'int', 'smallint', 'text', 'timestamp', 'uuid'];
+
+/** A random type for a key that is no scalar. */
+export function randomWideKeyType(rng: Prng): GenType {
+  const of = (): GenType => scalar(rng.pick(EXACT_SCALARS));
+  switch (rng.int(4)) {
+    case 0:
+      return { kind: 'list', of: of() };
+    case 1:
+      return { kind: 'set', of: of() };
+    case 2:
+      return { kind: 'map', key: of(), of: of() };
+    default:
+      return { kind: 'tuple', of: Array.from({ length: rng.between(1, 3) }, of) };
+  }
+}
+
 /** A random type for a regular or static column: now and then one of several cells. */
 export function randomColumnType(rng: Prng, udts: readonly GenType[]): GenType {
   const type = randomCellType(rng, udts);

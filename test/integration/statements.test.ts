@@ -5,6 +5,7 @@
 import { describe } from 'vitest';
 import { pairOfFile } from './support/pair.ts';
 import { describeConditions } from './statements/conditions.ts';
+import { describeCorners } from './statements/corners.ts';
 import { describeCounters } from './statements/counters.ts';
 import { describeErrors } from './statements/errors.ts';
 import { describeFunctionsInValues } from './statements/functions_in_values.ts';
@@ -24,6 +25,7 @@ describe('writes', () => describeWrites(both));
 describe('functions in values', () => describeFunctionsInValues(both));
 describe('INSERT JSON', () => describeJsonWrites(both));
 describe('conditions', () => describeConditions(both));
+describe('corners', () => describeCorners(both));
 describe('counters', () => describeCounters(both));
 describe('reads', () => describeReads(both));
 describe('prepared statements', () => describePrepared(both));

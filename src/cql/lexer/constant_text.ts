@@ -1,5 +1,5 @@
 import type { ConstantType } from '../ast.ts';
-import { InternalError } from '../../errors/index.ts';
+import { CqlSyntaxError, InternalError } from '../../errors/index.ts';
 import { TokenKind } from './token_kind.ts';
 
 /**
@@ -33,6 +33,8 @@ export function constantType(kind: number): ConstantType {
  * (`-NaN` is `NaN`, as in Cassandra), everything else as written.
  *
  * Spec: Cassandra 5.0 Parser.g `constant`.
+ *
+ * @throws CqlSyntaxError for a floating point constant that no double holds, as Cassandra's parser, whatever type it is for
  */
 export function constantText(text: string, kind: number, start: number, end: number): string {
   if (kind === TokenKind.STRING) return stringContent(text, start, end);
@@ -40,6 +42,9 @@ export function constantText(text: string, kind: number, start: number, end: num
     const last = text.charCodeAt(end - 1) | 32;
     if (last === 0x6e) return 'NaN';
     if (last === 0x79) return text.charCodeAt(start) === 45 ? '-Infinity' : 'Infinity';
+    if (!Number.isFinite(Number(text.slice(start, end)))) {
+      throw new CqlSyntaxError('Failed parsing statement: a constant is larger than any double');
+    }
   }
   return text.slice(start, end);
 }

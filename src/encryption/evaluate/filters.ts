@@ -6,7 +6,7 @@ import { UNSET } from '../../wire/index.ts';
 import { servesSlices } from '../index_lookup.ts';
 import type { FilterRestriction, KeyRestriction, TokenRestriction } from '../restrictions.ts';
 import type { Row } from '../stored_result.ts';
-import { storedName } from '../table_columns.ts';
+import { isClusteringForm, storedName } from '../table_columns.ts';
 import type { TermContext, TermSource } from '../terms.ts';
 import type { Inputs } from './inputs.ts';
 
@@ -155,11 +155,11 @@ function partTest(
     case 'contains': {
       const wanted = operand(filter.value, context, 'value', column);
       if (type.kind === 'map') {
-        const equals = equality(type.value, isMultiCellMap(type), wanted);
+        const equals = equality(type.value, !type.frozen || isCanonical(column), wanted);
         return (bytes) => splitMap(bytes).some(([, value]) => equals(value));
       }
       if (type.kind !== 'list' && type.kind !== 'set') return () => false;
-      const equals = equality(type.element, !type.frozen, wanted);
+      const equals = equality(type.element, !type.frozen || isCanonical(column), wanted);
       return (bytes) => splitList(bytes).some(equals);
     }
     case 'contains_key': {
@@ -181,8 +181,9 @@ function partTest(
   }
 }
 
-function isMultiCellMap(type: Extract<CqlType, { kind: 'map' }>): boolean {
-  return !type.frozen;
+/** Whether the values of a column are read back in canonical form: bytes say nothing of what was written. */
+function isCanonical(column: ColumnEntry): boolean {
+  return column.kind === 'clustering' || isClusteringForm(column);
 }
 
 function operand(

@@ -221,7 +221,7 @@ describe('RESTORE TABLE', () => {
       'RESTORE TABLE system.x FROM TABLE old',
       'RESTORE TABLE b.new FROM TABLE system_auth.roles',
     ]) {
-      expect(await run(OLD, text)).toMatch(/^2200 .*not user-modifiable/);
+      expect(await run(OLD, text)).toMatch(/^2100 .*not user-modifiable/);
     }
     expect(asked).toEqual([]);
   });
