@@ -1,6 +1,7 @@
 import type { SelectStatement } from '../cql/index.ts';
 import { UnsupportedStatementError } from '../errors/index.ts';
 import type { Snapshot, TableEntry } from '../schema/index.ts';
+import { isMasked } from './column_mask.ts';
 import { planEvaluated } from './evaluate/evaluated_plan.ts';
 import type { EvaluatedPlan } from './evaluate/evaluated_plan.ts';
 import type { MarkerRegistry } from './markers.ts';
@@ -25,8 +26,8 @@ export function planAnySelect(
       `DISTINCT on the view ${tableName(table)} is not supported by the proxy: it reads no cell that the partition key could be checked with (see docs/compatibility.md)`,
     );
   }
-  // Rows of one partition of such a view have no order in Cassandra.
-  if (isSpanning) return planEvaluated(statement, table, snapshot, markers);
+  // Rows of one partition of such a view have no order in Cassandra. And only there are values masked before anything else is made of them.
+  if (isSpanning || isMasked(table)) return planEvaluated(statement, table, snapshot, markers);
   const plan = planSelect(statement, table, snapshot, markers);
   if (plan !== undefined && plan.refusal === undefined) return plan;
   return planEvaluated(statement, table, snapshot, markers);

@@ -1,4 +1,4 @@
-import { bindEvaluated, sortAnswer } from '../encryption/index.ts';
+import { bindEvaluated, isMasked, sortAnswer } from '../encryption/index.ts';
 import type { EvaluatedPlan, TermContext } from '../encryption/index.ts';
 import { InvalidRequestError } from '../errors/index.ts';
 import { RowsWriter } from '../wire/index.ts';
@@ -6,6 +6,7 @@ import type { ColumnSpec } from '../wire/index.ts';
 import { answerSize, evaluatePages, innerPageSize, keptRows } from './evaluate_pages.ts';
 import { decodePosition, encodePosition } from './evaluated_position.ts';
 import { EvaluatedReader } from './evaluated_reader.ts';
+import { maskSight, requireQueryMasked } from './mask_rights.ts';
 import { OrderedReader } from './ordered_reader.ts';
 import {
   EVALUATED_FORMAT,
@@ -42,7 +43,9 @@ export async function runEvaluated(
   statementText: string,
 ): Promise<Reply> {
   const { plan } = compiled;
-  const bound = bindEvaluated(plan, context);
+  await requireQueryMasked(session, request, plan.table, plan.maskedRestrictions);
+  const sight = isMasked(plan.table) ? await maskSight(session, request, plan.table) : undefined;
+  const bound = bindEvaluated(plan, { ...context, sight });
   const { nowMs, pagingKey } = session.services;
   const { pageSize, pagingState } = request.options;
   const page = pageSize !== undefined && pageSize > 0 ? pageSize : undefined;
