@@ -43,13 +43,14 @@ export class TableRestores {
 
   /** Makes the new table and begins to write its rows. @throws what a restore is refused with; then there is no table */
   readonly restore: RestoreTable = async (restore) => {
-    const { from, to, customProperties, principal, runStored, encryption } = restore;
+    const { from, to, customProperties, principal, runStored, requireUnmask, encryption } = restore;
     const { dependents } = await this.#options.backups.beginRestore({
       from,
       to,
       customProperties,
       principal,
       runStored,
+      requireUnmask,
       encryption:
         encryption === undefined
           ? { kind: 'inherit' }

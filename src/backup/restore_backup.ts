@@ -58,6 +58,8 @@ export interface RestoreRequest {
    * permissions apply.
    */
   readonly runStored?: (text: string) => Promise<'created' | 'exists'>;
+  /** Asked before anything is made of a backup with masked columns; rejects where the client may not see them in clear. */
+  readonly requireUnmask?: () => Promise<void>;
 }
 
 /** What a restore did. */
@@ -114,6 +116,9 @@ export async function beginRestore(
 ): Promise<RestoreResult> {
   const view = await context.catalog.readRecords();
   return await withBackup(context, view, request.from, request.to, async (loaded, manifest) => {
+    if (manifest.form.columns.some(({ mask }) => mask !== undefined)) {
+      await request.requireUnmask?.();
+    }
     await makeTable(context, view, request, loaded, manifest);
   });
 }

@@ -353,6 +353,16 @@ export interface Property {
   readonly span: Span;
 }
 
+/** `MASKED WITH f(…)`. */
+export interface MaskClause {
+  /** `default` for DEFAULT. */
+  readonly function: QualifiedName | 'default';
+  /** All arguments but the first, which is the column's value. */
+  readonly args: readonly Expression[];
+  /** From MASKED on. */
+  readonly span: Span;
+}
+
 /** A column of CREATE TABLE or ALTER TABLE ADD. */
 export interface ColumnDefinition {
   readonly name: Identifier;
@@ -360,8 +370,9 @@ export interface ColumnDefinition {
   readonly isStatic: boolean;
   /** `c int PRIMARY KEY`. */
   readonly isPrimaryKey: boolean;
-  /** MASKED WITH …: not supported on encrypted columns. */
-  readonly isMasked: boolean;
+  readonly mask: MaskClause | undefined;
+  /** Where the type ends, with STATIC behind it: a mask stands after that. */
+  readonly typeEnd: number;
   readonly span: Span;
 }
 
@@ -416,7 +427,13 @@ export type AlterTableAction =
     }
   | { readonly kind: 'with'; readonly properties: readonly Property[] }
   | { readonly kind: 'alter_type'; readonly column: Identifier; readonly type: TypeName }
-  | { readonly kind: 'mask' | 'drop_mask'; readonly column: Identifier }
+  | {
+      readonly kind: 'mask';
+      readonly ifExists: boolean;
+      readonly column: Identifier;
+      readonly mask: MaskClause;
+    }
+  | { readonly kind: 'drop_mask'; readonly column: Identifier }
   | { readonly kind: 'drop_compact_storage' };
 
 /** ALTER TABLE. */

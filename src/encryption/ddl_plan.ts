@@ -6,12 +6,15 @@ import type {
   Identifier,
   Property,
   Statement,
+  TextEdit,
 } from '../cql/index.ts';
 import { CqlErrorCode, InvalidRequestError, UnsupportedStatementError } from '../errors/index.ts';
 import { columnForm } from '../schema/index.ts';
 import type {
   AlterTableChange,
+  ColumnEntry,
   CreateTableDefinition,
+  MaskRecord,
   NewColumn,
   Snapshot,
   TableEntry,
@@ -25,11 +28,13 @@ import {
   udtNames,
 } from '../values/index.ts';
 import type { CqlType } from '../values/index.ts';
+import { isSameMask, planMask } from './column_mask.ts';
 import { customProperty, planProperties } from './custom_properties.ts';
 import type { PlannedProperties } from './custom_properties.ts';
 import { checkAddedCounter, checkNewCounters, refuseDefaultTtl } from './counter_schema.ts';
 import { HIDDEN_PREFIX, isCounterTable, PROBE_COLUMN } from './table_columns.ts';
 import { typeResolver } from './type_resolver.ts';
+import type { TypeResolver } from './type_resolver.ts';
 
 type CreateTypeStatement = Extract<Statement, { kind: 'create_type' }>;
 type AlterTypeStatement = Extract<Statement, { kind: 'alter_type' }>;
@@ -52,6 +57,8 @@ export interface AlterTablePlan {
   readonly storedText: string;
   /** CUSTOM_PROPERTIES: then nothing is executed on Cassandra but the probe, which asks whether the client may. */
   readonly custom: PlannedProperties | undefined;
+  /** A column that gets another mask, or none: then, too, nothing is executed but the probe. */
+  readonly mask: { readonly column: string; readonly mask: MaskRecord | undefined } | undefined;
   readonly probeText: string;
   /** Name by which the expected refusal of the probe is known. */
   readonly probeColumn: string;
@@ -95,17 +102,18 @@ export function planCreateTable(
   const columns = statement.columns.map((column): NewColumn => {
     const type = resolve(column.type);
     checkColumn(column, type, label, isKey(column.name.text));
+    const mask = maskOf(column, type, { keyspace, table: name }, resolve, text);
     const partition = positionOf(keys?.partition, column.name);
-    if (partition >= 0) return newColumn(column, type, 'partition', partition);
+    if (partition >= 0) return newColumn(column, type, 'partition', partition, mask);
     const clustering = positionOf(keys?.clustering, column.name);
     if (clustering >= 0) {
       const order = statement.clusteringOrder.find((o) => o.column.text === column.name.text);
       return {
-        ...newColumn(column, type, 'clustering', clustering),
+        ...newColumn(column, type, 'clustering', clustering, mask),
         order: order?.direction ?? 'asc',
       };
     }
-    return newColumn(column, type, column.isStatic ? 'static' : 'regular', 0);
+    return newColumn(column, type, column.isStatic ? 'static' : 'regular', 0, mask);
   });
   checkNewCounters(columns, statement.properties);
   const hasWith = statement.properties.length > 0 || statement.clusteringOrder.length > 0;
@@ -131,10 +139,10 @@ export function planCreateTable(
     storedText: (tableId) =>
       editText(text, [
         { span: statement.table.span, replacement: target },
-        ...statement.columns.map((column, index) => ({
-          span: column.type.span,
-          replacement: columns[index]?.storedType ?? 'blob',
-        })),
+        ...statement.columns.flatMap((column, index) => [
+          { span: column.type.span, replacement: columns[index]?.storedType ?? 'blob' },
+          ...withoutMask(column),
+        ]),
         // Custom properties are the proxy's: the id takes their place.
         ...(property === undefined
           ? []
@@ -156,16 +164,26 @@ function newColumn(
   type: CqlType,
   kind: NewColumn['kind'],
   position: number,
+  mask: MaskRecord | undefined,
 ): NewColumn {
-  const base = { name: column.name.text, type: printType(type), kind, position };
+  const base = { name: column.name.text, type: printType(type), kind, position, mask };
   return kind === 'static' || kind === 'regular' ? { ...base, ...columnForm(type) } : base;
 }
 
-/** A mask that Cassandra keeps would be one of the encrypted value, and nobody would see it. */
-function maskRefusal(column: string, label: string): UnsupportedStatementError {
-  return new UnsupportedStatementError(
-    `MASKED WITH (column ${column} of ${label}) is not supported by the proxy: Cassandra has encrypted values only, which it cannot mask; grant SELECT to roles that may see the values, or select mask_default(${column}) and the like (see docs/compatibility.md)`,
-  );
+/** The mask of a new column. */
+function maskOf(
+  { name, mask }: ColumnDefinition,
+  type: CqlType,
+  table: { readonly keyspace: string; readonly table: string },
+  types: TypeResolver,
+  text: string,
+): MaskRecord | undefined {
+  return mask && planMask(mask, { ...table, name: name.text, type }, types, text);
+}
+
+/** Takes MASKED WITH out of a stored statement: what Cassandra has it cannot mask. */
+function withoutMask({ mask }: ColumnDefinition): TextEdit[] {
+  return mask === undefined ? [] : [{ span: mask.span, replacement: '' }];
 }
 
 /** Checks that Cassandra cannot make any more, because every stored column is a blob. */
@@ -175,9 +193,6 @@ function checkColumn(column: ColumnDefinition, type: CqlType, label: string, isK
     throw new InvalidRequestError(
       `Column name ${name} of ${label} begins with the prefix ${HIDDEN_PREFIX}, which is reserved by the proxy`,
     );
-  }
-  if (column.isMasked) {
-    throw maskRefusal(name, label);
   }
   if (isKey && referencesCounter(type)) {
     throw new InvalidRequestError(`counter type is not supported for PRIMARY KEY column '${name}'`);
@@ -232,6 +247,7 @@ export function planAlterTable(
   ];
   let change: AlterTableChange = { kind: 'with' };
   let custom: PlannedProperties | undefined;
+  let mask: AlterTablePlan['mask'];
   switch (action.kind) {
     case 'add': {
       const resolve = typeResolver(snapshot, table.keyspace);
@@ -239,8 +255,11 @@ export function planAlterTable(
       for (const column of action.columns) {
         const type = resolve(column.type);
         checkColumn(column, type, label, false);
-        const planned = newColumn(column, type, column.isStatic ? 'static' : 'regular', 0);
+        const of = { keyspace: table.keyspace, table: table.name };
+        const mask = maskOf(column, type, of, resolve, text);
+        const planned = newColumn(column, type, column.isStatic ? 'static' : 'regular', 0, mask);
         edits.push({ span: column.type.span, replacement: planned.storedType ?? 'blob' });
+        edits.push(...withoutMask(column));
         // IF NOT EXISTS leaves a column that is there as it is.
         if (action.ifNotExists && table.columns.has(column.name.text)) continue;
         checkAddedCounter(column.name.text, type, table);
@@ -282,9 +301,20 @@ export function planAlterTable(
       edits.push({ span: action.type.span, replacement: 'blob' });
       break;
     case 'mask':
-      throw maskRefusal(action.column.text, label);
-    // There is none to drop: Cassandra says so, or that there is no such column.
+      mask = maskChange(table, action.column.text, (column) =>
+        planMask(
+          action.mask,
+          { keyspace: table.keyspace, table: table.name, name: column.name, type: column.type },
+          typeResolver(snapshot, table.keyspace),
+          text,
+        ),
+      );
+      // Where there is nothing to do Cassandra says so, or that there is no such column.
+      edits.push({ span: action.mask.span, replacement: 'DROP MASKED' });
+      break;
     case 'drop_mask':
+      mask = maskChange(table, action.column.text, () => undefined);
+      break;
     case 'drop_compact_storage':
       break;
   }
@@ -293,9 +323,22 @@ export function planAlterTable(
     change,
     storedText: editText(text, edits),
     custom,
+    mask,
     probeText: `ALTER TABLE ${target} DROP ${PROBE_COLUMN}`,
     probeColumn: PROBE_COLUMN,
   };
+}
+
+/** What becomes of a column's mask; undefined where nothing does: there is no such column, or it has that mask. */
+function maskChange(
+  table: TableEntry,
+  name: string,
+  plan: (column: ColumnEntry) => MaskRecord | undefined,
+): AlterTablePlan['mask'] {
+  const column = table.columns.get(name);
+  if (column === undefined) return undefined;
+  const mask = plan(column);
+  return isSameMask(column, mask) ? undefined : { column: name, mask };
 }
 
 /** Cassandra sees the indexes of the hidden columns only. */

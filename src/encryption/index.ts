@@ -12,6 +12,9 @@
 export { MarkerRegistry } from './markers.ts';
 export type { Receiver } from './markers.ts';
 export { CryptoTicks } from './crypto_ticks.ts';
+export { isMasked, maskerOf } from './column_mask.ts';
+export type { Masker } from './column_mask.ts';
+export type { MaskSight } from './mask_sight.ts';
 export { columnParts } from './column_parts.ts';
 export type { ColumnParts } from './column_parts.ts';
 export { columnContext, HIDDEN_PREFIX, isCounterTable, tableName } from './table_columns.ts';

@@ -1,6 +1,7 @@
 import type { SelectStatement } from '../cql/index.ts';
 import { UnsupportedStatementError } from '../errors/index.ts';
 import type { Snapshot, TableEntry } from '../schema/index.ts';
+import { isMasked } from './column_mask.ts';
 import { planEvaluated } from './evaluate/evaluated_plan.ts';
 import type { EvaluatedPlan } from './evaluate/evaluated_plan.ts';
 import type { MarkerRegistry } from './markers.ts';
@@ -27,10 +28,10 @@ export function planAnySelect(
       `DISTINCT on the view ${tableName(table)} is not supported by the proxy: it reads no cell that the partition key could be checked with (see docs/compatibility.md)`,
     );
   }
-  // Rows of one partition of such a view have no order in Cassandra.
   const evaluated = (): EvaluatedPlan =>
     planEvaluated(statement, table, snapshot, markers, callsUserFunctions);
-  if (isSpanning) return evaluated();
+  // Rows of one partition of such a view have no order in Cassandra. And only there are values masked before anything else is made of them.
+  if (isSpanning || isMasked(table)) return evaluated();
   const plan = planSelect(statement, table, snapshot, markers);
   if (plan !== undefined && plan.refusal === undefined) return plan;
   return evaluated();

@@ -16,6 +16,7 @@ import { UNSET } from '../wire/index.ts';
 import type { BoundValue } from '../wire/index.ts';
 import { checkHint, compileCall } from './function_terms.ts';
 import type { MarkerRegistry, Receiver } from './markers.ts';
+import type { MaskSight } from './mask_sight.ts';
 import type { TypeResolver } from './type_resolver.ts';
 
 /** What a term is evaluated with: the values of one execution. */
@@ -26,6 +27,8 @@ export interface TermContext {
   readonly constants: readonly { readonly text: string }[];
   /** Clock and randomness for now(), uuid() and the like. */
   readonly functions: FunctionContext;
+  /** Absent: masked columns are masked. */
+  readonly sight?: MaskSight | undefined;
 }
 
 /** Gives the CQL bytes of a term: validated against its type, not yet canonical, not yet encrypted. */

@@ -33,6 +33,7 @@ export {
 } from './resolve.ts';
 export type { FunctionCall } from './resolve.ts';
 export type { ArithmeticOperator } from './operations.ts';
+export { castText } from './value_text.ts';
 export { similarityNamed } from './vectors.ts';
 export type { Similarity } from './vectors.ts';
 export { JsonSyntaxError, parseJson } from './json_parse.ts';

@@ -29,6 +29,7 @@ import { NodeConnection } from './node_connection.ts';
 import { errorReply, reply } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { runRequest } from './run_request.ts';
+import { MaskRights } from './mask_rights.ts';
 import type { Session, SharedServices } from './session.ts';
 import type { Transport } from './transport.ts';
 
@@ -398,12 +399,12 @@ export class ClientConnection {
     this.#phase = next.state;
     if (next.state === 'ready') {
       if (next.principal !== undefined) this.#options.leases.identify(next.principal);
-      this.#session = this.#createSession();
+      this.#session = this.#createSession(next.role);
     }
     return next.answer;
   }
 
-  #createSession(): Session {
+  #createSession(role: string | undefined): Session {
     const { services, leases, hostId, schemaVersion } = this.#options;
     const { local } = this.#transport;
     return {
@@ -411,6 +412,7 @@ export class ClientConnection {
       version: this.#version,
       node: this.#node as NodeConnection,
       leases,
+      rights: new MaskRights(role),
       identity: {
         listenAddress: local.address,
         listenPort: local.port,

@@ -26,6 +26,8 @@ export interface LoginStep {
   readonly answer: Reply;
   /** Who has come in; undefined: nobody yet, or nobody asked (`anonymous`). */
   readonly principal: string | undefined;
+  /** The role it is in Cassandra; undefined: nobody yet, nobody asked, or it logged in by another way than SASL PLAIN. */
+  readonly role?: string | undefined;
   readonly state: 'ready' | 'authenticating' | 'new';
 }
 
@@ -44,6 +46,7 @@ export interface LoginPorts {
  */
 export class ClientLogin {
   readonly #ports: LoginPorts;
+  #isChallenged = false;
   readonly #address: string;
   #startup: ReadonlyMap<string, string> = new Map();
   #node: NodeConnection | undefined;
@@ -125,10 +128,13 @@ export class ClientLogin {
         if (this.#client !== undefined) {
           return { ...this.#comeIn(this.#client), answer: forwarded(answer) };
         }
-        return { answer: forwarded(answer), principal: user, state: 'ready' };
+        // A name in the last of several answers may be anything.
+        const role = user === UNKNOWN_USER || this.#isChallenged ? undefined : user;
+        return { answer: forwarded(answer), principal: user, role, state: 'ready' };
       }
       case Opcode.AUTHENTICATE:
       case Opcode.AUTH_CHALLENGE:
+        if (answer.opcode === Opcode.AUTH_CHALLENGE) this.#isChallenged = true;
         return { answer: forwarded(answer), principal: undefined, state: 'authenticating' };
       default:
         return { answer: forwarded(answer), principal: undefined, state: before };
@@ -157,10 +163,14 @@ export class ClientLogin {
     }
   }
 
-  #comeIn(client: VerifiedClient): { readonly principal: string; readonly state: 'ready' } {
+  #comeIn(client: VerifiedClient): {
+    readonly principal: string;
+    readonly role: string;
+    readonly state: 'ready';
+  } {
     this.#ports.authenticator.ended(client.name, this.#address, true);
     this.#ports.loggedIn(client);
-    return { principal: client.name, state: 'ready' };
+    return { principal: client.name, role: client.cassandraRole, state: 'ready' };
   }
 
   /** Logs in on Cassandra for a client that the proxy has verified. */

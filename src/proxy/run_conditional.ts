@@ -1,6 +1,7 @@
-import { openRows, roleOf, storedRow } from '../encryption/index.ts';
+import { maskerOf, openRows, roleOf, storedRow } from '../encryption/index.ts';
 import type {
   BoundCondition,
+  Masker,
   StoredRole,
   StoredStatement,
   WritePlan,
@@ -11,11 +12,12 @@ import { native } from '../values/index.ts';
 import { Opcode, RowsWriter } from '../wire/index.ts';
 import type { BoundValue, ColumnSpec, Envelope, ResponsePrefixFields } from '../wire/index.ts';
 import { decodeResponsePrefix, decodeResult } from './cassandra_answer.ts';
+import { maskSight } from './mask_rights.ts';
 import { openStored } from './open_stored.ts';
 import { forwarded, result } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { onlyColumns, readCells } from './run_stored.ts';
-import type { Session } from './session.ts';
+import type { RequestContext, Session } from './session.ts';
 
 const APPLIED = '[applied]';
 const NOTHING = Buffer.alloc(0);
@@ -41,6 +43,7 @@ type Send = (statements: readonly StoredStatement[], isFirst: boolean) => Promis
  */
 export async function runConditional(
   session: Session,
+  request: Pick<RequestContext, 'onUpstreamMs'>,
   parts: readonly ConditionalPart[],
   send: Send,
 ): Promise<Reply> {
@@ -57,13 +60,13 @@ export async function runConditional(
       throw impossible(answer.table);
     }
     if (isApplied || parts.every(({ conditions }) => conditions.length === 0)) {
-      return rowsReply(session, answer);
+      return rowsReply(session, request, answer);
     }
     const next = parts.map((part) => judged(part, answer));
-    if (next.includes(undefined)) return rowsReply(session, answer);
+    if (next.includes(undefined)) return rowsReply(session, request, answer);
     // The very cells that stand there were compared with: another part's IF EXISTS or IF NOT EXISTS does not hold.
     if (next.every((statement, index) => sameValues(statement, statements[index]))) {
-      return rowsReply(session, answer);
+      return rowsReply(session, request, answer);
     }
     statements = next as StoredStatement[];
   }
@@ -201,9 +204,26 @@ function sameValues(a: StoredStatement | undefined, b: StoredStatement | undefin
   });
 }
 
-function rowsReply(session: Session, answer: Answer): Reply {
+/** Cassandra shows the row in clear to roles without UNMASK, too; the proxy does not. */
+async function rowsReply(
+  session: Session,
+  request: Pick<RequestContext, 'onUpstreamMs'>,
+  answer: Answer,
+): Promise<Reply> {
+  const { functions } = session.services;
+  let maskers: readonly (Masker | undefined)[] = answer.columns.map(
+    (column) => column && maskerOf(column),
+  );
+  if (maskers.some((masker) => masker !== undefined)) {
+    if ((await maskSight(session, request, answer.table)) !== undefined) maskers = [];
+  }
   const writer = new RowsWriter({ columns: answer.specs }, session.version);
-  for (const row of answer.rows) for (const cell of row) writer.writeCell(cell);
+  for (const row of answer.rows) {
+    for (const [at, cell] of row.entries()) {
+      const masker = maskers[at];
+      writer.writeCell(masker === undefined ? cell : masker(cell, functions));
+    }
+  }
   return result(writer.finish(), answer.prefix);
 }
 

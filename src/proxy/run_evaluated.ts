@@ -1,4 +1,4 @@
-import { bindEvaluated, sortAnswer } from '../encryption/index.ts';
+import { bindEvaluated, isMasked, sortAnswer } from '../encryption/index.ts';
 import type { EvaluatedPlan, TermContext } from '../encryption/index.ts';
 import { InvalidRequestError } from '../errors/index.ts';
 import { RowsWriter } from '../wire/index.ts';
@@ -8,6 +8,7 @@ import type { Answer } from './evaluate_pages.ts';
 import { decodePosition, encodePosition } from './evaluated_position.ts';
 import { EvaluatedReader } from './evaluated_reader.ts';
 import type { RowPage, RowReader } from './evaluated_reader.ts';
+import { maskSight, requireQueryMasked } from './mask_rights.ts';
 import { OrderedReader } from './ordered_reader.ts';
 import {
   EVALUATED_FORMAT,
@@ -46,7 +47,9 @@ export async function runEvaluated(
   statementText: string,
 ): Promise<Reply> {
   const { plan } = compiled;
-  const bound = bindEvaluated(plan, context);
+  await requireQueryMasked(session, request, plan.table, plan.maskedRestrictions);
+  const sight = isMasked(plan.table) ? await maskSight(session, request, plan.table) : undefined;
+  const bound = bindEvaluated(plan, { ...context, sight });
   const { nowMs, pagingKey } = session.services;
   const { pageSize, pagingState } = request.options;
   const page = isPageSize(pageSize) ? pageSize : undefined;

@@ -1,10 +1,11 @@
 import { quoteIdentifier } from '../cql/index.ts';
 import type { RestoreTableStatement } from '../cql/index.ts';
-import { planRestoreTable } from '../encryption/index.ts';
+import { isMasked, planRestoreTable } from '../encryption/index.ts';
 import { CqlErrorCode, InternalError, InvalidRequestError } from '../errors/index.ts';
 import type { CustomProperties, EncryptionChoice, TableEntry } from '../schema/index.ts';
 import { encodeSchemaChangeResult } from '../wire/index.ts';
 import { qualified } from './compile.ts';
+import { requireUnmask } from './mask_rights.ts';
 import { CassandraError, result } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { hasKeyspacePermission, requireRoleReader } from './role_reader.ts';
@@ -34,6 +35,8 @@ export interface TableRestore {
   readonly principal: string;
   /** Executes the stored CREATE TABLE on the client's connection. */
   readonly runStored: (text: string) => Promise<'created' | 'exists'>;
+  /** Rejects where the client may not see masked columns of the old table in clear: who makes a table may see all of it. */
+  readonly requireUnmask: () => Promise<void>;
 }
 
 /**
@@ -72,6 +75,9 @@ export async function runRestoreTable(
     );
   }
   await requireReader(session, request, old, table);
+  const unmask = (): Promise<void> => requireUnmask(session, request, old, table !== undefined);
+  // Its backups may be of before the masks.
+  if (table !== undefined && isMasked(table)) await unmask();
   const dependents = await restoreTable({
     from: { ...old, beforeMs: plan.beforeMs, tableId: table && tableIdOf(table) },
     to,
@@ -79,6 +85,7 @@ export async function runRestoreTable(
     customProperties: plan.customProperties,
     principal: session.leases.principal,
     runStored: (text) => stored.run(text),
+    requireUnmask: unmask,
   });
   const change = { change: 'CREATED', target: 'TABLE', ...to } as const;
   const warnings = dependents.length === 0 ? undefined : [dependentsWarning(to, dependents)];

@@ -22,6 +22,7 @@ import {
   requireKeyspace,
   unknownTable,
 } from './compile.ts';
+import { requireMasking } from './mask_rights.ts';
 import { result } from './reply.ts';
 import type { Reply } from './reply.ts';
 import type { RequestContext, Session } from './session.ts';
@@ -180,6 +181,9 @@ async function createTable(
   const keyspace = userKeyspace(session, statement.table);
   const snapshot = catalog.snapshot();
   if (snapshot.failure !== undefined) throw snapshot.failure;
+  if (statement.columns.some(({ mask }) => mask !== undefined)) {
+    await requireMasking(session, stored.request);
+  }
   const plan = planCreateTable(text, statement, keyspace, snapshot);
   // Permission, keyspace and existence are Cassandra's to judge, before a key is made.
   if ((await stored.probe(plan.probeText, plan.probeColumn)) === 'exists') return stored.reply();
@@ -222,6 +226,7 @@ async function alterTable(
   if (snapshot.failure !== undefined) throw snapshot.failure;
   requireEncrypted(table);
   requireAccessible(table);
+  if (statement.action.kind === 'mask') await requireMasking(session, stored.request);
   const plan = planAlterTable(text, statement, table, snapshot);
   if (plan.custom !== undefined) {
     const { encryption, others } = plan.custom;
@@ -229,6 +234,12 @@ async function alterTable(
     await stored.probe(plan.probeText, plan.probeColumn);
     if (encryption === undefined) await changes.setCustomProperties(table, others);
     else await changes.changeTableKey(table, encryption);
+    const change = { change: 'UPDATED', target: 'TABLE', keyspace, name } as const;
+    return result(encodeSchemaChangeResult(change, session.version));
+  }
+  if (plan.mask !== undefined) {
+    await stored.probe(plan.probeText, plan.probeColumn);
+    await changes.setColumnMask(table, plan.mask.column, plan.mask.mask);
     const change = { change: 'UPDATED', target: 'TABLE', keyspace, name } as const;
     return result(encodeSchemaChangeResult(change, session.version));
   }

@@ -51,7 +51,7 @@ export async function runWrite(
       );
     if (!plan.conditional) return forwarded(await send(only, request.flags));
     const part = { plan, statement: only, conditions: bindConditions(plan, context) };
-    return runConditional(session, [part], ([statement], isFirst) =>
+    return runConditional(session, request, [part], ([statement], isFirst) =>
       send(statement ?? only, isFirst ? request.flags : 0),
     );
   }
@@ -94,7 +94,7 @@ export async function runBatch(
       conditions: conditions[index] ?? [],
     })),
   );
-  return runConditional(session, conditional, (current, isFirst) =>
+  return runConditional(session, request, conditional, (current, isFirst) =>
     sendBatch(session, request, type, current, isFirst ? request.flags : 0),
   );
 }

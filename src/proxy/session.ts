@@ -7,6 +7,7 @@ import type { ProxyIdentity, SystemTables } from '../system/index.ts';
 import type { FunctionContext } from '../values/index.ts';
 import type { QueryOptions } from '../wire/index.ts';
 import type { CounterMemory } from './counter_memory.ts';
+import type { MaskRights } from './mask_rights.ts';
 import type { NodeConnection } from './node_connection.ts';
 import type { WrittenPartitions } from './partial_write.ts';
 import type { OwnConnections } from './own_connection.ts';
@@ -54,6 +55,7 @@ export interface Session {
   readonly version: number;
   readonly node: NodeConnection;
   readonly leases: ConnectionLeases;
+  readonly rights: MaskRights;
   readonly identity: ProxyIdentity;
   /** The keyspace of USE. */
   keyspace: string | undefined;

@@ -10,12 +10,13 @@ import type { RequestContext, Session } from './session.ts';
 /** Executes stored schema statements on the client's connection and keeps the last answer. */
 export class StoredChange {
   readonly #session: Session;
-  readonly #request: RequestContext;
+  /** What the statements are run for. */
+  readonly request: RequestContext;
   #answer: Envelope | undefined;
 
   constructor(session: Session, request: RequestContext) {
     this.#session = session;
-    this.#request = request;
+    this.request = request;
   }
 
   /** Whether a statement was executed. */
@@ -56,7 +57,7 @@ export class StoredChange {
   }
 
   #ask(text: string): Promise<Asked> {
-    const options = storedOptions(this.#request.options, []);
-    return ask(this.#session, text, options, this.#request);
+    const options = storedOptions(this.request.options, []);
+    return ask(this.#session, text, options, this.request);
   }
 }

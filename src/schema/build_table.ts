@@ -2,10 +2,10 @@ import { MetadataIntegrityError, SchemaError, toProxyError } from '../errors/ind
 import type { ProxyError } from '../errors/index.ts';
 import type { CqlType } from '../values/index.ts';
 import { columnForm } from './column_form.ts';
-import type { ColumnEntry, IndexEntry, TableEntry, TableStatus } from './entries.ts';
+import type { ColumnEntry, ColumnMask, IndexEntry, TableEntry, TableStatus } from './entries.ts';
 import { hiddenColumns, liveIndexes } from './indexes.ts';
 import type { StoredColumnRow, StoredTableRow } from './raw_schema.ts';
-import type { ColumnRecord, TableForm, TableRecord } from './record.ts';
+import type { ColumnRecord, MaskRecord, TableForm, TableRecord } from './record.ts';
 import { logicalType, storedType } from './type_resolution.ts';
 import type { KeyspaceTypes } from './type_resolution.ts';
 import { liveViews, viewColumns, viewEntry } from './views.ts';
@@ -241,7 +241,41 @@ function columnEntry(column: ColumnRecord, keyspace: string, types: KeyspaceType
     scheme: column.scheme,
     padded: column.padded,
     storedType: column.storedType,
+    ...(column.mask === undefined
+      ? {}
+      : { mask: columnMask(column.name, column.mask, keyspace, types) }),
   };
+}
+
+/** Cassandra's masking functions, those of the proxy's functions too. */
+const MASKS: ReadonlySet<string> = new Set([
+  'mask_default',
+  'mask_hash',
+  'mask_inner',
+  'mask_null',
+  'mask_outer',
+  'mask_replace',
+]);
+
+/** A mask that a later version made up is never left out. */
+function columnMask(
+  column: string,
+  mask: MaskRecord,
+  keyspace: string,
+  types: KeyspaceTypes,
+): ColumnMask {
+  if (!MASKS.has(mask.function)) {
+    throw new MetadataIntegrityError(
+      'METADATA_RECORD_FORMAT',
+      `column ${column} is masked with ${mask.function}, which this version of the proxy does not know`,
+    );
+  }
+  const args = mask.args.map((record) => ({
+    type: logicalType(record.type, keyspace, types),
+    value: record.value === null ? null : new Uint8Array(Buffer.from(record.value, 'hex')),
+    record,
+  }));
+  return { function: mask.function, args };
 }
 
 /** A scheme that a later version made up, or one that is not for columns of the type, is never guessed at. */

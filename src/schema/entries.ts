@@ -2,7 +2,7 @@ import type { ProxyError } from '../errors/index.ts';
 import type { CqlType, UdtType } from '../values/index.ts';
 import type { HiddenColumnRecord, IndexTarget } from './indexes.ts';
 import type { RawTable, StoredKeyspaceRow } from './raw_schema.ts';
-import type { TableRecord } from './record.ts';
+import type { MaskArgumentRecord, TableRecord } from './record.ts';
 import type { ViewRecord } from './views.ts';
 
 /** Part of a table a column belongs to. */
@@ -14,6 +14,21 @@ export type ColumnKind = 'partition' | 'clustering' | 'static' | 'regular';
  */
 export type ColumnScheme =
   'partition' | 'ordered' | 'opaque' | 'cell' | 'list' | 'set' | 'map' | 'fields';
+
+/** An argument of a mask; see {@link MaskArgumentRecord}. */
+export interface MaskArgument {
+  readonly type: CqlType;
+  readonly value: Uint8Array | null;
+  readonly record: MaskArgumentRecord;
+}
+
+/** What roles without UNMASK see instead of the values of a column. */
+export interface ColumnMask {
+  /** A masking function of Cassandra's own, without keyspace. */
+  readonly function: string;
+  /** All but the first, which is the value. */
+  readonly args: readonly MaskArgument[];
+}
 
 /** A column of a table, logical and stored. */
 export interface ColumnEntry {
@@ -33,6 +48,8 @@ export interface ColumnEntry {
   readonly storedType: string;
   /** Name in Cassandra where that is another one: the key column of a view that is no key column of its base. */
   readonly storedName?: string;
+  /** Absent where every role that may read the column sees its values. */
+  readonly mask?: ColumnMask;
 }
 
 /** A column that was dropped; its id and type rule what may be added again under the name. */

@@ -38,6 +38,7 @@ export type {
 export type {
   ColumnEntry,
   ColumnKind,
+  ColumnMask,
   ColumnScheme,
   DroppedColumnEntry,
   IndexEntry,
@@ -102,6 +103,8 @@ export type {
   GrantRecord,
   KeyspaceRecord,
   KmsKeyUse,
+  MaskArgumentRecord,
+  MaskRecord,
   TableForm,
   TableKeyRecord,
   TableKeys,

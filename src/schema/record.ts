@@ -5,6 +5,26 @@ import type { IndexRecord } from './indexes.ts';
 import type { RotationRecord } from './rotation_record.ts';
 import type { ViewRecord } from './views.ts';
 
+/** An argument of a mask. */
+export interface MaskArgumentRecord {
+  /** As CQL text. */
+  readonly type: string;
+  /** Hex; `null` for null. */
+  readonly value: string | null;
+  /** As DESCRIBE shows it: a CQL literal. */
+  readonly literal: string;
+  /** As system_schema.column_masks shows it. */
+  readonly text: string;
+}
+
+/** What roles without UNMASK see instead of the values of a column: a masking function of Cassandra's own. */
+export interface MaskRecord {
+  /** Name without keyspace. */
+  readonly function: string;
+  /** All but the first, which is the value. */
+  readonly args: readonly MaskArgumentRecord[];
+}
+
 /** A column as the record keeps it. Bytes are hex. */
 export interface ColumnRecord {
   readonly name: string;
@@ -17,6 +37,8 @@ export interface ColumnRecord {
   readonly scheme: ColumnScheme;
   readonly padded: boolean;
   readonly storedType: string;
+  /** Absent where there is none. */
+  readonly mask?: MaskRecord | undefined;
 }
 
 /** A dropped column. */

@@ -92,6 +92,8 @@ export function logicalSchemaRows(table: RawTable, snapshot: Snapshot): VirtualR
     (row) => !names.some((name) => isHiddenName(cells.text(row, name) ?? '')),
   );
   switch (table.name) {
+    case 'column_masks':
+      return logicalMasks(table, visible, cells, snapshot);
     case 'dropped_columns':
       return visible.map((row) => logicalDroppedColumn(row, cells, snapshot));
     case 'types':
@@ -138,6 +140,59 @@ function shownColumns(
   if (column === undefined) return [];
   const named = cells.with(row, 'column_name', Buffer.from(column.name, 'utf8'));
   return [cells.with(named, 'type', Buffer.from(printType(column.type), 'utf8'))];
+}
+
+/** Masks of encrypted tables are the proxy's; Cassandra has none on what it stores. */
+function logicalMasks(
+  table: RawTable,
+  rows: readonly VirtualRow[],
+  cells: Cells,
+  snapshot: Snapshot,
+): VirtualRow[] {
+  // A plain table may have masks of Cassandra's own.
+  const others = rows.filter((row) => encryptedEntry(row, cells, snapshot) === undefined);
+  const empty: VirtualRow = table.columns.map(() => null);
+  const raw = snapshot.raw('system_schema', 'keyspaces');
+  const keyspaces = raw === undefined ? undefined : new Cells(raw);
+  return (raw?.rows ?? []).flatMap((row) => {
+    const name = keyspaces?.text(row, 'keyspace_name') ?? '';
+    const entry = snapshot.keyspace(name);
+    const tables = [...(entry?.tables.values() ?? []), ...(entry?.views.values() ?? [])];
+    const own = tables.filter(showsLogicalTypes).flatMap((of) => maskRows(of, empty, cells));
+    return [...others.filter((other) => cells.text(other, 'keyspace_name') === name), ...own].sort(
+      (a, b) => Buffer.compare(maskKey(a, cells), maskKey(b, cells)),
+    );
+  });
+}
+
+/** Names have no zero byte. */
+function maskKey(row: VirtualRow, cells: Cells): Buffer {
+  return Buffer.from(
+    `${cells.text(row, 'table_name') ?? ''}\0${cells.text(row, 'column_name') ?? ''}`,
+  );
+}
+
+/** Spec: SchemaKeyspace.addColumnToSchemaMutation of Cassandra 5.0. */
+function maskRows(table: TableEntry, empty: VirtualRow, cells: Cells): VirtualRow[] {
+  const texts = (values: readonly string[]): Uint8Array =>
+    serializeList(values.map((value) => Buffer.from(value, 'utf8')));
+  return table.allColumns.flatMap(({ name, mask }) => {
+    if (mask === undefined) return [];
+    const args = mask.args.map(({ record }) => record);
+    const values: Readonly<Record<string, Uint8Array>> = {
+      keyspace_name: Buffer.from(table.keyspace, 'utf8'),
+      table_name: Buffer.from(table.name, 'utf8'),
+      column_name: Buffer.from(name, 'utf8'),
+      function_keyspace: Buffer.from('system', 'utf8'),
+      function_name: Buffer.from(mask.function, 'utf8'),
+      function_argument_types: texts(args.map(({ type }) => type)),
+      function_argument_values: texts(args.map(({ text }) => text)),
+      function_argument_nulls: serializeList(
+        args.map(({ value }) => Uint8Array.of(value === null ? 1 : 0)),
+      ),
+    };
+    return [Object.entries(values).reduce((row, [of, value]) => cells.with(row, of, value), empty)];
+  });
 }
 
 function logicalView(row: VirtualRow, cells: Cells, snapshot: Snapshot): VirtualRow {

@@ -135,6 +135,30 @@ describe.each(Object.keys(ROLES))('role %s', (role) => {
   });
 });
 
+describe('masks while masking is off, as it is by default', () => {
+  it('have no effect, but for the permission to ask for the column', async () => {
+    await admin.same('CREATE TABLE KS.masked (pk int PRIMARY KEY, v text MASKED WITH DEFAULT)');
+    await admin.done(
+      'CREATE TABLE KS.masked (pk int PRIMARY KEY, w int)',
+      // Cassandra takes this one.
+      'ALTER TABLE KS.masked ADD v text MASKED WITH DEFAULT',
+      "INSERT INTO KS.masked (pk, w, v) VALUES (1, 2, 'clear')",
+    );
+    await admin.same('ALTER TABLE KS.masked ALTER w MASKED WITH DEFAULT');
+    const sides = await SideBySide.connect(both(), 'auth', {
+      username: 'reader',
+      password: 'secret',
+    });
+    opened.push(sides);
+    expect(JSON.stringify(await sides.same('SELECT v, w FROM KS.masked WHERE pk = 1'))).toContain(
+      Buffer.from('clear').toString('hex'),
+    );
+    await sides.same("SELECT v FROM KS.masked WHERE v = 'clear' ALLOW FILTERING");
+    await admin.done('ALTER TABLE KS.masked ALTER v DROP MASKED');
+    await sides.same("SELECT v FROM KS.masked WHERE v = 'clear' ALLOW FILTERING");
+  });
+});
+
 describe('what a refused statement leaves behind', () => {
   it('no table, no record and no key', async () => {
     const sides = await SideBySide.connect(both(), 'auth', {

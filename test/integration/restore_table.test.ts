@@ -31,6 +31,7 @@ beforeAll(async () => {
       roles_validity: '100ms',
       permissions_validity: '100ms',
       credentials_validity: '100ms',
+      dynamic_data_masking_enabled: true,
     },
   });
   home = await mkdtemp(join(tmpdir(), 'cqlock-restore-'));
@@ -350,6 +351,35 @@ describe('permission', () => {
       await rows(`DROP TABLE b.of_${role}`, client);
       client.close();
     }
+  });
+
+  it('to see masked columns in clear is needed for tables that have them, or had', async () => {
+    await done(
+      'CREATE TABLE a.masked (pk int PRIMARY KEY, v text MASKED WITH DEFAULT)',
+      "INSERT INTO a.masked (pk, v) VALUES (1, 'secret')",
+    );
+    await backUp('a.masked');
+    const role = 'keyspace_both';
+    const restored = async (): Promise<void> => {
+      expect(await tries(role, 'a.masked')).toBe('schema_change');
+      await untilActive(`b.of_${role}`);
+      expect(
+        await rows(
+          "SELECT table_name, column_name FROM system_schema.column_masks WHERE keyspace_name = 'b'",
+        ),
+      ).toEqual([[`of_${role}`, 'v'].map((name) => Buffer.from(name).toString('hex'))]);
+      await done(`DROP TABLE b.of_${role}`);
+    };
+    const refused = /^0x2100 .*no UNMASK permission on <(table a\.masked|keyspace a)>/;
+    expect(await tries(role, 'a.masked')).toMatch(refused);
+    await done('ALTER TABLE a.masked ALTER v DROP MASKED');
+    expect(await tries(role, 'a.masked')).toMatch(refused);
+    await done(`GRANT UNMASK ON a.masked TO ${role}`);
+    await restored();
+    await done('DROP TABLE a.masked');
+    expect(await tries(role, 'a.masked')).toMatch(refused);
+    await done(`GRANT UNMASK ON KEYSPACE a TO ${role}`);
+    await restored();
   });
 
   it('on the keyspace is needed for a table that is gone', async () => {

@@ -4,6 +4,7 @@ import type {
   CreateTableStatement,
   Expression,
   Identifier,
+  MaskClause,
   Property,
   RestoreTableStatement,
   Statement,
@@ -72,13 +73,14 @@ function parseTableColumn(
     return;
   }
   const { start } = p;
-  const { name, type, isStatic, isMasked } = parseColumn(p);
+  const column = parseColumn(p);
+  const { name } = column;
   const isPrimaryKey = p.acceptWord('primary');
   if (isPrimaryKey) {
     p.expectWords('key');
     primaryKeys.push({ partition: [name], clustering: [] });
   }
-  columns.push({ name, type, isStatic, isPrimaryKey, isMasked, span: p.spanFrom(start) });
+  columns.push({ ...column, isPrimaryKey, span: p.spanFrom(start) });
 }
 
 /** `ident comparatorType K_STATIC? columnMask?`. */
@@ -87,24 +89,26 @@ function parseColumn(p: TokenCursor): ColumnDefinition {
   const name = parseName(p);
   const type = parseType(p);
   const isStatic = p.acceptWord('static');
-  const isMasked = acceptMask(p);
-  return { name, type, isStatic, isPrimaryKey: false, isMasked, span: p.spanFrom(start) };
+  const { end: typeEnd } = p.spanFrom(start);
+  const mask = acceptMask(p);
+  return { name, type, isStatic, isPrimaryKey: false, mask, typeEnd, span: p.spanFrom(start) };
 }
 
 /** `columnMask`, optional: K_MASKED K_WITH ( K_DEFAULT | functionName '(' ( term ( ',' term )* )? ')' ). */
-function acceptMask(p: TokenCursor): boolean {
-  if (!p.acceptWord('masked')) return false;
+function acceptMask(p: TokenCursor): MaskClause | undefined {
+  const { start } = p;
+  if (!p.acceptWord('masked')) return undefined;
   p.expectWords('with');
   if (p.word() === 'default' && p.kind(1) !== TokenKind.OPEN && p.kind(1) !== TokenKind.DOT) {
     p.position++;
-    return true;
+    return { function: 'default', args: [], span: p.spanFrom(start) };
   }
-  parseFunctionName(p);
+  const named = parseFunctionName(p);
   p.expect(TokenKind.OPEN, '(');
-  if (p.accept(TokenKind.CLOSE)) return true;
-  parseCommaList(p, () => parseTerm(p));
+  if (p.accept(TokenKind.CLOSE)) return { function: named, args: [], span: p.spanFrom(start) };
+  const args = parseCommaList(p, () => parseTerm(p));
   p.expect(TokenKind.CLOSE, ')');
-  return true;
+  return { function: named, args, span: p.spanFrom(start) };
 }
 
 /** '(' tablePartitionKey ( ',' ident )* ')', where tablePartitionKey is ident | '(' ident ( ',' ident )* ')'. */
@@ -229,6 +233,7 @@ function parseAlterColumn(p: TokenCursor): AlterTableAction {
     p.expectWords('masked');
     return { kind: 'drop_mask', column };
   }
-  if (!acceptMask(p)) throw p.noAlternative();
-  return { kind: 'mask', column };
+  const mask = acceptMask(p);
+  if (mask === undefined) throw p.noAlternative();
+  return { kind: 'mask', ifExists, column, mask };
 }

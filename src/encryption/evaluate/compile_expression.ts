@@ -13,11 +13,12 @@ import type { ArgumentScope, ArgumentType, UserFunction } from '../../functions/
 import { freezeType, native, printType } from '../../values/index.ts';
 import type { CqlType } from '../../values/index.ts';
 import { UNSET } from '../../wire/index.ts';
+import { maskerOf } from '../column_mask.ts';
 import { planSelector } from '../select_plan.ts';
 import { requireColumn, tableName } from '../table_columns.ts';
 import { compileTerm } from '../terms.ts';
 import type { TermScope } from '../terms.ts';
-import type { TableEntry } from '../../schema/index.ts';
+import type { ColumnEntry, TableEntry } from '../../schema/index.ts';
 import { compileTimes, timesType } from './compile_times.ts';
 import { callOf } from './expression.ts';
 import type { CompiledExpression, ExpressionScope } from './expression.ts';
@@ -90,7 +91,7 @@ export function compileExpression(
   switch (expression.kind) {
     case 'column': {
       const column = requireColumn(scope.table, expression.name);
-      return slotOf(scope.inputs.column(column), column.type, column.name);
+      return maskedSlot(slotOf(scope.inputs.column(column), column.type, column.name), column);
     }
     case 'count_rows': {
       const at = scope.aggregates.push({ kind: 'rows' }) - 1;
@@ -158,6 +159,22 @@ function slotOf(slot: number, type: CqlType, name: string): CompiledExpression {
   const evaluate = (row: readonly (Uint8Array | null)[] | undefined): Uint8Array | null =>
     row?.[slot] ?? null;
   return { type, name: () => name, bind: () => evaluate, hasAggregate: false };
+}
+
+/** A column as the client may see it: what is computed from it is computed from its mask, as in Cassandra. */
+function maskedSlot(slot: CompiledExpression, column: ColumnEntry): CompiledExpression {
+  const masker = maskerOf(column);
+  if (masker === undefined) return slot;
+  return {
+    ...slot,
+    bind: (context) => {
+      const evaluate = slot.bind(context);
+      if (context.sight !== undefined) return evaluate;
+      // There is no value where there is no row.
+      return (row, aggregates) =>
+        row === undefined ? null : masker(evaluate(row, aggregates), context.functions);
+    },
+  };
 }
 
 function aggregateAt(

@@ -96,6 +96,8 @@ export interface EvaluatedPlan {
   readonly perPartitionLimit: SelectPlan['perPartitionLimit'];
   /** Whether the plan holds for other constants, too: names and types of the answer do not depend on them. */
   readonly isReusable: boolean;
+  /** Names of masked columns that WHERE or ANN OF asks for, in their order. */
+  readonly maskedRestrictions: readonly string[];
   /** Cassandra's warning about aggregates over several partitions. */
   readonly warning: string | undefined;
 }
@@ -245,8 +247,24 @@ export function planEvaluated(
       ...(statement.selectors ?? []).map(({ expression }) => expression),
       ...statement.groupBy,
     ]),
+    maskedRestrictions: maskedRestrictions(statement, table),
     warning: isTotal || groupBy !== undefined ? aggregateWarning(restrictions) : undefined,
   };
+}
+
+/** Spec: SelectStatement.authorize of Cassandra 5.0. */
+function maskedRestrictions(statement: SelectStatement, table: TableEntry): string[] {
+  const names = new Set(
+    statement.where.flatMap((relation) =>
+      ('columns' in relation ? relation.columns : [relation.column]).map(({ text }) => text),
+    ),
+  );
+  for (const { column, annOf } of statement.orderBy)
+    if (annOf !== undefined) names.add(column.text);
+  return table.allColumns
+    .filter(({ name, mask }) => mask !== undefined && names.has(name))
+    .map(({ name }) => name)
+    .sort();
 }
 
 /** Whether a row has more to decrypt than what its filters look at. */

@@ -288,7 +288,9 @@ class GroupSink implements Sink {
     this.#context = context;
     this.remaining = job.limits.limit;
     const slots = job.plan.groupBy?.clustering ?? [];
-    const last = job.plan.groupBy?.last?.bind(context);
+    // Cassandra groups by the masked value for every role (GroupMaker of 5.0).
+    const sight = context.sight === 'clear' ? undefined : context.sight;
+    const last = job.plan.groupBy?.last?.bind({ ...context, sight });
     this.#key = (row) => [
       ...slots.map((slot) => row[slot] ?? null),
       ...(last === undefined ? [] : [last(row, NO_AGGREGATES)]),

@@ -26,7 +26,8 @@ function walk(expression: Expression, visit: (inner: Expression) => void): void 
   for (const inner of childrenOf(expression)) walk(inner, visit);
 }
 
-function childrenOf(expression: Expression): readonly Expression[] {
+/** What stands directly in an expression. */
+export function childrenOf(expression: Expression): readonly Expression[] {
   switch (expression.kind) {
     case 'list':
     case 'set':

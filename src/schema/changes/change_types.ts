@@ -1,5 +1,5 @@
 import type { ColumnKind, ColumnScheme } from '../entries.ts';
-import type { CustomProperties } from '../record.ts';
+import type { CustomProperties, MaskRecord } from '../record.ts';
 
 /** A column of CREATE TABLE or ALTER TABLE ADD. */
 export interface NewColumn {
@@ -16,6 +16,8 @@ export interface NewColumn {
   readonly padded?: boolean | undefined;
   /** Type in Cassandra. Default: blob. */
   readonly storedType?: string | undefined;
+  /** Default: none. */
+  readonly mask?: MaskRecord | undefined;
 }
 
 /** The KMS key a statement names: by an identifier of the user's, or the service-owned default. */

@@ -25,6 +25,7 @@ export function newColumnRecord(column: NewColumn, id: string | undefined): Colu
     scheme,
     padded: column.padded ?? (scheme === 'cell' && PADDED_TYPES.has(column.type)),
     storedType: column.storedType ?? 'blob',
+    ...(column.mask === undefined ? {} : { mask: column.mask }),
   };
 }
 

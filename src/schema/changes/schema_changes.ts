@@ -3,7 +3,7 @@ import type { Clock } from '../../util/index.ts';
 import type { Catalog } from '../catalog.ts';
 import type { TableEntry } from '../entries.ts';
 import type { BackupKeys, KeyNotices, SchemaSource, TableKeyFactory } from '../ports.ts';
-import type { CustomProperties, TableRecord, TypeFieldRecord } from '../record.ts';
+import type { CustomProperties, MaskRecord, TableRecord, TypeFieldRecord } from '../record.ts';
 import type { ChangeContext } from './change_context.ts';
 import { settled } from './change_context.ts';
 import type {
@@ -16,6 +16,7 @@ import { createIndex, dropIndex } from './index_changes.ts';
 import type { IndexStatements, NewIndex } from './index_changes.ts';
 import { changeTableKey, setCustomProperties } from './key_change.ts';
 import { alterKeyspaceKey, createKeyspace } from './keyspace_changes.ts';
+import { setColumnMask } from './mask_change.ts';
 import { recoverChanges } from './recovery.ts';
 import { createRestoringTable } from './restore_table.ts';
 import type { RestoreTableDefinition } from './restore_table.ts';
@@ -131,6 +132,13 @@ export class SchemaChanges {
   setCustomProperties(table: TableEntry, properties: CustomProperties): Promise<void> {
     return this.#inTurn(table.keyspace, table.name, (context) =>
       setCustomProperties(context, table, properties),
+    );
+  }
+
+  /** ALTER TABLE … ALTER column MASKED WITH …, DROP MASKED. Whether the client may do that is to be asked before. */
+  setColumnMask(table: TableEntry, column: string, mask: MaskRecord | undefined): Promise<void> {
+    return this.#inTurn(table.keyspace, table.name, (context) =>
+      setColumnMask(context, table, column, mask),
     );
   }
 

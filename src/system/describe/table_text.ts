@@ -1,7 +1,7 @@
 import { editText, parseStatement, quoteIdentifier } from '../../cql/index.ts';
 import type { ColumnDefinition, CreateTableStatement, Span, Statement } from '../../cql/index.ts';
 import { ProxyError, SchemaError } from '../../errors/index.ts';
-import type { TableEntry } from '../../schema/index.ts';
+import type { ColumnMask, TableEntry } from '../../schema/index.ts';
 import { printType } from '../../values/index.ts';
 import { propertiesText, tableProperties } from '../custom_properties.ts';
 import { isHiddenName } from '../hidden.ts';
@@ -39,7 +39,7 @@ function editStatement(text: string, table: TableEntry): string | undefined {
       if (action.columns.some((column) => isHiddenName(column.name.text))) return undefined;
       return editText(
         text,
-        action.columns.map((column) => typeEdit(column, table)),
+        action.columns.flatMap((column) => columnEdits(column, table)),
       );
     }
   }
@@ -67,7 +67,7 @@ function editCreate(text: string, statement: CreateTableStatement, table: TableE
   for (let index = 0; index < columns.length; index += 1) {
     const column = columns[index] as ColumnDefinition;
     if (!isHiddenName(column.name.text)) {
-      edits.push(typeEdit(column, table));
+      edits.push(...columnEdits(column, table));
       continue;
     }
     // Hidden columns that follow each other are one edit: their commas must not be taken twice.
@@ -97,8 +97,20 @@ function listItems(text: string, span: Span): Span {
   return { start: front.endsWith(',') ? front.length - 1 : front.length, end: span.end };
 }
 
-function typeEdit(column: ColumnDefinition, table: TableEntry): Edit {
-  return { span: column.type.span, replacement: logicalTypeText(column.name.text, table) };
+/** The logical type, and the mask behind `type static`: Cassandra has none. */
+function columnEdits(column: ColumnDefinition, table: TableEntry): Edit[] {
+  const { name, type, mask, typeEnd } = column;
+  const known = table.columns.get(name.text)?.mask;
+  const text = known === undefined ? '' : ` ${maskText(known)}`;
+  const end = { start: typeEnd, end: mask?.span.end ?? typeEnd };
+  return [
+    { span: type.span, replacement: logicalTypeText(name.text, table) },
+    ...(text === '' && mask === undefined ? [] : [{ span: end, replacement: text }]),
+  ];
+}
+
+function maskText({ function: name, args }: ColumnMask): string {
+  return `MASKED WITH system.${name}(${args.map(({ record }) => record.literal).join(', ')})`;
 }
 
 function logicalTypeText(name: string, table: TableEntry): string {

@@ -41,7 +41,6 @@ export function describeRefusals(pair: () => Pair): void {
 
   it.each([
     ['CREATE TABLE KS.x (pk int PRIMARY KEY) WITH COMPACT STORAGE', /COMPACT STORAGE/],
-    ['CREATE TABLE KS.x (pk int PRIMARY KEY, v text MASKED WITH DEFAULT)', /MASKED/],
     [
       'CREATE TABLE KS.x (pk int PRIMARY KEY) WITH ID = 5a1c395e-b41f-11e5-9f22-ba0be0483c18',
       /WITH ID/,
@@ -53,7 +52,6 @@ export function describeRefusals(pair: () => Pair): void {
     ['CREATE TABLE KS.x (pk int PRIMARY KEY, cqlock_v text)', /reserved/],
     ['ALTER TABLE KS.t ADD cqlock_x text', /reserved/],
     ['ALTER TABLE KS.t RENAME ck TO cqlock_ck', /reserved/],
-    ['ALTER TABLE KS.t ALTER v MASKED WITH DEFAULT', /MASKED/],
     ["CREATE CUSTOM INDEX ON KS.t (v) USING 'org.apache.cassandra.index.sasi.SASIIndex'", /SASI/i],
     [
       'CREATE MATERIALIZED VIEW KS.mv AS SELECT * FROM KS.t WHERE pk IS NOT NULL AND ck IS NOT NULL PRIMARY KEY (ck, pk)',

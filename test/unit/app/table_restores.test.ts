@@ -82,6 +82,7 @@ function request(change: Partial<TableRestore> = {}): TableRestore {
     encryption: undefined,
     customProperties: undefined,
     principal: 'somebody',
+    requireUnmask: () => Promise.resolve(),
     runStored: async (text) => {
       await connection.execute(text, [], { prepare: false });
       return 'created';

@@ -106,6 +106,7 @@ const OLD = {
   keyspace: 'a',
   name: 'old',
   partitionKey: [{ name: 'pk' }],
+  allColumns: [],
   record: { tableId: '0a' },
 } as unknown as TableEntry;
 
