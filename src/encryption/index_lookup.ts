@@ -84,8 +84,8 @@ export function judgedParts(
   return isMultiple ? [text, text] : [text];
 }
 
-/** Types of which a storage-attached index takes no slices. Spec: IndexTermType.isLiteral of Cassandra 5.0.6. */
-const LITERAL_TYPES: ReadonlySet<string> = new Set(['ascii', 'text', 'boolean']);
+/** Types of which a storage-attached index takes no slices. Spec: IndexTermType.EQ_ONLY_TYPES of Cassandra 5.0.6. */
+const EQUALITY_TYPES: ReadonlySet<string> = new Set(['ascii', 'text', 'boolean', 'uuid']);
 
 /** Whether Cassandra would answer slices of a column by its storage-attached index, which leaves empty values out. */
 export function servesSlices(table: TableEntry, column: ColumnEntry): boolean {
@@ -98,7 +98,7 @@ export function servesSlices(table: TableEntry, column: ColumnEntry): boolean {
 }
 
 function takesSlices(type: CqlType): boolean {
-  return type.kind === 'native' && !LITERAL_TYPES.has(type.name);
+  return type.kind === 'native' && !EQUALITY_TYPES.has(type.name);
 }
 
 /**

@@ -28,11 +28,10 @@ export function planAnySelect(
       `DISTINCT on the view ${tableName(table)} is not supported by the proxy: it reads no cell that the partition key could be checked with (see docs/compatibility.md)`,
     );
   }
-  const evaluated = (): EvaluatedPlan =>
-    planEvaluated(statement, table, snapshot, markers, callsUserFunctions);
   // Rows of one partition of such a view have no order in Cassandra. And only there are values masked before anything else is made of them.
-  if (isSpanning || isMasked(table)) return evaluated();
-  const plan = planSelect(statement, table, snapshot, markers);
-  if (plan !== undefined && plan.refusal === undefined) return plan;
-  return evaluated();
+  if (!isSpanning && !isMasked(table)) {
+    const plan = planSelect(statement, table, snapshot, markers);
+    if (plan !== undefined && plan.refusal === undefined) return plan;
+  }
+  return planEvaluated(statement, table, snapshot, markers, callsUserFunctions);
 }

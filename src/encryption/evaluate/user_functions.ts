@@ -3,7 +3,7 @@ import { resolveUserFunction } from '../../functions/index.ts';
 import type { UserCall, UserFunction } from '../../functions/index.ts';
 import type { RawTable, Snapshot, TableEntry } from '../../schema/index.ts';
 import { parseTypeText, splitList, udtNames } from '../../values/index.ts';
-import type { CqlType } from '../../values/index.ts';
+import type { CqlType, UdtType } from '../../values/index.ts';
 import { tableName } from '../table_columns.ts';
 import type { CompiledExpression, Evaluate } from './expression.ts';
 
@@ -23,23 +23,24 @@ export interface BoundUserCall {
 export type FindUserFunction = (call: UserCall) => UserFunction | undefined;
 
 /**
- * The functions written by users that a statement on `table` may call, by the names that Cassandra looks them up with.
+ * The functions written by users that a statement on `table` may call, by the names that Cassandra looks them up with. Plans keep
+ * what it gives: it must not keep the whole snapshot with it.
  * @throws by its result: InvalidRequestError as Cassandra; UnsupportedStatementError for an aggregate, or a user type in a signature,
  * which Cassandra knows in its stored form only
  */
 export function userFunctions(snapshot: Snapshot, table: TableEntry): FindUserFunction {
+  const functions = snapshot.raw('system_schema', 'functions');
+  const aggregates = snapshot.raw('system_schema', 'aggregates');
   return (call) => {
     const keyspace = call.keyspace ?? table.keyspace;
     const refuse = (what: string): UnsupportedStatementError =>
       new UnsupportedStatementError(
         `${what} ${keyspace}.${call.name} is not called by the proxy on the encrypted table ${tableName(table)} (see docs/compatibility.md)`,
       );
-    const named = (name: string): RawRow[] =>
-      rawRows(snapshot.raw('system_schema', name), keyspace, call.name);
-    if (named('aggregates').length > 0) throw refuse('the aggregate');
+    if (rawRows(aggregates, keyspace, call.name).length > 0) throw refuse('the aggregate');
     const type = (text: string): CqlType =>
-      parseTypeText(text, (of, name) => snapshot.udt(of ?? keyspace, name), keyspace);
-    const candidates = named('functions').map((row): UserFunction => ({
+      parseTypeText(text, (of, name) => unknownUdt(of ?? keyspace, name), keyspace);
+    const candidates = rawRows(functions, keyspace, call.name).map((row): UserFunction => ({
       kind: 'user',
       name: `${keyspace}.${call.name}`,
       keyspace,
@@ -54,6 +55,11 @@ export function userFunctions(snapshot: Snapshot, table: TableEntry): FindUserFu
     }
     return found;
   };
+}
+
+/** Only its name matters: a function that has one is refused. */
+function unknownUdt(keyspace: string, name: string): UdtType {
+  return { kind: 'udt', keyspace, name, fields: [], frozen: true };
 }
 
 /** @throws InvalidRequestError for what only Cassandra could do in one step */
