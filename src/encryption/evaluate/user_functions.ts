@@ -37,17 +37,20 @@ export function userFunctions(snapshot: Snapshot, table: TableEntry): FindUserFu
       new UnsupportedStatementError(
         `${what} ${keyspace}.${call.name} is not called by the proxy on the encrypted table ${tableName(table)} (see docs/compatibility.md)`,
       );
-    if (rawRows(aggregates, keyspace, call.name).length > 0) throw refuse('the aggregate');
+    if (rowsOf(aggregates, 'aggregate_name', keyspace, call.name).length > 0)
+      throw refuse('the aggregate');
     const type = (text: string): CqlType =>
       parseTypeText(text, (of, name) => unknownUdt(of ?? keyspace, name), keyspace);
-    const candidates = rawRows(functions, keyspace, call.name).map((row): UserFunction => ({
-      kind: 'user',
-      name: `${keyspace}.${call.name}`,
-      keyspace,
-      ownName: call.name,
-      args: splitList(row('argument_types')).map((text) => type(Buffer.from(text).toString())),
-      result: type(Buffer.from(row('return_type')).toString()),
-    }));
+    const candidates = rowsOf(functions, 'function_name', keyspace, call.name).map(
+      (row): UserFunction => ({
+        kind: 'user',
+        name: `${keyspace}.${call.name}`,
+        keyspace,
+        ownName: call.name,
+        args: splitList(row('argument_types')).map((text) => type(Buffer.from(text).toString())),
+        result: type(Buffer.from(row('return_type')).toString()),
+      }),
+    );
     const found = resolveUserFunction(candidates, call.args);
     if (found === undefined) return undefined;
     if ([...found.args, found.result].some((one) => udtNames(one).size > 0)) {
@@ -73,10 +76,15 @@ export function requireNoAggregate(found: UserFunction, args: readonly CompiledE
 /** Gives a cell of a row of system_schema. */
 type RawRow = (column: string) => Uint8Array;
 
-function rawRows(table: RawTable | undefined, keyspace: string, name: string): RawRow[] {
+function rowsOf(
+  table: RawTable | undefined,
+  nameColumn: string,
+  keyspace: string,
+  name: string,
+): RawRow[] {
   if (table === undefined) return [];
   const at = (column: string): number => table.columns.findIndex((one) => one.name === column);
-  const [keyspaceAt, nameAt] = [at('keyspace_name'), at(`${table.name.slice(0, -1)}_name`)];
+  const [keyspaceAt, nameAt] = [at('keyspace_name'), at(nameColumn)];
   const text = (cell: Uint8Array | null | undefined): string => Buffer.from(cell ?? []).toString();
   return table.rows
     .filter((row) => text(row[keyspaceAt]) === keyspace && text(row[nameAt]) === name)
