@@ -69,6 +69,24 @@ describe('a mask', () => {
     expect(closed.error?.code).toMatch(/^METADATA_/);
   });
 
+  it('makes the record one that versions without masks refuse, as long as it is there', async () => {
+    const { cluster, one } = await environment();
+    await one.create('t');
+    const formatOf = async (): Promise<unknown> => {
+      let format: unknown;
+      cluster.editRecord((await table(one)).record?.tableId ?? '', (row) => {
+        ({ format } = JSON.parse(Buffer.from(row.body).toString('utf8')) as { format: unknown });
+        return row;
+      });
+      return format;
+    };
+    expect(await formatOf()).toBe(1);
+    await one.changes.setColumnMask(await table(one), 'v', DEFAULT);
+    expect(await formatOf()).toBe(2);
+    await one.changes.setColumnMask(await table(one), 'v', undefined);
+    expect(await formatOf()).toBe(1);
+  });
+
   it('by a function of a later version closes the table', async () => {
     const { one } = await environment();
     await one.create('t');
