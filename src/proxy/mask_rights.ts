@@ -5,6 +5,7 @@ import type { TableEntry } from '../schema/index.ts';
 import { Consistency } from '../wire/index.ts';
 import { ask, readOptions } from './ask.ts';
 import { fromCassandra } from './cassandra_answer.ts';
+import { qualified } from './compile.ts';
 import { CassandraError } from './reply.ts';
 import type { RequestContext, Session } from './session.ts';
 
@@ -80,7 +81,12 @@ export async function requireQueryMasked(
   // Whether the client may read the table at all Cassandra says first.
   const [key] = table.partitionKey;
   const name = quoteIdentifier(key?.storedName ?? key?.name ?? '');
-  await ask(session, `SELECT ${name} FROM ${tableText(table)} LIMIT 1`, OPTIONS, request);
+  await ask(
+    session,
+    `SELECT ${name} FROM ${qualified(table.keyspace, table.name)} LIMIT 1`,
+    OPTIONS,
+    request,
+  );
   throw new InvalidRequestError(
     `User ${userOf(session)} has no UNMASK nor SELECT_MASKED permission on table ${table.keyspace}.${table.name}, cannot query masked columns [${columns.join(', ')}]`,
     CqlErrorCode.UNAUTHORIZED,
@@ -99,7 +105,7 @@ export async function requireUnmask(
 ): Promise<void> {
   const { keyspace, name } = table;
   const resource = isThere
-    ? `TABLE ${tableText(table)}`
+    ? `TABLE ${qualified(table.keyspace, table.name)}`
     : `ALL TABLES IN KEYSPACE ${quoteIdentifier(keyspace)}`;
   if (await hasPermissionOn(session, request, 'UNMASK', resource)) return;
   throw new InvalidRequestError(
@@ -136,17 +142,18 @@ function isMaskingEnabled(session: Session, request: Measured): Promise<boolean 
   });
 }
 
-function tableText({ keyspace, name }: TableName): string {
-  return `${quoteIdentifier(keyspace)}.${quoteIdentifier(name)}`;
-}
-
 function hasPermission(
   session: Session,
   request: Measured,
   permission: Permission,
   table: TableName,
 ): Promise<boolean> {
-  return hasPermissionOn(session, request, permission, `TABLE ${tableText(table)}`);
+  return hasPermissionOn(
+    session,
+    request,
+    permission,
+    `TABLE ${qualified(table.keyspace, table.name)}`,
+  );
 }
 
 /** Whether Cassandra gives the client's role a permission: it is listed, or the role is a superuser, which has all. */

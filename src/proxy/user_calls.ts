@@ -1,4 +1,3 @@
-import { quoteIdentifier } from '../cql/index.ts';
 import type { BoundEvaluation, BoundUserCall, Row } from '../encryption/index.ts';
 import { UpstreamError } from '../errors/index.ts';
 import { printType, sameType } from '../values/index.ts';
@@ -6,6 +5,7 @@ import type { CqlType } from '../values/index.ts';
 import { Consistency } from '../wire/index.ts';
 import { readOptions } from './ask.ts';
 import { fromCassandra } from './cassandra_answer.ts';
+import { qualified } from './compile.ts';
 import type { RowPosition } from './evaluated_position.ts';
 import type { RowPage, RowReader } from './evaluated_reader.ts';
 import { executeSystem } from './run_forward.ts';
@@ -61,10 +61,11 @@ export class CallingReader<P extends RowPage> implements RowReader<P> {
     const wanted = extended.filter((row) => row !== undefined);
     // A call may be an argument of a later one.
     for (const call of calls) {
+      const text = callText(call.function);
       for (let from = 0; from < wanted.length; from += PARALLEL) {
         await Promise.all(
           wanted.slice(from, from + PARALLEL).map(async (row) => {
-            const result = await this.#result(call, row);
+            const result = await this.#result(call, text, row);
             row.push(result);
           }),
         );
@@ -73,9 +74,11 @@ export class CallingReader<P extends RowPage> implements RowReader<P> {
     return extended;
   }
 
-  async #result({ function: called, args }: BoundUserCall, row: Row): Promise<Uint8Array | null> {
-    const name = `${quoteIdentifier(called.keyspace)}.${quoteIdentifier(called.ownName)}`;
-    const markers = called.args.map(marker).join(', ');
+  async #result(
+    { function: called, args }: BoundUserCall,
+    text: string,
+    row: Row,
+  ): Promise<Uint8Array | null> {
     const { onUpstreamMs } = this.#request;
     const options = {
       ...readOptions(Consistency.ONE),
@@ -84,7 +87,7 @@ export class CallingReader<P extends RowPage> implements RowReader<P> {
     const envelope = await executeSystem(
       this.#session,
       { options, flags: 0, onUpstreamMs },
-      `SELECT ${name}(${markers}) FROM system.local`,
+      text,
       // Else another function has the name by now.
       ({ resultColumns: [column] }) => column !== undefined && sameType(column.type, called.result),
     );
@@ -97,6 +100,10 @@ export class CallingReader<P extends RowPage> implements RowReader<P> {
     }
     return fromCassandra(() => result.rows.readBytes());
   }
+}
+
+function callText({ keyspace, ownName, args }: BoundUserCall['function']): string {
+  return `SELECT ${qualified(keyspace, ownName)}(${args.map(marker).join(', ')}) FROM system.local`;
 }
 
 /** A marker of a type, so that one of several functions of a name is chosen; Cassandra takes no hint of a collection or tuple here. */
