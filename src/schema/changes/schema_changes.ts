@@ -56,7 +56,7 @@ export interface SchemaChangesOptions {
  * new schema.
  */
 export class SchemaChanges {
-  readonly #shared: Omit<ChangeContext, 'owner'>;
+  #shared: Omit<ChangeContext, 'owner'>;
   /** The end of the last change that was begun, by object; never rejects. */
   #last = new Map<string, Promise<void>>();
 
@@ -81,6 +81,7 @@ export class SchemaChanges {
     const keys = this.#shared.keys.onBehalfOf?.(principal);
     if (keys === undefined) return this;
     const same = new SchemaChanges({ ...this.#shared, keys });
+    same.#shared = { ...this.#shared, keys };
     same.#last = this.#last;
     return same;
   }
