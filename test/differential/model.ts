@@ -1,5 +1,5 @@
 /** What the generator knows of one table, and how a generated statement becomes a request. */
-import { canonicalValue, parseTypeText } from '../../src/values/index.ts';
+import { canonicalValue, padNestedFields, parseTypeText } from '../../src/values/index.ts';
 import type { RawValue } from '../support/raw_codec.ts';
 import type { Prng } from './prng.ts';
 import {
@@ -197,7 +197,7 @@ export function randomTable(
       ),
     ),
     ckPool: ck.map((c) =>
-      sorted(pool(rng, c.type, ckCount === 1 ? 8 : ckCount === 2 ? 4 : 3, true), c.type),
+      asReadBack(pool(rng, c.type, ckCount === 1 ? 8 : ckCount === 2 ? 4 : 3, true), c.type),
     ),
     clock: counters ? 'server' : rng.pick(['server', 'server', 'client', 'mixed']),
     nextTimestamp: 1_000_000,
@@ -208,13 +208,17 @@ export function randomTable(
   };
 }
 
-/** Sets and maps with their elements in order: Cassandra does not sort those in a tuple that is bound for several columns. */
-function sorted(values: readonly GenValue[], type: GenType): readonly GenValue[] {
+/**
+ * As clustering values are read back: tuples with all their fields. Sets and maps with their elements in order: Cassandra does not sort
+ * those in a tuple that is bound for several columns.
+ */
+function asReadBack(values: readonly GenValue[], type: GenType): readonly GenValue[] {
   if (type.kind === 'scalar') return values;
   const cqlType = parseTypeText(typeText(type, KS), () => undefined, KS);
   return values.map((value) => ({
     ...value,
-    bytes: value.bytes && Buffer.from(canonicalValue(cqlType, value.bytes)),
+    bytes:
+      value.bytes && Buffer.from(padNestedFields(cqlType, canonicalValue(cqlType, value.bytes))),
   }));
 }
 
