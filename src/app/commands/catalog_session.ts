@@ -74,6 +74,11 @@ export async function withTableKeys(
         tableKeys: parts.tableKeys,
         clusterId: cluster.clusterId,
         clock: systemClock,
+        // A proxy may change the key of a table meanwhile.
+        catalog: {
+          table: (keyspace, name) => catalog.snapshot().table(keyspace, name),
+          refresh: () => catalog.refresh(),
+        },
         metrics: { kmsCall: () => undefined, leases: () => undefined },
       },
       { idleMs, maxAgeMs },
