@@ -203,6 +203,34 @@ describe('a client connection', () => {
     expect(client.received).toHaveLength(6);
   });
 
+  it.each([
+    ['an empty QUERY', Opcode.QUERY, Buffer.alloc(0), 0, []],
+    [
+      'a consistency that does not exist',
+      Opcode.QUERY,
+      Buffer.concat([USE, Buffer.from([9, 9, 0])]),
+      0,
+      [],
+    ],
+    ['an unknown flag', Opcode.QUERY, Buffer.concat([USE, Buffer.from([0, 1, 0x80])]), 0, []],
+    ['a second STARTUP', Opcode.STARTUP, encodeStartup(new Map([['CQL_VERSION', '3.0.0']])), 0, []],
+    ['a body that is not compressed', Opcode.QUERY, Buffer.from('not LZ4 at all'), 1, ['end']],
+    ['an unknown opcode', 0x77, Buffer.alloc(0), 0, ['end']],
+  ])(
+    'stays open after %s unless nothing more can be understood',
+    async (_name, opcode, body, flags, calls) => {
+      await connected();
+      client.say(1, opcode, body, flags);
+      await turns();
+      expect(client.received.at(-1)).toMatchObject({ streamId: 1, opcode: Opcode.ERROR });
+      expect(client.calls).toEqual(calls);
+      if (calls.length > 0) return;
+      client.say(2, Opcode.OPTIONS, Buffer.alloc(0));
+      await turns();
+      expect(client.received.at(-1)).toMatchObject({ streamId: 2, opcode: Opcode.SUPPORTED });
+    },
+  );
+
   it('ends alone when an answer cannot be sent', async () => {
     await connected();
     client.write = () => {
