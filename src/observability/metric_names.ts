@@ -103,6 +103,6 @@ export const METRIC_NAMES = {
   },
   logins: {
     name: 'cqlock_logins_total',
-    help: 'Logins of clients by result (ok, failed, limited)',
+    help: 'Logins of clients by result (ok, failed, limited, timeout)',
   },
 } as const satisfies Record<string, { name: `cqlock_${string}`; help: string }>;

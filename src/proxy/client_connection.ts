@@ -1,6 +1,6 @@
 import { OverloadError, ProtocolError, toProxyError, type ProxyError } from '../errors/index.ts';
 import type { ConnectionLeases } from '../keys/index.ts';
-import type { Clock } from '../util/index.ts';
+import type { Clock, TimerHandle } from '../util/index.ts';
 import {
   decodeRequestPrefix,
   decompressBody,
@@ -49,6 +49,8 @@ export interface ClientConnectionOptions {
   readonly limits: {
     readonly maxFrameBytes: number;
     readonly maxInFlightRequests: number;
+    /** A client that has not logged in after this time is cut, milliseconds. */
+    readonly loginTimeoutMs: number;
   };
   readonly clock: Clock;
   readonly onClose: (connection: ClientConnection) => void;
@@ -81,6 +83,7 @@ export class ClientConnection {
   #verifiedRole: string | undefined;
   #isRegistered = false;
   readonly #flow: FlowControl;
+  readonly #deadline: TimerHandle;
 
   constructor(transport: Transport, options: ClientConnectionOptions) {
     this.#transport = transport;
@@ -98,6 +101,10 @@ export class ClientConnection {
       loggedIn: ({ name }) => {
         this.#verifiedRole = name;
       },
+    });
+    this.#deadline = options.clock.after(options.limits.loginTimeoutMs, () => {
+      options.services.metrics.countLogin('timeout');
+      this.destroy();
     });
     transport.setHandlers({
       onData: (chunk) => {
@@ -393,6 +400,7 @@ export class ClientConnection {
     if (this.#isClosed()) return next.answer;
     this.#phase = next.state;
     if (next.state === 'ready') {
+      this.#deadline.cancel();
       if (next.principal !== undefined) this.#options.leases.identify(next.principal);
       this.#session = this.#createSession(next.role);
     }
@@ -470,6 +478,7 @@ export class ClientConnection {
   #closed(): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
+    this.#deadline.cancel();
     this.#node?.close();
     this.#options.leases.release();
     this.#options.onClose(this);
