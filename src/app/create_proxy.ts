@@ -105,7 +105,7 @@ export async function openParts(options: {
   }
   const embedded = await openEmbeddedKms(config, options.mayCreateKeyStore);
   const audit = newAuditTrail(config, logger, metrics ?? noopMetrics);
-  const audited = { sink: audit, clock: systemClock };
+  const audited = { sink: audit, clock: systemClock, metrics: metrics ?? noopMetrics };
   const service = new AuditedServiceKeys(embedded.provider, audited);
   const others = await openKmsProviders(config);
   const kms = new KmsRegistry(
@@ -225,9 +225,6 @@ export const createProxy: ProxyFactory = async (context) => {
           keyLoss.look(table);
         },
         metrics: {
-          kmsCall: (operation, result, durationMs) => {
-            metrics.recordKmsCall(operation, result, durationMs);
-          },
           leases: (count) => {
             metrics.addLeases(count - leaseCount);
             leaseCount = count;

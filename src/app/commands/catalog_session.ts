@@ -79,7 +79,7 @@ export async function withTableKeys(
           table: (keyspace, name) => catalog.snapshot().table(keyspace, name),
           refresh: () => catalog.refresh(),
         },
-        metrics: { kmsCall: () => undefined, leases: () => undefined },
+        metrics: { leases: () => undefined },
       },
       { idleMs, maxAgeMs },
     );
