@@ -3,9 +3,8 @@ import { AuditedKms, AuditedServiceKeys, ListenerAudit } from '../audit/index.ts
 import type { AuditTrail } from '../audit/index.ts';
 import { formatAddress } from '../config/index.ts';
 import type { Address, Config } from '../config/index.ts';
-import type { BackupService } from '../backup/index.ts';
 import { CryptoTicks } from '../encryption/index.ts';
-import { ConfigError, InternalError } from '../errors/index.ts';
+import { ConfigError } from '../errors/index.ts';
 import { CellDekFactory, KeyService, KmsTableKeys, StateDirectoryTrust } from '../keys/index.ts';
 import { KmsRegistry } from '../kms/index.ts';
 import type { KeyStore } from '../kms/index.ts';
@@ -21,7 +20,8 @@ import {
 import type { Connector, SharedServices } from '../proxy/index.ts';
 import { beginTruncation, CellCounter, RotationService } from '../rotation/index.ts';
 import { RewriteService } from '../rewrite/index.ts';
-import { Catalog, initCluster, refuseForeignCluster, SchemaChanges } from '../schema/index.ts';
+import { Catalog, initCluster, refuseForeignCluster } from '../schema/index.ts';
+import type { SchemaChanges } from '../schema/index.ts';
 import { SystemTables } from '../system/index.ts';
 import type { EncryptionStatus } from '../system/index.ts';
 import {
@@ -37,7 +37,7 @@ import { systemClock, systemTurnEnds } from '../util/index.ts';
 import { TimeuuidGenerator } from '../values/index.ts';
 import { openAuthentication } from './authentication.ts';
 import { beginAudit, newAuditTrail } from './audit_trail.ts';
-import { backupKeys, lostTableBackups } from './backup_ports.ts';
+import { lostTableBackups } from './backup_ports.ts';
 import { startCatalogUpkeep } from './catalog_upkeep.ts';
 import { createKeyLoss } from './key_loss.ts';
 import { startIndexBuilding } from './index_building.ts';
@@ -49,9 +49,9 @@ import {
   startRotation,
   toRotationMetrics,
 } from './key_rotation.ts';
-import { openBackups } from './open_backups.ts';
 import { hasKeyStore, openEmbeddedKms, openKmsProviders } from './open_kms.ts';
 import type { ProxyFactory } from './proxy_factory.ts';
+import { openSchemaChanges } from './schema_changes.ts';
 import { serveKms } from './start_kms_listener.ts';
 import { TableRestores } from './table_restores.ts';
 import { cassandraTlsOptions, openProxyTls } from './tls.ts';
@@ -59,8 +59,6 @@ import { cassandraTlsOptions, openProxyTls } from './tls.ts';
 const CONNECT_TIMEOUT_MS = 10_000;
 /** How long an increment of a counter waits for those before it. */
 const COUNTER_PATIENCE_MS = 2_000;
-/** A write that was planned by a catalog that was just young enough may be under way for so long. */
-const WRITE_UNDER_WAY_MS = 15_000;
 const DEFAULT_CQL_VERSION = '3.4.7';
 
 /** A connection with the proxy's own role; not yet connected. */
@@ -107,7 +105,7 @@ export async function openParts(options: {
   }
   const embedded = await openEmbeddedKms(config, options.mayCreateKeyStore);
   const audit = newAuditTrail(config, logger, metrics ?? noopMetrics);
-  const audited = { sink: audit, clock: systemClock };
+  const audited = { sink: audit, clock: systemClock, metrics: metrics ?? noopMetrics };
   const service = new AuditedServiceKeys(embedded.provider, audited);
   const others = await openKmsProviders(config);
   const kms = new KmsRegistry(
@@ -192,31 +190,20 @@ export const createProxy: ProxyFactory = async (context) => {
       metrics,
     });
     await rowConnection.connect();
-    const backups: { service?: BackupService } = {};
-    const changes = new SchemaChanges({
+    const { changes, backups } = openSchemaChanges(config, {
       catalog,
       source,
-      keys: tableKeys,
-      clock,
-      notices: keyLoss.notices,
-      backups: backupKeys(() => {
-        if (backups.service !== undefined) return backups.service;
-        throw new InternalError('backups were asked for before they were there');
-      }),
-      onKeysReleased: (record) => keyLoss.notices.grantsReleased(record),
-      unusedColumnsMs: config.catalogMaxAgeMs + WRITE_UNDER_WAY_MS,
-    });
-    const backupService = openBackups(config, {
-      catalog,
-      changes,
       tableKeys,
       kms: parts.kms,
       connection: rowConnection,
       clock,
+      told: {
+        notices: keyLoss.notices,
+        onKeysReleased: (record) => keyLoss.notices.grantsReleased(record),
+      },
     });
-    backups.service = backupService;
     const restores = new TableRestores({
-      backups: backupService,
+      backups,
       catalog,
       jobs,
       clock,
@@ -238,9 +225,6 @@ export const createProxy: ProxyFactory = async (context) => {
           keyLoss.look(table);
         },
         metrics: {
-          kmsCall: (operation, result, durationMs) => {
-            metrics.recordKmsCall(operation, result, durationMs);
-          },
           leases: (count) => {
             metrics.addLeases(count - leaseCount);
             leaseCount = count;
@@ -373,7 +357,7 @@ export const createProxy: ProxyFactory = async (context) => {
     );
     const stopKeyLoss = keyLoss.watch({
       changes,
-      backup: context.backup ?? lostTableBackups(backupService, jobs, logger),
+      backup: context.backup ?? lostTableBackups(backups, jobs, logger),
       execute: async (statement) => {
         await control.execute(statement, [], { prepare: false });
       },

@@ -14,7 +14,14 @@ import type { KmsRegistry } from '../kms/index.ts';
 import { emailChannels, NoticeDirectory, webhookChannel } from '../notify/index.ts';
 import type { Logger, Metrics, TableAccess } from '../observability/index.ts';
 import { accessState, ClusterLease } from '../schema/index.ts';
-import type { Catalog, LeaseStore, SchemaChanges, Snapshot, TableEntry } from '../schema/index.ts';
+import type {
+  Catalog,
+  LeaseStore,
+  SchemaChanges,
+  SchemaChangesOptions,
+  Snapshot,
+  TableEntry,
+} from '../schema/index.ts';
 import type { Clock } from '../util/index.ts';
 
 /** Rounds that the lease of the monitor outlives: a slow one must not lose it. */
@@ -60,7 +67,7 @@ export function createKeyLoss(parts: KeyLossParts): KeyLoss {
   const { checkPeriodMs, dropAfterMs } = config.keyLoss;
   const channels = noticeChannels(config.notify, clock);
   const names = channels.map(({ name }) => name);
-  const directory = new NoticeDirectory(join(config.stateDir, 'notices'), clock);
+  const directory = noticeDirectory(config, clock);
   let monitor: KeyLossMonitor | undefined;
   const records = new RecordOutbox(catalog, () => monitor?.isLeader ?? false);
   const outbox = joinedOutbox([records, directory]);
@@ -115,6 +122,33 @@ export function createKeyLoss(parts: KeyLossParts): KeyLoss {
       return () => watching.stop();
     },
   };
+}
+
+/**
+ * Where a command leaves what owners of keys must know: in the state directory, where the proxies find it. What the command itself
+ * is refused, whoever gave it reads.
+ */
+export function toldByProxies(
+  config: Pick<Config, 'notify' | 'stateDir'>,
+  clock: Clock,
+  logger: Logger,
+): Pick<SchemaChangesOptions, 'notices' | 'onKeysReleased'> {
+  const directory = noticeDirectory(config, clock);
+  const notices = new KeyNotices({
+    channels: noticeChannels(config.notify, clock).map(({ name }) => name),
+    keep: (pending) => directory.keep(pending),
+    onKept: () => undefined,
+    clock,
+    logger,
+  });
+  return {
+    notices: { keyRefused: () => undefined },
+    onKeysReleased: (record) => notices.grantsReleased(record),
+  };
+}
+
+function noticeDirectory({ stateDir }: Pick<Config, 'stateDir'>, clock: Clock): NoticeDirectory {
+  return new NoticeDirectory(join(stateDir, 'notices'), clock);
 }
 
 function noticeChannels(notify: Config['notify'], clock: Clock) {

@@ -57,7 +57,10 @@ export interface AuditSink {
 }
 
 /** How a call ended: who is refused must not retry, who gets no answer may. */
-export function outcomeOf(error: unknown): Pick<AuditEvent, 'result' | 'error'> {
+export function outcomeOf(error: unknown): {
+  readonly result: AuditEvent['result'];
+  readonly error: string;
+} {
   const isRefused =
     error instanceof KeyAccessError ||
     error instanceof MetadataIntegrityError ||

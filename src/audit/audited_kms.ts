@@ -7,13 +7,20 @@ import type {
   KmsProvider,
 } from '../kms/index.ts';
 import type { Clock } from '../util/index.ts';
-import type { AuditSink } from './audit_event.ts';
+import type { AuditOperation, AuditSink } from './audit_event.ts';
 import { CallAuditor } from './call_auditor.ts';
+
+/** Where calls are counted. */
+export interface KmsCallMetrics {
+  /** A call ended; `result`: ok, or the code of the error. */
+  recordKmsCall(operation: AuditOperation, result: string, durationMs: number): void;
+}
 
 /** What a decorator works with. */
 export interface AuditedOptions {
   readonly sink: AuditSink;
   readonly clock: Clock;
+  readonly metrics: KmsCallMetrics;
   /** The proxy itself if not given. */
   readonly caller?: KmsCaller;
 }

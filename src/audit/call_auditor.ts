@@ -23,7 +23,7 @@ export interface AnswerRules<T> {
   readonly discard?: (answer: T) => void;
 }
 
-/** Runs calls to one provider and notes an event for each. */
+/** Runs calls to one provider, counts each and notes an event for it. */
 export class CallAuditor {
   readonly #provider: string;
   readonly #options: AuditedOptions;
@@ -42,7 +42,7 @@ export class CallAuditor {
     call: () => Promise<T>,
     { keyOf, discard }: AnswerRules<T> = {},
   ): Promise<T> {
-    const { sink, clock } = this.#options;
+    const { sink, clock, metrics } = this.#options;
     sink.ready();
     const startedMs = clock.monotonicMs();
     let answer: T;
@@ -50,10 +50,13 @@ export class CallAuditor {
       answer = await call();
     } catch (error) {
       const durationMs = clock.monotonicMs() - startedMs;
-      await sink.record(this.#event(facts, facts.key, durationMs, outcomeOf(error)));
+      const outcome = outcomeOf(error);
+      metrics.recordKmsCall(facts.operation, outcome.error, durationMs);
+      await sink.record(this.#event(facts, facts.key, durationMs, outcome));
       throw error;
     }
     const durationMs = clock.monotonicMs() - startedMs;
+    metrics.recordKmsCall(facts.operation, 'ok', durationMs);
     const key = keyOf?.(answer) ?? facts.key;
     try {
       await sink.record(this.#event(facts, key, durationMs, { result: 'ok', error: null }));

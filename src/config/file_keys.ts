@@ -38,6 +38,7 @@ export const FILE_KEYS: Readonly<Record<string, string>> = {
   CQLOCK_MAX_FRAME_BYTES: 'limits.max_frame_bytes',
   CQLOCK_MAX_CONNECTIONS: 'limits.max_connections',
   CQLOCK_MAX_IN_FLIGHT_REQUESTS: 'limits.max_in_flight_requests',
+  CQLOCK_LOGIN_TIMEOUT: 'limits.login_timeout',
   CQLOCK_LEASE_IDLE: 'keys.lease_idle',
   CQLOCK_LEASE_MAX_AGE: 'keys.lease_max_age',
   CQLOCK_CELL_KEY_MAX_AGE: 'keys.cell_key_max_age',

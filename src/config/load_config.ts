@@ -112,6 +112,7 @@ export const environmentSchema = z.object({
   CQLOCK_MAX_FRAME_BYTES: setting(integer(64 * 1024, 256 * MIB, 16 * MIB)),
   CQLOCK_MAX_CONNECTIONS: setting(integer(1, 65_536, 4096)),
   CQLOCK_MAX_IN_FLIGHT_REQUESTS: setting(integer(1, 32_768, 2048)),
+  CQLOCK_LOGIN_TIMEOUT: setting(duration(1_000, 30_000)),
   CQLOCK_LEASE_IDLE: setting(duration(1, 5 * 60_000)),
   CQLOCK_LEASE_MAX_AGE: setting(duration(1, 60 * 60_000)),
   CQLOCK_AUDIT_DIR: setting(text),
@@ -226,6 +227,7 @@ export function loadConfig(environment: Environment, workingDir: string): Config
       maxFrameBytes: values.CQLOCK_MAX_FRAME_BYTES,
       maxConnections: values.CQLOCK_MAX_CONNECTIONS,
       maxInFlightRequests: values.CQLOCK_MAX_IN_FLIGHT_REQUESTS,
+      loginTimeoutMs: values.CQLOCK_LOGIN_TIMEOUT,
     },
     leases: { idleMs: values.CQLOCK_LEASE_IDLE, maxAgeMs: values.CQLOCK_LEASE_MAX_AGE },
     audit: {

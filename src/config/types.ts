@@ -103,6 +103,8 @@ export interface Config {
     readonly maxConnections: number;
     /** Requests in flight on one client connection before it is not read any more. */
     readonly maxInFlightRequests: number;
+    /** Time from a connection to its login, milliseconds. */
+    readonly loginTimeoutMs: number;
   };
   readonly leases: {
     /** A table's keys are asked for again after this time without use, milliseconds. */

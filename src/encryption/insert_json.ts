@@ -1,6 +1,7 @@
 import type { Expression, InsertStatement } from '../cql/index.ts';
 import { InvalidRequestError } from '../errors/index.ts';
 import {
+  decodedText,
   foldKeys,
   JsonSyntaxError,
   MarshalError,
@@ -68,7 +69,7 @@ function textOf(value: BoundValue): string {
   if (!(value instanceof Uint8Array)) {
     throw new InvalidRequestError('Got null for INSERT JSON values');
   }
-  return Buffer.from(value).toString('utf8');
+  return decodedText(value);
 }
 
 /** Spec: org.apache.cassandra.cql3.Json.parseJson. */

@@ -12,6 +12,7 @@ import type { CqlType, NativeTypeName } from '../values/index.ts';
 import { COUNT, extremeAggregate, numericAggregate } from './aggregates.ts';
 import { CASTS } from './casts.ts';
 import { COLLECTION_FACTORIES } from './collections.ts';
+import { decodedText } from './decoded_text.ts';
 import { anyType, fixed, scalar } from './factory.ts';
 import type { FunctionFactory } from './factory.ts';
 import type { NativeFunction, ScalarFunction } from './function.ts';
@@ -55,7 +56,7 @@ function fromJsonFactory(name: string): FunctionFactory {
       }
       return scalar(name, [native('text')], receiver, ([bytes]) => {
         if (bytes === null || bytes === undefined) return null;
-        return fromJson(receiver, Buffer.from(bytes).toString('utf8'), name);
+        return fromJson(receiver, decodedText(bytes), name);
       });
     },
   };

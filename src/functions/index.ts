@@ -13,6 +13,7 @@
 export { assignType } from './compatibility.ts';
 export { argumentOf, typedArgument } from './arguments.ts';
 export type { ArgumentScope, ArgumentType, Assignment, UserCall } from './arguments.ts';
+export { decodedText } from './decoded_text.ts';
 export { MarshalError } from './failures.ts';
 export type {
   Aggregate,

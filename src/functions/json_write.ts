@@ -1,6 +1,7 @@
 import { InvalidRequestError } from '../errors/index.ts';
 import { readDuration, splitList, splitMap, splitTuple, splitVector } from '../values/index.ts';
 import type { CqlType, NativeTypeName, TupleType, UdtType } from '../values/index.ts';
+import { decodedText } from './decoded_text.ts';
 import { JavaError } from './failures.ts';
 import { INTEGER_LENGTHS, numberText, readNumber } from './numbers.ts';
 import type { NumericName } from './numbers.ts';
@@ -89,7 +90,7 @@ function nativeToJson(name: NativeTypeName, bytes: Uint8Array): string {
   switch (name) {
     case 'ascii':
     case 'text':
-      return `"${escapeJson(Buffer.from(bytes).toString('utf8'))}"`;
+      return `"${escapeJson(decodedText(bytes))}"`;
     case 'blob':
       return `"0x${Buffer.from(bytes).toString('hex')}"`;
     case 'boolean':

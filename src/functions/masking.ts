@@ -9,6 +9,7 @@ import {
   serializeVector,
 } from '../values/index.ts';
 import type { CqlType, NativeTypeName } from '../values/index.ts';
+import { decodedText } from './decoded_text.ts';
 import { anyType, fixed, optional, sameAs, scalar } from './factory.ts';
 import type { FunctionFactory } from './factory.ts';
 import { INTEGER_LENGTHS } from './numbers.ts';
@@ -116,7 +117,7 @@ function partialMask(
       return scalar(name, args, type, ([bytes, begin, end, padding]) => {
         const character = paddingOf(name, padding);
         if (bytes === null || bytes === undefined) return null;
-        const text = Buffer.from(bytes).toString('utf8');
+        const text = decodedText(bytes);
         const first = integer(begin);
         const last = text.length - 1 - integer(end);
         let out = '';
@@ -132,7 +133,7 @@ function partialMask(
 
 function paddingOf(name: string, padding: Uint8Array | null | undefined): string {
   if (padding === null || padding === undefined) return '*';
-  const text = Buffer.from(padding).toString('utf8');
+  const text = decodedText(padding);
   if (text.length === 1) return text;
   throw new InvalidRequestError(
     `The padding argument for function system.${name} should be single-character, but '<constant>' has ${text.length} characters.`,
@@ -172,7 +173,7 @@ export const MASKING_FACTORIES: readonly FunctionFactory[] = [
       return scalar('mask_hash', args, native('blob'), ([bytes, algorithm]) => {
         if (bytes === null || bytes === undefined) return null;
         const isDefault = algorithm === null || algorithm === undefined;
-        return digest(isDefault ? 'SHA-256' : Buffer.from(algorithm).toString('utf8'), bytes);
+        return digest(isDefault ? 'SHA-256' : decodedText(algorithm), bytes);
       });
     },
   },

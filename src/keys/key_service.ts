@@ -32,8 +32,6 @@ export interface KeyServiceOptions {
 
 /** What is counted. */
 export interface KeyMetrics {
-  /** A call to the KMS ended. */
-  kmsCall(operation: 'decrypt', result: 'ok' | 'refused' | 'unavailable', durationMs: number): void;
   /** The number of leases in this process changed. */
   leases(count: number): void;
 }
@@ -151,7 +149,7 @@ export class KeyService {
 
   /** One KMS call; material with the same keys is kept and counts as confirmed, other material is replaced. */
   async #call(table: TableEntry, caller: KmsCaller): Promise<KeyMaterial> {
-    const { clock, metrics } = this.#ports;
+    const { clock } = this.#ports;
     const id = hexOf(table.tableId);
     const token = this.#token(table);
     const startedMs = clock.monotonicMs();
@@ -160,11 +158,6 @@ export class KeyService {
       keys = await this.#ports.tableKeys.open(table, this.#ports.clusterId, caller);
     } catch (error) {
       const isRefused = error instanceof KeyAccessError || error instanceof MetadataIntegrityError;
-      metrics.kmsCall(
-        'decrypt',
-        isRefused ? 'refused' : 'unavailable',
-        clock.monotonicMs() - startedMs,
-      );
       if (isRefused) {
         // A key that the table has left is refused by right: then the answer of its present key counts.
         const newest = await this.#newest.entry(table);
@@ -176,7 +169,6 @@ export class KeyService {
       }
       throw explained(table, error);
     }
-    metrics.kmsCall('decrypt', 'ok', clock.monotonicMs() - startedMs);
     if (table.record !== undefined && accessState(table.record) !== 'ACTIVE') {
       this.#ports.onAccess?.(table);
     }

@@ -17,7 +17,7 @@ export const METRIC_NAMES = {
   leases: { name: 'cqlock_leases', help: 'Leases on keys of tables held by client connections' },
   kmsCalls: {
     name: 'cqlock_kms_calls_total',
-    help: 'Calls to the KMS by operation and result (ok, or the code of the error)',
+    help: 'Calls to the KMS by operation (as in the audit log) and result (ok, or the code of the error)',
   },
   kmsSeconds: { name: 'cqlock_kms_call_seconds', help: 'Duration of calls to the KMS' },
   auditEvents: {
@@ -103,6 +103,6 @@ export const METRIC_NAMES = {
   },
   logins: {
     name: 'cqlock_logins_total',
-    help: 'Logins of clients by result (ok, failed, limited)',
+    help: 'Logins of clients by result (ok, failed, limited, timeout)',
   },
 } as const satisfies Record<string, { name: `cqlock_${string}`; help: string }>;

@@ -61,8 +61,8 @@ export interface Metrics {
   countCertificateFailure(use: string): void;
   /** A client did not complete TLS; `code` is OpenSSL's. */
   countTlsFailure(code: string): void;
-  /** A client logged in, or tried to. */
-  countLogin(result: 'ok' | 'failed' | 'limited'): void;
+  /** A client logged in, or tried to; timeout: it was cut, as it had not come in. */
+  countLogin(result: 'ok' | 'failed' | 'limited' | 'timeout'): void;
   /** Everything in Prometheus' text format. */
   render(): Promise<string>;
   /** Content type of {@link Metrics.render}. */

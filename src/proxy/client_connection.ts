@@ -1,6 +1,6 @@
 import { OverloadError, ProtocolError, toProxyError, type ProxyError } from '../errors/index.ts';
 import type { ConnectionLeases } from '../keys/index.ts';
-import type { Clock } from '../util/index.ts';
+import type { Clock, TimerHandle } from '../util/index.ts';
 import {
   decodeRequestPrefix,
   decompressBody,
@@ -26,6 +26,7 @@ import { ClientLogin } from './client_login.ts';
 import type { LoginStep } from './client_login.ts';
 import { FlowControl } from './flow_control.ts';
 import { NodeConnection } from './node_connection.ts';
+import { endsConnection, versionChange } from './protocol_errors.ts';
 import { errorReply, reply } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { runRequest } from './run_request.ts';
@@ -48,6 +49,8 @@ export interface ClientConnectionOptions {
   readonly limits: {
     readonly maxFrameBytes: number;
     readonly maxInFlightRequests: number;
+    /** A client that has not logged in after this time is cut, milliseconds. */
+    readonly loginTimeoutMs: number;
   };
   readonly clock: Clock;
   readonly onClose: (connection: ClientConnection) => void;
@@ -80,6 +83,7 @@ export class ClientConnection {
   #verifiedRole: string | undefined;
   #isRegistered = false;
   readonly #flow: FlowControl;
+  readonly #deadline: TimerHandle;
 
   constructor(transport: Transport, options: ClientConnectionOptions) {
     this.#transport = transport;
@@ -97,6 +101,10 @@ export class ClientConnection {
       loggedIn: ({ name }) => {
         this.#verifiedRole = name;
       },
+    });
+    this.#deadline = options.clock.after(options.limits.loginTimeoutMs, () => {
+      options.services.metrics.countLogin('timeout');
+      this.destroy();
     });
     transport.setHandlers({
       onData: (chunk) => {
@@ -176,23 +184,17 @@ export class ClientConnection {
     this.#fail(0, toProxyError(error));
   }
 
-  /** Answers with an ERROR and closes: the peer broke the protocol. */
+  /** Answers with an ERROR and, where the next message cannot be understood, closes: the peer broke the protocol. */
   #fail(streamId: number, error: ProxyError): void {
     this.#options.services.metrics.recordRequest('malformed', error.code, 0, 0);
     this.#send(streamId, errorReply(error));
-    this.#transport.end();
+    if (endsConnection(error, this.#phase === 'ready')) this.#transport.end();
   }
 
   #handle(envelope: Envelope): void {
     if (this.#phase === 'closed') return;
     if (this.#phase !== 'new' && envelope.version !== this.#version) {
-      this.#fail(
-        envelope.streamId,
-        new ProtocolError(
-          'PROTOCOL_VERSION_CHANGE',
-          `Invalid message version. Got ${versionName(envelope.version)} but previous messages on this connection had version ${versionName(this.#version)}`,
-        ),
-      );
+      this.#fail(envelope.streamId, versionChange(envelope.version, this.#version));
       return;
     }
     this.#version = envelope.version;
@@ -228,7 +230,7 @@ export class ClientConnection {
         const proxyError = toProxyError(error);
         this.#log(proxyError);
         finish(errorReply(proxyError));
-        if (proxyError instanceof ProtocolError) this.#transport.end();
+        if (endsConnection(proxyError, this.#phase === 'ready')) this.#transport.end();
       })
       .catch((error: unknown) => {
         // An answer that cannot be sent: its client would wait for ever, and all others must not end for it.
@@ -327,7 +329,7 @@ export class ClientConnection {
     if (this.#phase !== 'new') {
       throw new ProtocolError(
         'PROTOCOL_STATE',
-        'Unexpected message STARTUP, the connection has started',
+        'Unexpected message STARTUP, the connection is already initialized',
       );
     }
     const options = decodeStartup(body);
@@ -398,6 +400,7 @@ export class ClientConnection {
     if (this.#isClosed()) return next.answer;
     this.#phase = next.state;
     if (next.state === 'ready') {
+      this.#deadline.cancel();
       if (next.principal !== undefined) this.#options.leases.identify(next.principal);
       this.#session = this.#createSession(next.role);
     }
@@ -475,6 +478,7 @@ export class ClientConnection {
   #closed(): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
+    this.#deadline.cancel();
     this.#node?.close();
     this.#options.leases.release();
     this.#options.onClose(this);
@@ -484,9 +488,4 @@ export class ClientConnection {
 /** A name from a fixed set: an opcode that does not exist must not make a metric of its own. */
 function requestName(opcode: number): string {
   return opcodeName(opcode)?.toLowerCase() ?? 'unknown';
-}
-
-/** As Cassandra writes versions. */
-function versionName(version: number): string {
-  return `${String(version)}/v${String(version)}`;
 }

@@ -23,6 +23,7 @@ export interface ProxyServerOptions {
   readonly limits: {
     readonly maxFrameBytes: number;
     readonly maxInFlightRequests: number;
+    readonly loginTimeoutMs: number;
     readonly maxConnections: number;
   };
 }

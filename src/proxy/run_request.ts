@@ -22,6 +22,7 @@ import {
 import type { BatchMessage, BoundValue, ColumnSpec, QueryOptions } from '../wire/index.ts';
 import { BATCH_TYPES, checkBatch, compile } from './compile.ts';
 import type { Compiled } from './compile.ts';
+import { invalidPagingState } from './paging_state.ts';
 import { WrittenPartitions } from './partial_write.ts';
 import { result } from './reply.ts';
 import { readSystemRows } from './read_system_rows.ts';
@@ -42,6 +43,9 @@ import type { PreparedEntry } from './statement_cache.ts';
 
 /** How often a statement is planned again when its table changes under it. */
 const PLAN_ATTEMPTS = 5;
+
+/** Statements that Cassandra gets with the paging state of the client, and judges it. */
+const PASSED_ON: ReadonlySet<string> = new Set(['use', 'describe', 'roles']);
 
 /** A request of a client, its prefix already taken off. */
 export interface ClientRequest {
@@ -258,6 +262,7 @@ async function run(
         execution.text,
       );
     case 'write':
+      refusePagingState(request.options);
       return runWrite(
         session,
         request,
@@ -265,6 +270,7 @@ async function run(
         termContext(session, compiled.variables, execution),
       );
     case 'batch': {
+      refusePagingState(request.options);
       const context = termContext(session, compiled.variables, execution);
       const timestamp = batchTimestamp(compiled, context);
       return runBatch(
@@ -283,6 +289,7 @@ async function run(
       return forwardQuery(session, request, compiled, execution);
     case 'statement':
       checkBoundCount(0, execution.values.length);
+      if (!PASSED_ON.has(compiled.statement.kind)) refusePagingState(request.options);
       return runStatement(session, request, compiled.statement, execution.text);
   }
 }
@@ -291,6 +298,11 @@ async function run(
 function refusePageSizeZero({ pageSize }: QueryOptions): void {
   if (pageSize !== 0) return;
   throw new InvalidRequestError('The page size cannot be 0', CqlErrorCode.PROTOCOL_ERROR);
+}
+
+/** What has no pages gave no paging state: one that comes with it is of another statement, or of nobody. */
+function refusePagingState({ pagingState }: { readonly pagingState?: Buffer | undefined }): void {
+  if (pagingState !== undefined) throw invalidPagingState();
 }
 
 function batchTimestamp(
@@ -348,6 +360,7 @@ async function runVirtual(
 async function runBatchMessage(session: Session, request: ClientRequest): Promise<Reply> {
   const message = decodeBatch(request.body, session.version);
   request.onKind('batch');
+  refusePagingState(message);
   return untilCurrent(session, contextOf(request, batchOptions(message)), async (context) => {
     const parts = await batchParts(session, message);
     checkBatch(

@@ -122,6 +122,7 @@ export class TableScan {
   ): Promise<number> {
     const rows = await this.#withEntries(table, page.rows, (await this.#keys(entry)).cellDek.epoch);
     const { cells, damaged } = reencryptRows(entry, await this.#keys(entry), rows);
+    this.#ports.counter.add(entry, cells.length);
     for (const { column, code } of damaged) {
       this.#ports.logger.error(
         { column, code, after_token: String(range.after), up_to_token: String(range.upTo) },
@@ -168,6 +169,7 @@ export class TableScan {
       const { epoch } = (await this.#keys(entry)).cellDek;
       const expiring = (await this.#withEntries(table, own, epoch)).map(withTtl);
       const { cells } = reencryptRows(entry, await this.#keys(entry), expiring);
+      this.#ports.counter.add(entry, cells.length);
       if (cells.length === 0) return written;
       if (attempt === TTL_ATTEMPTS) {
         throw new UpstreamError(

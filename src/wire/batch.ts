@@ -44,11 +44,13 @@ export interface BatchMessage {
   readonly serialConsistency: number | undefined;
   /** Microseconds since the Unix epoch. */
   readonly defaultTimestamp: bigint | undefined;
+  /** Means nothing to a batch; only read, never written. */
+  readonly pagingState?: Buffer | undefined;
 }
 
 /**
- * Reads the body of a BATCH. Ids and values are views of it. Page size and paging state, which mean nothing to a
- * batch, are stepped over, as Cassandra does.
+ * Reads the body of a BATCH. Ids and values are views of it. The page size, which means nothing to a batch, is stepped over,
+ * as Cassandra does.
  *
  * @throws ProtocolError also for values by name (flag 0x40): the flag stands behind the values that it describes, so it
  * cannot be used
@@ -71,13 +73,15 @@ export function decodeBatch(body: Buffer, version: number): BatchMessage {
     );
   }
   if ((flags & QueryFlag.PAGE_SIZE) !== 0) reader.readInt();
-  if ((flags & QueryFlag.PAGING_STATE) !== 0) reader.skipBytes();
+  const pagingState =
+    (flags & QueryFlag.PAGING_STATE) !== 0 ? (reader.readBytes() ?? undefined) : undefined;
   return {
     type,
     children,
     consistency,
     serialConsistency: readSerialConsistency(reader, flags),
     defaultTimestamp: readDefaultTimestamp(reader, flags),
+    pagingState,
   };
 }
 

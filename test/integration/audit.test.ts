@@ -182,7 +182,7 @@ describe('uses of keys', () => {
     });
     try {
       for (const to of [proxy, second]) {
-        const calls = 'cqlock_kms_calls_total{operation="decrypt",result="ok"}';
+        const calls = 'cqlock_kms_calls_total{operation="Decrypt",result="ok"}';
         const before = await metric(to, calls);
         const audited = await metric(to, 'cqlock_audit_events_total');
         const client = await connect(to, ALICE);

@@ -94,7 +94,7 @@ describe('catalog on a real Cassandra', () => {
       tableKeys: b.tableKeys,
       clusterId,
       clock: systemClock,
-      metrics: { kmsCall: () => undefined, leases: () => undefined },
+      metrics: { leases: () => undefined },
     });
     const leases = service.leases();
     if (there === undefined) throw new TypeError('no table');

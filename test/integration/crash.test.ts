@@ -120,7 +120,7 @@ async function expectUsable(table: TableEntry | undefined): Promise<void> {
     tableKeys: keys.tableKeys,
     clusterId,
     clock: systemClock,
-    metrics: { kmsCall: () => undefined, leases: () => undefined },
+    metrics: { leases: () => undefined },
   });
   const { keyDek, cellDek } = await service.leases().acquire(table);
   expect([keyDek.epoch, cellDek.epoch]).toEqual([1, 1]);

@@ -5,7 +5,7 @@ import { compressSync as snappy, uncompressSync as unsnappy } from 'snappy';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Endpoint } from '../support/endpoint.ts';
 import { encodeFrame, encodeParameters, RawClient } from '../support/raw_client.ts';
-import { OP, RawWriter } from '../support/raw_codec.ts';
+import { OP, RawWriter, readResponse } from '../support/raw_codec.ts';
 import { inParallel, int, prepared, REPLICATION, rowsOf, run, startPair } from './support/pair.ts';
 import { succeeded, text } from './support/pair.ts';
 import type { Pair } from './support/pair.ts';
@@ -128,26 +128,64 @@ describe('versions', () => {
 describe('malformed messages', () => {
   const header = (version: number, opcode: number, length: number): Buffer =>
     Buffer.concat([Buffer.from([version, 0, 0, 5, opcode]), int(length)]);
-  const cases: readonly (readonly [string, Buffer])[] = [
+  const flags = (code: number, rest = Buffer.alloc(0)): Buffer =>
+    Buffer.concat([
+      new RawWriter().longString('SELECT key FROM system.local').short(1).byte(code).done(),
+      rest,
+    ]);
+  const closing: readonly (readonly [string, Buffer])[] = [
     ['a length of 2 GB', header(4, OP.query, 0x7fffffff)],
     ['a negative length', header(4, OP.query, -1)],
     ['a response', header(0x84, OP.query, 0)],
     ['an unknown opcode', header(4, 0x77, 0)],
     ["a server's opcode", header(4, OP.result, 0)],
+    ['a body that is not compressed', encodeFrame(4, COMPRESSED, 5, OP.query, int(0))],
+  ];
+  /** Those whose end is known: the next message is understood. */
+  const endured: readonly (readonly [string, Buffer])[] = [
     ['an empty QUERY', header(4, OP.query, 0)],
     ['a QUERY shorter than its text', Buffer.concat([header(4, OP.query, 8), int(100), int(0)])],
     ['a QUERY with a negative length', Buffer.concat([header(4, OP.query, 4), int(-5)])],
+    [
+      'a QUERY with an unknown consistency',
+      encodeFrame(
+        4,
+        0,
+        5,
+        OP.query,
+        encodeParameters(new RawWriter().longString('SELECT key FROM system.local'), {
+          consistency: 0x1234,
+        }).done(),
+      ),
+    ],
+    [
+      'a QUERY with the timestamp that is none',
+      encodeFrame(4, 0, 5, OP.query, flags(0x20, Buffer.concat([int(-(2 ** 31)), int(0)]))),
+    ],
+    [
+      'a QUERY with an impossible value',
+      encodeFrame(4, 0, 5, OP.query, flags(1, Buffer.from([0, 1, 255, 255, 255, 253]))),
+    ],
+    [
+      'a QUERY without the values that it announces',
+      encodeFrame(4, 0, 5, OP.query, flags(1, Buffer.from([0, 2]))),
+    ],
     [
       'an EXECUTE without its id',
       encodeFrame(4, 0, 5, OP.execute, Buffer.from([0x00, 0x10, 0x01])),
     ],
     ['a BATCH of too few children', encodeFrame(4, 0, 5, OP.batch, Buffer.from([0, 0xff, 0xff]))],
+    ['a BATCH of an unknown type', encodeFrame(4, 0, 5, OP.batch, Buffer.from([7, 0, 0, 0, 1, 0]))],
     ['a REGISTER of nothing', encodeFrame(4, 0, 5, OP.register, Buffer.from([0]))],
-    ['a body that is not compressed', encodeFrame(4, COMPRESSED, 5, OP.query, int(0))],
+    [
+      'a REGISTER of unknown events',
+      encodeFrame(4, 0, 5, OP.register, new RawWriter().short(1).string('X').done()),
+    ],
+    ['a second STARTUP', startup()],
     ['a payload that is too long', encodeFrame(4, PAYLOAD, 5, OP.query, Buffer.from([0, 9, 0]))],
   ];
 
-  it.each(cases)('%s', async (_name, bytes) => {
+  it.each(closing)('%s ends the connection', async (_name, bytes) => {
     const other = await started();
     const connection = await started();
     connection.send(bytes);
@@ -156,6 +194,62 @@ describe('malformed messages', () => {
     await connection.closed();
     other.send(query('SELECT v FROM protocol.t WHERE pk = 1'));
     expect((await other.seen(2))[1]?.opcode).toBe(OP.result);
+  });
+
+  it.each(endured)(
+    '%s is answered, and the connection stays, as in Cassandra',
+    async (_name, bytes) => {
+      for (const endpoint of [both().direct, both().proxy]) {
+        const connection = await started(endpoint);
+        connection.send(bytes);
+        const answer = (await connection.seen(2))[1];
+        const isProxy = endpoint === both().proxy;
+        // What ends too early is an error of the server's own there.
+        expect(answer && resultOf(answer)).toMatchObject(
+          isProxy ? { kind: 'error', code: PROTOCOL } : { kind: 'error' },
+        );
+        connection.send(query('SELECT key FROM system.local', 9));
+        expect((await connection.seen(3))[2]).toMatchObject({ stream: 9, opcode: OP.result });
+      }
+    },
+  );
+
+  it('a paging state that is none is refused with every kind of request', async () => {
+    const state = Buffer.from('deadbeef', 'hex');
+    const answers = [];
+    for (const [endpoint, keyspace] of [
+      [both().direct, 'protocol_plain'],
+      [both().proxy, 'protocol'],
+    ] as const) {
+      const connection = await client(endpoint);
+      const insert = `INSERT INTO ${keyspace}.t (pk, v) VALUES (7, 'seven')`;
+      const id = await prepared(connection, insert);
+      const batch = new RawWriter().byte(0).short(1).byte(0).longString(insert).short(0);
+      const frame = await connection.request(
+        OP.batch,
+        batch.short(1).byte(0x08).int(state.length).raw(state).done(),
+      );
+      const told = [
+        await connection.query(`SELECT v FROM ${keyspace}.t`, { pagingState: state }),
+        await connection.query(insert, { pagingState: state }),
+        await connection.query(insert, { pagingState: state, pageSize: 10 }),
+        await connection.query(`UPDATE ${keyspace}.t SET v = 'x' WHERE pk = 7`, {
+          pagingState: state,
+        }),
+        await connection.query(`DELETE FROM ${keyspace}.t WHERE pk = 7`, { pagingState: state }),
+        await connection.query(`TRUNCATE ${keyspace}.t`, { pagingState: state }),
+        await connection.query(`CREATE TABLE ${keyspace}.never (pk int PRIMARY KEY)`, {
+          pagingState: state,
+        }),
+        await connection.query('SELECT key FROM system.local', { pagingState: state }),
+        await connection.execute(id, { pagingState: state }),
+        readResponse(4, frame.opcode, frame.flags, frame.body),
+      ];
+      expect(rowsOf(await run(connection, `SELECT v FROM ${keyspace}.t WHERE pk = 7`))).toEqual([]);
+      answers.push(told);
+    }
+    expect(answers[1]).toEqual(answers[0]);
+    expect(answers[1]?.every((one) => one.kind === 'error' && one.code === PROTOCOL)).toBe(true);
   });
 
   it('garbage does not disturb others', async () => {

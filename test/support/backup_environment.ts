@@ -14,6 +14,7 @@ import {
 } from '../../src/upstream/index.ts';
 import { systemClock } from '../../src/util/index.ts';
 import type { Clock } from '../../src/util/index.ts';
+import { NO_CARE } from './no_care.ts';
 
 /** Where the environment works. */
 export interface BackupEnvironmentOptions {
@@ -58,7 +59,7 @@ export async function openBackupEnvironment(options: BackupEnvironmentOptions) {
   const transfer = new KeyTransfer(registry);
   const open = async () => {
     const catalog = await Catalog.open({ store, source, trust, clock });
-    const changes = new SchemaChanges({ catalog, source, keys: tableKeys, clock });
+    const changes = new SchemaChanges({ ...NO_CARE, catalog, source, keys: tableKeys, clock });
     return { catalog, changes };
   };
   return {

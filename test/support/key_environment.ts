@@ -18,6 +18,7 @@ import {
 } from '../../src/upstream/index.ts';
 import { systemClock } from '../../src/util/index.ts';
 import type { Clock } from '../../src/util/index.ts';
+import { NO_CARE } from './no_care.ts';
 
 const SILENT = { info: () => undefined, warn: () => undefined };
 
@@ -83,6 +84,7 @@ export async function openCatalog(
     clock,
   });
   const changes = new SchemaChanges({
+    ...NO_CARE,
     catalog,
     source: keys.source,
     keys: keys.tableKeys,

@@ -23,6 +23,7 @@ import type {
 } from '../../src/schema/index.ts';
 import type { Clock } from '../../src/util/index.ts';
 import { native } from '../../src/values/index.ts';
+import { NO_CARE } from './no_care.ts';
 
 /** A proxy on the cluster. */
 export interface MemoryProxy {
@@ -106,7 +107,7 @@ export class MemoryCluster {
     const cluster = new MemoryCluster(await KeyStore.create({ path, rootKey }), clock, others);
     await initCluster({
       store: cluster.#store,
-      source: cluster.#source({}),
+      source: cluster.source(),
       trust: cluster.#trust,
     });
     return cluster;
@@ -115,10 +116,11 @@ export class MemoryCluster {
   /** Starts a proxy. */
   async proxy(options: MemoryProxyOptions = {}): Promise<MemoryProxy> {
     const clock = options.clock ?? this.#clock;
-    const source = this.#source(options);
+    const source = this.source(options);
     const catalog = await Catalog.open({ store: this.#store, source, trust: this.#trust, clock });
     const { step, notices, backups } = options;
     const changes = new SchemaChanges({
+      ...NO_CARE,
       catalog,
       source,
       keys: this.tableKeys,
@@ -127,7 +129,9 @@ export class MemoryCluster {
       ...(backups === undefined ? {} : { backups }),
       ...(options.onKeysReleased === undefined ? {} : { onKeysReleased: options.onKeysReleased }),
       ...(step === undefined ? {} : { step }),
-      unusedColumnsMs: options.unusedColumnsMs ?? 0,
+      ...(options.unusedColumnsMs === undefined
+        ? {}
+        : { unusedColumnsMs: options.unusedColumnsMs }),
     });
     return {
       catalog,
@@ -230,7 +234,8 @@ export class MemoryCluster {
     };
   }
 
-  #source({ onReadSchema }: MemoryProxyOptions) {
+  /** Reads the schema for a proxy. */
+  source({ onReadSchema }: MemoryProxyOptions = {}) {
     return {
       readSchema: async () => (await onReadSchema?.()) ?? this.schema(),
       waitForAgreement: () => Promise.resolve(true),

@@ -4,11 +4,11 @@ import type { BackupService } from '../../backup/index.ts';
 import type { Config } from '../../config/index.ts';
 import { toProxyError } from '../../errors/index.ts';
 import type { Logger } from '../../observability/index.ts';
-import { SchemaChanges } from '../../schema/index.ts';
 import type { BackupRecord } from '../../schema/index.ts';
 import { systemClock } from '../../util/index.ts';
 import { newControlConnection } from '../create_proxy.ts';
-import { openBackups } from '../open_backups.ts';
+import { toldByProxies } from '../key_loss.ts';
+import { openSchemaChanges } from '../schema_changes.ts';
 import { clusterOf, withCatalog } from './catalog_session.ts';
 import { confirm } from './confirm.ts';
 import { tableLines } from './print.ts';
@@ -200,11 +200,17 @@ async function withBackups(
       await connection.connect();
       const { source, tableKeys, kms } = parts;
       const clock = systemClock;
-      const changes = new SchemaChanges({ catalog, source, keys: tableKeys, clock });
-      await work(
-        openBackups(config, { catalog, changes, tableKeys, kms, connection, clock }),
-        progress,
-      );
+      const told = toldByProxies(config, clock, logger);
+      const { backups } = openSchemaChanges(config, {
+        catalog,
+        source,
+        tableKeys,
+        kms,
+        connection,
+        clock,
+        told,
+      });
+      await work(backups, progress);
     } finally {
       progress.stop();
       await connection.close();

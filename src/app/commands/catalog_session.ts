@@ -74,7 +74,12 @@ export async function withTableKeys(
         tableKeys: parts.tableKeys,
         clusterId: cluster.clusterId,
         clock: systemClock,
-        metrics: { kmsCall: () => undefined, leases: () => undefined },
+        // A proxy may change the key of a table meanwhile.
+        catalog: {
+          table: (keyspace, name) => catalog.snapshot().table(keyspace, name),
+          refresh: () => catalog.refresh(),
+        },
+        metrics: { leases: () => undefined },
       },
       { idleMs, maxAgeMs },
     );

@@ -22,7 +22,15 @@ import type { ColumnEntry, TableEntry } from '../../schema/index.ts';
 import { compileTimes, timesType } from './compile_times.ts';
 import { callOf } from './expression.ts';
 import type { CompiledExpression, ExpressionScope } from './expression.ts';
-import { isTerm, isTyped, literalText, sequenceOf, shownText, typeText } from './literals.ts';
+import {
+  HIDDEN,
+  isTerm,
+  isTyped,
+  literalText,
+  sequenceOf,
+  shownText,
+  typeText,
+} from './literals.ts';
 import { elementOf, fieldOf } from './parts.ts';
 import type { Inputs } from './inputs.ts';
 import { requireNoAggregate } from './user_functions.ts';
@@ -288,7 +296,7 @@ function compileElement(
       const wanted = key(context);
       if (!(wanted instanceof Uint8Array)) {
         throw new InvalidRequestError(
-          `Invalid ${wanted === UNSET ? 'unset' : 'null'} value for element selection on ${value.name(context.constants)}`,
+          `Invalid ${wanted === UNSET ? 'unset' : 'null'} value for element selection on ${value.name(HIDDEN)}`,
         );
       }
       const evaluate = value.bind(context);
@@ -324,7 +332,7 @@ function compileSlice(
         const bound = source(context);
         if (bound === null) {
           throw new InvalidRequestError(
-            `Invalid null value for slice selection on ${value.name(context.constants)}`,
+            `Invalid null value for slice selection on ${value.name(HIDDEN)}`,
           );
         }
         return bound instanceof Uint8Array ? bound : undefined;
@@ -346,7 +354,7 @@ function keyReceiver(
 ): { keyspace: string; table: string; name: string; type: CqlType } {
   const { keyspace, name: table } = scope.table;
   const what = element.collection.kind === 'map' ? 'key' : 'value';
-  return { keyspace, table, name: `${what}(${value.name([])})`, type: element.key };
+  return { keyspace, table, name: `${what}(${value.name(HIDDEN)})`, type: element.key };
 }
 
 function compileHint(

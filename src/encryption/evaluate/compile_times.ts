@@ -9,7 +9,7 @@ import { requireColumn, tableName } from '../table_columns.ts';
 import { compileTerm } from '../terms.ts';
 import type { TermContext } from '../terms.ts';
 import type { CompiledExpression, Constants, ExpressionScope } from './expression.ts';
-import { literalText, shownText } from './literals.ts';
+import { HIDDEN, literalText, shownText } from './literals.ts';
 import { elementOf, fieldOf } from './parts.ts';
 import type { Elements } from './parts.ts';
 
@@ -155,7 +155,7 @@ function partOf(expression: Part, inner: TimedPart, scope: ExpressionScope): Tim
           const wanted = key.bind(context, 'element');
           if (wanted === undefined) {
             throw new InvalidRequestError(
-              `Invalid unset value for element selection on ${inner.name(context.constants)}`,
+              `Invalid unset value for element selection on ${inner.name(HIDDEN)}`,
             );
           }
           const evaluate = inner.bind(context);
@@ -213,7 +213,7 @@ function keyOf(
 } {
   const { keyspace, name: table } = scope.table;
   const what = element.collection.kind === 'map' ? 'key' : 'value';
-  const name = `${what}(${inner.name([])})`;
+  const name = `${what}(${inner.name(HIDDEN)})`;
   const source = compileTerm(expression, { keyspace, table, name, type: element.key }, scope.terms);
   return {
     text: literalText(expression),
@@ -222,7 +222,7 @@ function keyOf(
       if (value === UNSET) return undefined;
       if (value !== null) return value;
       throw new InvalidRequestError(
-        `Invalid null value for ${of} selection on ${inner.name(context.constants)}`,
+        `Invalid null value for ${of} selection on ${inner.name(HIDDEN)}`,
       );
     },
   };

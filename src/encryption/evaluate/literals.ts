@@ -60,6 +60,9 @@ function isConstant(expression: Expression): boolean {
   return expression.kind !== 'bind' && isTerm(expression);
 }
 
+/** Constants for names in messages, which repeat no value. */
+export const HIDDEN: Constants = [];
+
 /** A literal as Cassandra names it in result metadata. Spec: Term.Raw.getText. */
 export function literalText(expression: Expression): (constants: Constants) => string {
   const all = (items: readonly Expression[]): ((constants: Constants) => string) => {
@@ -70,6 +73,7 @@ export function literalText(expression: Expression): (constants: Constants) => s
     case 'constant': {
       const { index, type } = expression;
       return (constants) => {
+        if (constants === HIDDEN) return '<constant>';
         const text = constants[index]?.text ?? expression.text;
         return type === 'string' ? `'${text}'` : text;
       };

@@ -32,17 +32,17 @@ export interface SchemaChangesOptions {
   readonly source: SchemaSource;
   readonly keys: TableKeyFactory;
   readonly clock: Clock;
-  /** Told about customer managed keys that cannot be used. Default: nobody. */
-  readonly notices?: KeyNotices;
-  /** Default: there are no backups. */
-  readonly backups?: BackupKeys;
+  /** Told about customer managed keys that cannot be used. */
+  readonly notices: KeyNotices;
+  /** Keep KMS keys from being given back. Any change may give back what another one left. */
+  readonly backups: BackupKeys;
   /** Told when the keys and grants of a table that is gone were given back; its record goes next. May be told twice. */
-  readonly onKeysReleased?: (record: TableRecord) => Promise<void>;
+  readonly onKeysReleased: (record: TableRecord) => Promise<void>;
   /**
    * How long a hidden column that is not used any more stays at least, so that no proxy writes it while it goes: more than the
-   * maximum age of a catalog and the time of a write under way. Default 0 ms.
+   * maximum age of a catalog and the time of a write under way.
    */
-  readonly unusedColumnsMs?: number;
+  readonly unusedColumnsMs: number;
   /** How long a claim is left alone by others; longer than a schema statement can take. Default 60,000 ms. */
   readonly claimMs?: number;
   /** Called before each step; tests stop the process there. */
@@ -56,21 +56,23 @@ export interface SchemaChangesOptions {
  * new schema.
  */
 export class SchemaChanges {
+  readonly #options: SchemaChangesOptions;
   #shared: Omit<ChangeContext, 'owner'>;
   /** The end of the last change that was begun, by object; never rejects. */
   #last = new Map<string, Promise<void>>();
 
   constructor(options: SchemaChangesOptions) {
+    this.#options = options;
     this.#shared = {
       catalog: options.catalog,
       source: options.source,
       keys: options.keys,
-      notices: options.notices ?? { keyRefused: () => undefined },
-      backups: options.backups ?? { stillNeed: () => Promise.resolve(false) },
+      notices: options.notices,
+      backups: options.backups,
       releaseAfterMs: new Map(),
-      onKeysReleased: options.onKeysReleased ?? (() => Promise.resolve()),
+      onKeysReleased: options.onKeysReleased,
       clock: options.clock,
-      unused: new UnusedColumns(options.clock, options.unusedColumnsMs ?? 0),
+      unused: new UnusedColumns(options.clock, options.unusedColumnsMs),
       claimMs: options.claimMs ?? 60_000,
       step: options.step ?? (() => undefined),
     };
@@ -80,7 +82,7 @@ export class SchemaChanges {
   onBehalfOf(principal: string): SchemaChanges {
     const keys = this.#shared.keys.onBehalfOf?.(principal);
     if (keys === undefined) return this;
-    const same = new SchemaChanges({ ...this.#shared, keys });
+    const same = new SchemaChanges(this.#options);
     same.#shared = { ...this.#shared, keys };
     same.#last = this.#last;
     return same;

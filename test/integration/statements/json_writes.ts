@@ -109,4 +109,22 @@ export function describeJsonWrites(pair: () => Pair): void {
   it('a bound text that is null or unset', async () => {
     await sides.samePrepared('INSERT INTO KS.t JSON ?', [{ values: [null] }]);
   });
+
+  it('a text with half of a surrogate pair is stored, and fails where its characters are needed', async () => {
+    await sides.done('TRUNCATE KS.t');
+    const half = Buffer.from('eda080', 'hex');
+    await sides.same("INSERT INTO KS.t (k, c, t) VALUES (1, 'a', ?)", { values: [half] });
+    await sides.same('SELECT t FROM KS.t WHERE k = 1');
+    const json = Buffer.concat([Buffer.from(`{${KEY}, "t": "`), half, Buffer.from('"}')]);
+    for (const [cql, values] of [
+      ['SELECT JSON t FROM KS.t WHERE k = 1', []],
+      ['SELECT to_json(t) FROM KS.t WHERE k = 1', []],
+      ['SELECT mask_inner(t, 1, 0) FROM KS.t WHERE k = 1', []],
+      ['INSERT INTO KS.t JSON ?', [json]],
+      ["INSERT INTO KS.t (k, c, t) VALUES (1, 'a', from_json(?))", [half]],
+    ] as const) {
+      await sides.same(cql, { values: [...values], anyText: true });
+    }
+    await sides.same('SELECT t FROM KS.t WHERE k = 1');
+  });
 }

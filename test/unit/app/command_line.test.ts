@@ -9,7 +9,7 @@ describe('cqlock status', () => {
     const metrics = createMetrics();
     metrics.recordRequest('query_select', 'ok', 1, 1);
     metrics.recordRequest('query_select', 'SCHEMA_UNKNOWN_TABLE', 1, 0);
-    metrics.recordKmsCall('decrypt', 'KEY_UNAVAILABLE', 5);
+    metrics.recordKmsCall('Decrypt', 'KEY_UNAVAILABLE', 5);
     metrics.addClientConnections(1);
     metrics.setCertificateExpiry('client', (1_000 + 10.5 * 86_400) * 1_000);
     metrics.countLogin('failed');

@@ -8,6 +8,7 @@ import {
 } from '../../../src/errors/index.ts';
 import { EmbeddedKms, KeyStore, KmsRegistry } from '../../../src/kms/index.ts';
 import type { KmsProvider } from '../../../src/kms/index.ts';
+import { noopMetrics } from '../../../src/observability/index.ts';
 import { fakeClock } from '../../support/fake_clock.ts';
 import { newKeyStoreDirectory, storeOptions } from '../../support/key_environment.ts';
 import { kmsContract, serviceKeyContract } from '../../support/kms_contract.ts';
@@ -40,7 +41,13 @@ function environment(answer: () => Promise<unknown>) {
     { name: 'fake' },
     { get: (target, name) => (name === 'name' ? target.name : call) },
   ) as unknown as KmsProvider;
-  return { events, state, kms: new AuditedKms(provider, { sink, clock }) };
+  const counted: string[] = [];
+  const metrics = {
+    recordKmsCall: (operation: string, result: string, ms: number) => {
+      counted.push(`${operation} ${result} ${String(ms)}`);
+    },
+  };
+  return { events, state, counted, kms: new AuditedKms(provider, { sink, clock, metrics }) };
 }
 
 const CALLS: [string, (kms: AuditedKms) => Promise<unknown>, Partial<AuditEvent>][] = [
@@ -73,8 +80,8 @@ function answerOf(operation: string): unknown {
 }
 
 describe.each(CALLS)('%s', (operation, run, about) => {
-  it('that is answered leaves one event', async () => {
-    const { kms, events } = environment(() => Promise.resolve(answerOf(operation)));
+  it('that is answered leaves one event and is counted', async () => {
+    const { kms, events, counted } = environment(() => Promise.resolve(answerOf(operation)));
     await run(kms);
     expect(events).toHaveLength(1);
     expect(events[0]).toMatchObject({
@@ -88,6 +95,7 @@ describe.each(CALLS)('%s', (operation, run, about) => {
       ...about,
       ...(operation === 'ResolveKey' ? { key: ARN } : {}),
     });
+    expect(counted).toEqual([`${operation} ok 7`]);
   });
 
   it.each([
@@ -95,12 +103,16 @@ describe.each(CALLS)('%s', (operation, run, about) => {
     [new MetadataIntegrityError('METADATA_WRAPPED_KEY', 'x'), 'refused', 'METADATA_WRAPPED_KEY'],
     [new KeyUnavailableError('KEY_KMS', 'x'), 'unavailable', 'KEY_KMS'],
     [new TypeError('x'), 'unavailable', 'INTERNAL'],
-  ])('that fails leaves one event and fails as it did: %s', async (error, result, code) => {
-    const { kms, events } = environment(() => Promise.reject(error));
-    await expect(run(kms)).rejects.toBe(error);
-    expect(events).toHaveLength(1);
-    expect(events[0]).toMatchObject({ operation, result, error: code, duration_ms: 7, ...about });
-  });
+  ])(
+    'that fails leaves one event, is counted and fails as it did: %s',
+    async (error, result, code) => {
+      const { kms, events, counted } = environment(() => Promise.reject(error));
+      await expect(run(kms)).rejects.toBe(error);
+      expect(events).toHaveLength(1);
+      expect(events[0]).toMatchObject({ operation, result, error: code, duration_ms: 7, ...about });
+      expect(counted).toEqual([`${operation} ${code} 7`]);
+    },
+  );
 
   it('is not made when the log is not ready, and not answered when its event is not written', async () => {
     const { kms, state } = environment(() => Promise.resolve(answerOf(operation)));
@@ -136,7 +148,7 @@ async function setUp(): Promise<KmsUnderTest<AuditedServiceKeys>> {
   const embedded = new EmbeddedKms({ store, clock });
   const sink = { ready: () => undefined, record: () => Promise.resolve() };
   return {
-    provider: new AuditedServiceKeys(embedded, { sink, clock }),
+    provider: new AuditedServiceKeys(embedded, { sink, clock, metrics: noopMetrics }),
     absentKey: 'arn:cqlock:kms:local:000000000000:key/00000000-0000-0000-0000-000000000000',
     createCustomerKey: () => embedded.createCustomerKey('test'),
     setKeyEnabled: (arn, enabled) => embedded.setKeyEnabled(arn, enabled),
@@ -163,6 +175,7 @@ describe('who calls', () => {
     const service = new AuditedServiceKeys(new EmbeddedKms({ store }), {
       sink: { ready: () => undefined, record: async (event) => void events.push(event) },
       clock: fakeClock(),
+      metrics: noopMetrics,
     });
     const registry = new KmsRegistry(service, [kms]);
     const alice = registry.onBehalfOf({ origin: 'client', principal: 'alice' });

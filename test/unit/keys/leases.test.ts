@@ -24,7 +24,6 @@ function table(name: string, keys = 'wrapped', recordVersion = 1n, keyEpoch = 1)
 function environment() {
   const clock = fakeClock();
   const disposed: unknown[] = [];
-  const results: string[] = [];
   const told: string[] = [];
   let leases = 0;
   let calls = 0;
@@ -59,7 +58,6 @@ function environment() {
     },
     onAccess: ({ name }) => told.push(name),
     metrics: {
-      kmsCall: (_, result) => results.push(result),
       leases: (count) => (leases = count),
     },
   });
@@ -67,7 +65,6 @@ function environment() {
     clock,
     service,
     disposed,
-    results,
     callers,
     calls: () => calls,
     told: () => told,

@@ -230,7 +230,7 @@ describe('a lease', () => {
     const keys = new KeyService({
       clusterId: CLUSTER,
       clock,
-      metrics: { kmsCall: () => undefined, leases: () => undefined },
+      metrics: { leases: () => undefined },
       tableKeys: {
         open: async () => {
           calls += 1;

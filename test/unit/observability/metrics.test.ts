@@ -81,8 +81,8 @@ describe('createMetrics', () => {
     metrics.addCellsDecrypted(5000);
     metrics.addLeases(3);
     metrics.addLeases(-1);
-    metrics.recordKmsCall('decrypt', 'ok', 12);
-    metrics.recordKmsCall('decrypt', 'KEY_DISABLED', 12);
+    metrics.recordKmsCall('Decrypt', 'ok', 12);
+    metrics.recordKmsCall('Decrypt', 'KEY_DISABLED', 12);
     metrics.addClientConnections(1);
     metrics.addClientConnections(1);
     metrics.addClientConnections(-1);
@@ -93,9 +93,9 @@ describe('createMetrics', () => {
       'cqlock_cells_encrypted_total 4',
       'cqlock_cells_decrypted_total 5000',
       'cqlock_leases 2',
-      'cqlock_kms_calls_total{operation="decrypt",result="ok"} 1',
-      'cqlock_kms_calls_total{operation="decrypt",result="KEY_DISABLED"} 1',
-      'cqlock_kms_call_seconds_count{operation="decrypt"} 2',
+      'cqlock_kms_calls_total{operation="Decrypt",result="ok"} 1',
+      'cqlock_kms_calls_total{operation="Decrypt",result="KEY_DISABLED"} 1',
+      'cqlock_kms_call_seconds_count{operation="Decrypt"} 2',
       'cqlock_client_connections 1',
       'cqlock_client_connections_opened_total 2',
       'cqlock_bytes_total{side="client",direction="in"} 111',

@@ -88,6 +88,7 @@ let clock: FakeClock;
 let client: FakeTransport;
 let node: FakeTransport;
 let logged: unknown[];
+let logins: string[];
 const turns = (): Promise<void> =>
   new Promise((resolve) => {
     setImmediate(resolve);
@@ -97,7 +98,11 @@ function options(): ProxyServerOptions {
   const services = {
     statements: new StatementCache(),
     catalog: { snapshot: () => ({}), onChange: () => () => undefined },
-    metrics: { recordRequest: () => undefined, addClientConnections: () => undefined },
+    metrics: {
+      recordRequest: () => undefined,
+      addClientConnections: () => undefined,
+      countLogin: (result: string) => logins.push(result),
+    },
     logger: { error: (fields: unknown) => logged.push(fields) },
   } as unknown as SharedServices;
   return {
@@ -108,7 +113,12 @@ function options(): ProxyServerOptions {
     contactPoints: [{ host: 'node', port: 9042 }],
     hostId: Buffer.alloc(16),
     cqlVersion: () => '3.4.7',
-    limits: { maxFrameBytes: 2 ** 24, maxInFlightRequests: 2048, maxConnections: 10 },
+    limits: {
+      maxFrameBytes: 2 ** 24,
+      maxInFlightRequests: 2048,
+      maxConnections: 1,
+      loginTimeoutMs: 30_000,
+    },
     clock,
   } as unknown as ProxyServerOptions;
 }
@@ -153,6 +163,7 @@ beforeEach(() => {
   client = new FakeTransport('request');
   node = new FakeTransport('response');
   logged = [];
+  logins = [];
 });
 
 /** A statement that is passed on to Cassandra as it is. */
@@ -201,6 +212,60 @@ describe('a client connection', () => {
     node.close();
     await turns();
     expect(client.received).toHaveLength(6);
+  });
+
+  it.each([
+    ['an empty QUERY', Opcode.QUERY, Buffer.alloc(0), 0, []],
+    [
+      'a consistency that does not exist',
+      Opcode.QUERY,
+      Buffer.concat([USE, Buffer.from([9, 9, 0])]),
+      0,
+      [],
+    ],
+    ['an unknown flag', Opcode.QUERY, Buffer.concat([USE, Buffer.from([0, 1, 0x80])]), 0, []],
+    ['a second STARTUP', Opcode.STARTUP, encodeStartup(new Map([['CQL_VERSION', '3.0.0']])), 0, []],
+    ['a body that is not compressed', Opcode.QUERY, Buffer.from('not LZ4 at all'), 1, ['end']],
+    ['an unknown opcode', 0x77, Buffer.alloc(0), 0, ['end']],
+  ])(
+    'stays open after %s unless nothing more can be understood',
+    async (_name, opcode, body, flags, calls) => {
+      await connected();
+      client.say(1, opcode, body, flags);
+      await turns();
+      expect(client.received.at(-1)).toMatchObject({ streamId: 1, opcode: Opcode.ERROR });
+      expect(client.calls).toEqual(calls);
+      if (calls.length > 0) return;
+      client.say(2, Opcode.OPTIONS, Buffer.alloc(0));
+      await turns();
+      expect(client.received.at(-1)).toMatchObject({ streamId: 2, opcode: Opcode.SUPPORTED });
+    },
+  );
+
+  it('is cut when it does not log in, so that others find a place', async () => {
+    const server = new ProxyServer(options());
+    server.accept(client);
+    client.say(1, Opcode.OPTIONS, Buffer.alloc(0));
+    await turns();
+    const refused = new FakeTransport('request');
+    server.accept(refused);
+    expect(refused.calls).toEqual(['destroy']);
+    clock.advance(29_999);
+    expect(client.calls).toEqual([]);
+    clock.advance(1);
+    expect(client.calls).toEqual(['destroy']);
+    expect(logins).toEqual(['timeout']);
+    expect(server.connectionCount).toBe(0);
+    const next = new FakeTransport('request');
+    server.accept(next);
+    expect(next.calls).toEqual([]);
+  });
+
+  it('stays after its login, however long it rests', async () => {
+    await connected();
+    clock.advance(86_400_000);
+    expect(client.calls).toEqual([]);
+    expect(logins).toEqual([]);
   });
 
   it('ends alone when an answer cannot be sent', async () => {

@@ -103,6 +103,16 @@ describe('epochs', () => {
     expect(next.told.cells).toBe(0);
   });
 
+  it('count what re-encryption encrypts, too', async () => {
+    const { at, node } = await filled();
+    await node.rotation.rotate('ks', 't', true);
+    await settle(at, node);
+    expect(await epochs(node)).toEqual(['2 active']);
+    await node.rotation.round();
+    expect(node.told.cells).toBeGreaterThanOrEqual(at.rows.cells().length);
+    expect(at.rows.cells().length).toBeGreaterThan(0);
+  });
+
   it('are not begun or activated while the table is being changed', async () => {
     const { at, node } = await filled();
     await node.rotation.rotate('ks', 't', false);

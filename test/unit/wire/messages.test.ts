@@ -159,13 +159,14 @@ describe('differences of v3', () => {
 });
 
 describe('fields that do not matter', () => {
-  it('steps over page size and paging state of a batch', () => {
+  it('steps over the page size of a batch, not over its paging state', () => {
     const body = bytes('00 0000 0001 1e 00000064 00000002 aabb 0009');
     expect(plain(wire.decodeBatch(body, 4))).toEqual({
       type: 0,
       children: [],
       consistency: 1,
       serialConsistency: 9,
+      pagingState: '0xaabb',
     });
   });
 

@@ -283,4 +283,29 @@ describe('refusals in Cassandra’s words', () => {
   ])('%s', (cql, message) => {
     expect(() => evaluated(cql)).toThrow(message);
   });
+
+  it.each([
+    [
+      "SELECT (map<text, frozen<map<text, int>>>){'a': {'b': 1}}['secret'][true] FROM t",
+      [],
+      /key\(.*<constant>.*\)/,
+    ],
+    [
+      "SELECT (map<text, frozen<map<text, int>>>){'a': {'b': 1}}['secret'][?] FROM t",
+      [null],
+      /element selection on .*<constant>/,
+    ],
+    [
+      "SELECT (map<text, frozen<map<text, int>>>){'a': {'b': 1}}['secret'][?..] FROM t",
+      [null],
+      /slice selection on .*<constant>/,
+    ],
+  ])('%s is refused without its constants', (cql, values, message) => {
+    const run = (): unknown => {
+      const { plan, context } = evaluated(cql);
+      return bindEvaluated(plan, context(values));
+    };
+    expect(run).toThrow(message);
+    expect(run).not.toThrow(/secret/);
+  });
 });
