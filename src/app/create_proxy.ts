@@ -261,7 +261,7 @@ export const createProxy: ProxyFactory = async (context) => {
         metrics: toRotationMetrics(metrics),
         logger,
         owner: randomUUID(),
-        onProgress: reencryptionJobs(jobs),
+        ...reencryptionJobs(jobs),
       },
       rotationOptions(config),
     );
@@ -274,7 +274,7 @@ export const createProxy: ProxyFactory = async (context) => {
         leases: () => keys.leases(),
         logger,
         owner: randomUUID(),
-        onProgress: rewriteJobs(jobs),
+        ...rewriteJobs(jobs),
         onFraction: (keyspace, table, fraction) => {
           metrics.setRewrite(keyspace, table, fraction);
         },
