@@ -39,6 +39,8 @@ export class IndexBuilder {
   readonly #waiting = new Map<string, Waiting>();
   readonly #stop = new AbortController();
   #work: Promise<void> | undefined;
+  /** The hidden column that {@link #work} is about. */
+  #building: string | undefined;
 
   constructor(ports: IndexBuilderPorts, options: IndexBuilderOptions) {
     this.#ports = ports;
@@ -51,7 +53,8 @@ export class IndexBuilder {
     const unbuilt = this.#unbuilt();
     const names = new Set(unbuilt.map(({ target }) => target.hiddenColumn));
     for (const [name, { where }] of [...this.#waiting]) {
-      if (names.has(name)) continue;
+      // What is being built says itself how it ended.
+      if (names.has(name) || name === this.#building) continue;
       this.#waiting.delete(name);
       this.#ports.onLost?.(where);
     }
@@ -76,8 +79,10 @@ export class IndexBuilder {
         this.#waiting.set(target.hiddenColumn, waiting);
       }
       if (this.#work !== undefined || clock.monotonicMs() < waiting.dueMs) continue;
+      this.#building = target.hiddenColumn;
       this.#work = this.#build(table, index, target, waiting).finally(() => {
         this.#work = undefined;
+        this.#building = undefined;
       });
     }
   }

@@ -332,6 +332,21 @@ describe('building an index', () => {
     },
   );
 
+  it('shows a build as done that ends while others look', async () => {
+    const w = await world();
+    await write(w, 1, 'v', 1n);
+    await w.create();
+    const jobs = new JobRegistry(() => w.clock.nowMs());
+    const builder = w.builder(w.proxy, 'a', undefined, jobs);
+    // The index is active, and the end of its job is not written down yet.
+    w.proxy.catalog.onChange(() => {
+      builder.round();
+    });
+    await settle(w, builder, 2);
+    expect(table(w.proxy).indexes[0]?.isActive).toBe(true);
+    expect(jobs.list()).toMatchObject([{ state: 'done' }]);
+  });
+
   it('shows the job of a process that another one has overtaken as ended', async () => {
     const w = await world();
     for (let pk = 0; pk < 12; pk++) await write(w, pk, `v${String(pk)}`, BigInt(pk + 1));

@@ -73,6 +73,8 @@ function environment() {
     told: () => told,
     leases: () => leases,
     refreshes: () => refreshes,
+    /** The catalog shows this entry. */
+    shows: (entry: TableEntry) => (newest = entry),
     /** The catalog shows this entry from its next reading on. */
     changes: (entry: TableEntry) => (stored = entry),
     answers: (next: (table: TableEntry) => Promise<void>) => (answer = next),
@@ -489,5 +491,26 @@ describe('keys that another proxy changed', () => {
     if (known === undefined) throw new TypeError('no keys');
     expect(await connection.newer(before, known)).toBeDefined();
     expect(env.refreshes()).toBe(3);
+  });
+
+  it('are found behind an entry of the beginning of the change, which has the old ones', async () => {
+    const env = environment();
+    env.shows(table('t', 'before', 2n));
+    env.changes(table('t', 'after', 3n));
+    env.answers(refusing('before'));
+    await env.service.leases().acquire(before);
+    expect(env.refreshes()).toBe(1);
+    expect(env.told()).toEqual([]);
+  });
+
+  it('are looked for anew after a refusal, whatever was read before it', async () => {
+    const env = environment();
+    const connection = env.service.leases();
+    const keys = await connection.acquire(before);
+    expect(await connection.newer(before, keys)).toBeUndefined();
+    env.changes(after);
+    env.answers(refusing('before'));
+    await env.service.leases().acquire(table('t', 'before', 1n, 2));
+    expect(env.refreshes()).toBe(2);
   });
 });
