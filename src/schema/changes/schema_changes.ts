@@ -56,7 +56,7 @@ export interface SchemaChangesOptions {
  * new schema.
  */
 export class SchemaChanges {
-  #shared: Omit<ChangeContext, 'owner'>;
+  #shared: Omit<ChangeContext, 'owner' | 'held'>;
   /** The end of the last change that was begun, by object; never rejects. */
   #last = new Map<string, Promise<void>>();
 
@@ -265,6 +265,6 @@ export class SchemaChanges {
   }
 
   #change(): ChangeContext {
-    return { ...this.#shared, owner: randomUUID() };
+    return { ...this.#shared, owner: randomUUID(), held: { sinceMs: 0 } };
   }
 }

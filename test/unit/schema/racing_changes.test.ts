@@ -274,6 +274,59 @@ describe('a claim', () => {
   });
 });
 
+describe('a change of a process that stood still', () => {
+  /** A proxy that adds a column to `t` and stands still just before it asks Cassandra for that. */
+  async function standing(during: (clock: ReturnType<typeof quickClock>) => Promise<void>) {
+    const clock = quickClock();
+    const cluster = await MemoryCluster.start(clock);
+    const stop = stopAt('alter.stored');
+    const slow = await cluster.proxy({ step: stop.step, clock });
+    await slow.create('t');
+    const other = await cluster.proxy({ clock });
+    const asked: string[] = [];
+    const late = slow.changes.alterTable(
+      table(slow),
+      { kind: 'add', columns: [MORE] },
+      async () => {
+        asked.push('ALTER');
+        await during(clock);
+        await other.changes.recover();
+        cluster.addColumn('t', MORE);
+        return 'created';
+      },
+    );
+    late.catch(() => undefined);
+    await stop.isThere;
+    return { clock, slow, other, asked, late, stop };
+  }
+
+  it('for longer than its claim is given up before Cassandra is asked: the table would fit no record', async () => {
+    const { clock, other, asked, late, stop } = await standing(() => Promise.resolve());
+    clock.passMs(60_001);
+    await other.changes.recover();
+    stop.go();
+    await expect(late).rejects.toMatchObject({ code: 'OVERLOAD_SCHEMA_CHANGE' });
+    expect(asked).toEqual([]);
+    await other.catalog.refresh();
+    expect(table(other)).toMatchObject({ kind: 'encrypted', error: undefined });
+    expect(table(other).columns.has(MORE.name)).toBe(false);
+  });
+
+  it('for a part of it has as much time as any other', async () => {
+    const { clock, other, asked, late, stop } = await standing((present) => {
+      present.passMs(59_000);
+      return Promise.resolve();
+    });
+    clock.passMs(40_000);
+    stop.go();
+    await late;
+    expect(asked).toEqual(['ALTER']);
+    await other.catalog.refresh();
+    expect(table(other)).toMatchObject({ kind: 'encrypted', error: undefined });
+    expect(table(other).columns.has(MORE.name)).toBe(true);
+  });
+});
+
 describe('a table that was altered around the proxy in the middle of a change', () => {
   it('is refused, cannot be altered, and can be dropped', async () => {
     const clock = quickClock();
