@@ -212,12 +212,12 @@ export class SchemaChanges {
     return this.#inTurn(type.keyspace, type.name, (change) => createType(change, type, runStored));
   }
 
-  /** ALTER TYPE: `fields` are all fields afterwards, in order. */
+  /** ALTER TYPE: `edit` gives all fields afterwards, in order, of those that the type has when its turn comes. */
   alterType(
     type: {
       readonly keyspace: string;
       readonly name: string;
-      readonly fields: readonly TypeFieldRecord[];
+      readonly edit: (fields: readonly TypeFieldRecord[]) => readonly TypeFieldRecord[];
     },
     runStored: RunStored,
   ): Promise<void> {

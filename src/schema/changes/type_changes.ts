@@ -105,7 +105,9 @@ async function removeOwn(context: ChangeContext, typeId: string): Promise<void> 
 /** ALTER TYPE: the record holds both lists of fields until system_schema shows which one holds. */
 export async function alterType(
   context: ChangeContext,
-  type: TypeDefinition,
+  type: Pick<TypeDefinition, 'keyspace' | 'name'> & {
+    readonly edit: (fields: readonly TypeFieldRecord[]) => readonly TypeFieldRecord[];
+  },
   runStored: RunStored,
 ): Promise<void> {
   let typeId: string | undefined;
@@ -117,7 +119,8 @@ export async function alterType(
       if (record === undefined) return undefined;
       refuseForeignClaim(context, record);
       typeId = record.typeId;
-      return { put: [{ ...record, state: 'ALTERING', next: type.fields, claim: claim(context) }] };
+      const next = type.edit(record.fields);
+      return { put: [{ ...record, state: 'ALTERING', next, claim: claim(context) }] };
     });
   });
   await runAndSettle(context, runStored, 'alter_type', typeId);

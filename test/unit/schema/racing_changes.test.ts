@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { parseStatement } from '../../../src/cql/index.ts';
+import { planAlterType } from '../../../src/encryption/index.ts';
 import type { NewColumn, TableEntry } from '../../../src/schema/index.ts';
 import { systemClock } from '../../../src/util/index.ts';
 import type { Clock } from '../../../src/util/index.ts';
@@ -121,6 +123,39 @@ describe('CREATE TYPE of two proxies', () => {
     );
     await expect(create).rejects.toThrow('already exists');
     expect(await liveRecords(proxy)).toEqual([]);
+  });
+});
+
+describe('ALTER TYPE of two clients at once', () => {
+  it.each(['one proxy', 'two proxies'])('of %s adds both fields', async (where) => {
+    const cluster = await MemoryCluster.start(systemClock);
+    const first = await cluster.proxy();
+    const fields = [{ name: 'f', type: 'int' }];
+    await first.changes.createType({ keyspace: 'ks', name: 'ty', fields }, () => {
+      cluster.createType('ty', ['f']);
+      return Promise.resolve('created');
+    });
+    const second = where === 'one proxy' ? first : await cluster.proxy();
+    const add = async (proxy: MemoryProxy, field: string): Promise<void> => {
+      const text = `ALTER TYPE ks.ty ADD ${field} text`;
+      const { statement } = parseStatement(text);
+      if (statement.kind !== 'alter_type') throw new TypeError(statement.kind);
+      const { edit } = planAlterType(text, statement, 'ks', proxy.catalog.snapshot());
+      await proxy.changes.alterType({ keyspace: 'ks', name: 'ty', edit }, () => {
+        cluster.addField('ty', field);
+        return Promise.resolve('created');
+      });
+    };
+    await Promise.all([add(first, 'g'), add(second, 'h')]);
+    for (const proxy of [first, second]) {
+      const type = (await proxy.catalog.refresh()).udt('ks', 'ty');
+      expect(type?.fields.map(({ name }) => name).sort()).toEqual(['f', 'g', 'h']);
+      expect(type?.fields.map((field) => field.type)).toMatchObject([
+        { name: 'int' },
+        { name: 'text' },
+        { name: 'text' },
+      ]);
+    }
   });
 });
 
