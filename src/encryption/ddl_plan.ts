@@ -418,12 +418,8 @@ export function planAlterType(
   const name = statement.type.name.text;
   const { action } = statement;
   let edit: AlterTypePlan['edit'] = (fields) => fields;
-  const edits = [
-    {
-      span: statement.type.span,
-      replacement: `${quoteIdentifier(keyspace)}.${quoteIdentifier(name)}`,
-    },
-  ];
+  const replacement = `${quoteIdentifier(keyspace)}.${quoteIdentifier(name)}`;
+  const edits = [{ span: statement.type.span, replacement }];
   switch (action.kind) {
     case 'add': {
       const used = partitionKeyUse(keyspace, name, snapshot);

@@ -67,35 +67,6 @@ async function expectSettled(env: Environment, proxy: MemoryProxy): Promise<void
 }
 
 describe('a change of key', () => {
-  it('lets another proxy that has not heard of it make an index', async () => {
-    const env = await environment();
-    const { proxy, cluster, a } = env;
-    await proxy.create('t');
-    const other = await cluster.proxy();
-    const before = table(other);
-    await proxy.changes.changeTableKey(table(proxy), { identifier: a });
-    const column = before.columns.get('v');
-    if (column === undefined) throw new TypeError('no column');
-    const index = { target: 'simple', className: null, options: {}, hiddenType: 'blob' } as const;
-    await other.changes.createIndex(
-      before,
-      { name: 'by_v', column, ...index },
-      {
-        addColumn: (hidden) => {
-          cluster.addHidden('t', hidden);
-          return Promise.resolve();
-        },
-        dropColumns: () => Promise.resolve(),
-        create: () => {
-          cluster.indexes = [{ table: 't', name: 'by_v' }];
-          return Promise.resolve();
-        },
-      },
-    );
-    expect(table(other).indexes.map(({ name }) => name)).toEqual(['by_v']);
-    await expectSettled(env, other);
-  });
-
   it('leaves no wrap of the old key, begins a cell DEK and rewrites no other, in every direction', async () => {
     const env = await environment();
     const { proxy, a, b } = env;
