@@ -18,15 +18,16 @@ export async function untilCurrent(
   attempted: (context: RequestContext) => Promise<Reply>,
 ): Promise<Reply> {
   const { written, options } = context;
-  const { catalog, nowMs } = session.services;
-  const beganMs = nowMs();
+  let staleSinceMs: number | undefined;
   try {
     for (let attempt = 1; ; attempt++) {
       try {
         return await attempted(context);
       } catch (error) {
         if (!(error instanceof StalePlanError)) throw error;
-        if (attempt >= PLAN_ATTEMPTS && nowMs() - beganMs >= PLAN_MS) throw changing();
+        const { catalog, nowMs } = session.services;
+        staleSinceMs ??= nowMs();
+        if (attempt >= PLAN_ATTEMPTS && nowMs() - staleSinceMs >= PLAN_MS) throw changing();
         // The first time the newest snapshot is new enough, mostly; a plan that is stale again is made from the next reading.
         if (attempt > 1) await catalog.refresh();
       }
