@@ -245,7 +245,7 @@ export const createProxy: ProxyFactory = async (context) => {
         metrics: toRotationMetrics(metrics),
         logger,
         owner: randomUUID(),
-        onProgress: reencryptionJobs(jobs),
+        ...reencryptionJobs(jobs),
       },
       rotationOptions(config),
     );
@@ -258,7 +258,7 @@ export const createProxy: ProxyFactory = async (context) => {
         leases: () => keys.leases(),
         logger,
         owner: randomUUID(),
-        onProgress: rewriteJobs(jobs),
+        ...rewriteJobs(jobs),
         onFraction: (keyspace, table, fraction) => {
           metrics.setRewrite(keyspace, table, fraction);
         },

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Config } from '../config/index.ts';
 import { IndexBuilder } from '../indexing/index.ts';
-import type { IndexBuilderPorts, IndexBuildProgress } from '../indexing/index.ts';
-import type { JobRegistry, JobReporter } from '../observability/index.ts';
+import type { IndexBuilderPorts } from '../indexing/index.ts';
+import type { JobRegistry } from '../observability/index.ts';
 import type { TimerHandle } from '../util/index.ts';
+import { ShownJobs } from './shown_jobs.ts';
 
 /** How often the catalog's snapshot is looked at for indexes to build. */
 const PERIOD_MS = 1_000;
@@ -13,12 +14,12 @@ const PERIOD_MS = 1_000;
  * @returns how to stop it
  */
 export function startIndexBuilding(
-  ports: Omit<IndexBuilderPorts, 'owner' | 'onProgress'>,
+  ports: Omit<IndexBuilderPorts, 'owner' | 'onProgress' | 'onLost'>,
   config: Config,
   jobs: JobRegistry,
 ): () => Promise<void> {
   const builder = new IndexBuilder(
-    { ...ports, owner: randomUUID(), onProgress: indexJobs(jobs) },
+    { ...ports, owner: randomUUID(), ...indexJobs(jobs) },
     {
       catalogMaxAgeMs: config.catalogMaxAgeMs,
       rowsPerSecond: config.rotation.rowsPerSecond,
@@ -39,15 +40,17 @@ export function startIndexBuilding(
 }
 
 /** Shows each build as a job of the process: token ranges done, of all. It is done when its index is active. */
-export function indexJobs(jobs: JobRegistry): (progress: IndexBuildProgress) => void {
-  const running = new Map<string, JobReporter>();
-  return ({ keyspace, table, index, done, ranges, isComplete }) => {
-    const key = `${keyspace}.${index}`;
-    const job = running.get(key) ?? jobs.start('index', { keyspace, name: table });
-    running.set(key, job);
-    job.progress(done, ranges);
-    if (!isComplete) return;
-    job.done();
-    running.delete(key);
+export function indexJobs(
+  jobs: JobRegistry,
+): Required<Pick<IndexBuilderPorts, 'onProgress' | 'onLost'>> {
+  const shown = new ShownJobs(jobs, 'index', 'OVERLOAD_INDEX_BUILD');
+  return {
+    onProgress: ({ keyspace, table, index, done, ranges, isComplete }) => {
+      shown.progress(keyspace, table, index, done, ranges);
+      if (isComplete) shown.done(keyspace, index);
+    },
+    onLost: ({ keyspace, index }) => {
+      shown.lost(keyspace, index);
+    },
   };
 }

@@ -1,13 +1,14 @@
 import type { Config } from '../config/index.ts';
-import type { JobRegistry, JobReporter, Metrics } from '../observability/index.ts';
+import type { JobRegistry, Metrics } from '../observability/index.ts';
 import type {
   RotationMetrics,
   RotationOptions,
-  RotationProgress,
+  RotationPorts,
   RotationService,
 } from '../rotation/index.ts';
-import type { RewriteOptions, RewriteProgress } from '../rewrite/index.ts';
+import type { RewriteOptions, RewritePorts } from '../rewrite/index.ts';
 import type { Clock, TimerHandle } from '../util/index.ts';
+import { ShownJobs } from './shown_jobs.ts';
 
 /** Bounds of rotation as configured. */
 export function rotationOptions(config: Config): RotationOptions {
@@ -33,6 +34,10 @@ export function toRotationMetrics(metrics: Metrics): RotationMetrics {
     reencryption: (keyspace, table, fraction) => {
       metrics.setReencryption(keyspace, table, fraction);
     },
+    tableGone: (keyspace, table) => {
+      metrics.forgetCellKey(keyspace, table);
+      metrics.setReencryption(keyspace, table, undefined);
+    },
     rotationFailed: () => {
       metrics.addRotationFailure();
     },
@@ -40,16 +45,18 @@ export function toRotationMetrics(metrics: Metrics): RotationMetrics {
 }
 
 /** Shows each rewrite as a job of the process: token ranges done, of all of two passes. */
-export function rewriteJobs(jobs: JobRegistry): (progress: RewriteProgress) => void {
-  const running = new Map<string, JobReporter>();
-  return ({ keyspace, table, done, total }) => {
-    const key = `${keyspace}.${table}`;
-    const job = running.get(key) ?? jobs.start('rewrite', { keyspace, name: table });
-    running.set(key, job);
-    job.progress(done, total);
-    if (done < total) return;
-    job.done();
-    running.delete(key);
+export function rewriteJobs(
+  jobs: JobRegistry,
+): Required<Pick<RewritePorts, 'onProgress' | 'onLost'>> {
+  const shown = new ShownJobs(jobs, 'rewrite', 'OVERLOAD_REWRITE');
+  return {
+    onProgress: ({ keyspace, table, done, total }) => {
+      shown.progress(keyspace, table, table, done, total);
+      if (done >= total) shown.done(keyspace, table);
+    },
+    onLost: ({ keyspace, table }) => {
+      shown.lost(keyspace, table);
+    },
   };
 }
 
@@ -60,16 +67,18 @@ export function rewriteOptions(config: Config): RewriteOptions {
 }
 
 /** Shows each re-encryption as a job of the process: token ranges done, of all. */
-export function reencryptionJobs(jobs: JobRegistry): (progress: RotationProgress) => void {
-  const running = new Map<string, JobReporter>();
-  return ({ keyspace, table, done, ranges }) => {
-    const key = `${keyspace}.${table}`;
-    const job = running.get(key) ?? jobs.start('reencrypt', { keyspace, name: table });
-    running.set(key, job);
-    job.progress(done, ranges);
-    if (done < ranges) return;
-    job.done();
-    running.delete(key);
+export function reencryptionJobs(
+  jobs: JobRegistry,
+): Required<Pick<RotationPorts, 'onProgress' | 'onLost'>> {
+  const shown = new ShownJobs(jobs, 'reencrypt', 'OVERLOAD_REENCRYPTION');
+  return {
+    onProgress: ({ keyspace, table, done, ranges }) => {
+      shown.progress(keyspace, table, table, done, ranges);
+      if (done >= ranges) shown.done(keyspace, table);
+    },
+    onLost: ({ keyspace, table }) => {
+      shown.lost(keyspace, table);
+    },
   };
 }
 

@@ -76,8 +76,12 @@ export interface CreateTypePlan {
   readonly storedText: string;
 }
 
-/** An ALTER TYPE: all fields afterwards. */
-export type AlterTypePlan = CreateTypePlan;
+/** An ALTER TYPE. */
+export interface AlterTypePlan {
+  /** All fields afterwards, of those that the type has when its turn comes. */
+  readonly edit: (fields: readonly PlannedField[]) => readonly PlannedField[];
+  readonly storedText: string;
+}
 
 /** Plans CREATE TABLE. @throws InvalidRequestError, UnsupportedStatementError. */
 export function planCreateTable(
@@ -412,16 +416,10 @@ export function planAlterType(
   snapshot: Snapshot,
 ): AlterTypePlan {
   const name = statement.type.name.text;
-  const known = snapshot.udt(keyspace, name);
-  const current: PlannedField[] =
-    known?.fields.map((field) => ({ name: field.name, type: printType(field.type) })) ?? [];
   const { action } = statement;
-  const edits = [
-    {
-      span: statement.type.span,
-      replacement: `${quoteIdentifier(keyspace)}.${quoteIdentifier(name)}`,
-    },
-  ];
+  let edit: AlterTypePlan['edit'] = (fields) => fields;
+  const replacement = `${quoteIdentifier(keyspace)}.${quoteIdentifier(name)}`;
+  const edits = [{ span: statement.type.span, replacement }];
   switch (action.kind) {
     case 'add': {
       const used = partitionKeyUse(keyspace, name, snapshot);
@@ -430,6 +428,7 @@ export function planAlterType(
           `Cannot add new field to type ${keyspace}.${name} as it is used in the partition key of table ${used}`,
         );
       }
+      const added: PlannedField[] = [];
       for (const field of action.fields) {
         edits.push({ span: field.type.span, replacement: 'blob' });
         const type = resolveTypeName(field.type, {
@@ -441,23 +440,31 @@ export function planAlterType(
             `Cannot add new field ${field.name.text} of type ${printType(type)} to user type ${keyspace}.${name} as it would create a circular reference`,
           );
         }
-        if (action.ifNotExists && current.some((f) => f.name === field.name.text)) continue;
-        current.push(plannedField(field.name, type));
+        added.push(plannedField(field.name, type));
       }
+      edit = (fields) =>
+        added.reduce(
+          (all, field) =>
+            action.ifNotExists && all.some(({ name: known }) => known === field.name)
+              ? all
+              : [...all, field],
+          fields,
+        );
       break;
     }
     case 'rename':
-      for (const { from, to } of action.renames) {
-        const index = current.findIndex((field) => field.name === from.text);
-        const field = current[index];
-        if (field !== undefined) current[index] = { name: to.text, type: field.type };
-      }
+      edit = (fields) =>
+        action.renames.reduce(
+          (all, { from, to }) =>
+            all.map((field) => (field.name === from.text ? { ...field, name: to.text } : field)),
+          fields,
+        );
       break;
     case 'alter':
       edits.push({ span: action.type.span, replacement: 'blob' });
       break;
   }
-  return { fields: current, storedText: editText(text, edits) };
+  return { edit, storedText: editText(text, edits) };
 }
 
 function partitionKeyUse(keyspace: string, name: string, snapshot: Snapshot): string | undefined {

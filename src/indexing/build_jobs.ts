@@ -39,7 +39,7 @@ export async function claimBuild(
     const claim = { owner, deadlineMs: clock.nowMs() + claimMs };
     const { hiddenColumn } = target;
     claimed = { ...(present ?? { hiddenColumn, ranges, done: 0 }), claim };
-    return { put: [withBuild(rotation, claimed)] };
+    return { put: [withBuild(view, rotation, claimed)] };
   });
   return claimed;
 }
@@ -58,19 +58,20 @@ export async function saveBuild(
     const present = buildIn(rotation, target);
     if (present?.claim?.owner !== owner) throw new BuildLostError();
     const claim = { owner, deadlineMs: clock.nowMs() + claimMs };
-    return { put: [withBuild(rotation, { ...present, done, claim })] };
+    return { put: [withBuild(view, rotation, { ...present, done, claim })] };
   });
 }
 
-/** Ends a job: done, or `isDone` false to let another process take it at once. */
+/** Ends a job: done, or `isDone` false to let another process take it at once. That of an index that is gone goes, too. */
 export async function endBuild(ports: Ports, target: BuildTarget, isDone: boolean): Promise<void> {
   await ports.catalog.change((view) => {
     const rotation = view.rotations.get(target.tableId);
     const present = rotation === undefined ? undefined : buildIn(rotation, target);
     if (rotation === undefined || present === undefined) return undefined;
-    if (!isDone && present.claim?.owner !== ports.owner) return undefined;
-    const others = (rotation.builds ?? []).filter((build) => build !== present);
-    const builds = isDone ? others : [...others, { ...present, claim: null }];
+    const isOver = isDone || !isWriteOnly(view, target);
+    if (!isOver && present.claim?.owner !== ports.owner) return undefined;
+    const others = otherBuilds(view, rotation, target.hiddenColumn);
+    const builds = isOver ? others : [...others, { ...present, claim: null }];
     return { put: [{ ...rotation, builds }] };
   });
 }
@@ -101,9 +102,24 @@ function buildIn(rotation: RotationRecord, target: BuildTarget): IndexBuildRecor
   return rotation.builds?.find(({ hiddenColumn }) => hiddenColumn === target.hiddenColumn);
 }
 
-function withBuild(rotation: RotationRecord, build: IndexBuildRecord): RotationRecord {
-  const others = (rotation.builds ?? []).filter(
-    ({ hiddenColumn }) => hiddenColumn !== build.hiddenColumn,
+function withBuild(
+  view: VerifiedRecords,
+  rotation: RotationRecord,
+  build: IndexBuildRecord,
+): RotationRecord {
+  return { ...rotation, builds: [...otherBuilds(view, rotation, build.hiddenColumn), build] };
+}
+
+/** The other builds of a table, without those of indexes that were dropped: their processes may have ended before. */
+function otherBuilds(
+  view: VerifiedRecords,
+  rotation: RotationRecord,
+  hiddenColumn: string,
+): readonly IndexBuildRecord[] {
+  const { tableId } = rotation;
+  return (rotation.builds ?? []).filter(
+    (build) =>
+      build.hiddenColumn !== hiddenColumn &&
+      isWriteOnly(view, { tableId, hiddenColumn: build.hiddenColumn }),
   );
-  return { ...rotation, builds: [...others, build] };
 }

@@ -6,7 +6,7 @@ import type { BuildTarget } from './build_jobs.ts';
 import { builtColumns } from './built_columns.ts';
 import type { BuiltColumn } from './built_columns.ts';
 import { IndexScan } from './index_scan.ts';
-import type { IndexBuilderOptions, IndexBuilderPorts } from './ports.ts';
+import type { IndexBuilderOptions, IndexBuilderPorts, IndexBuildProgress } from './ports.ts';
 
 const DEFAULT_IN_FLIGHT_MS = 15_000;
 const DEFAULT_CLAIM_MS = 60_000;
@@ -18,6 +18,7 @@ const DAMAGED_RETRY_MS = 600_000;
 
 /** What this process remembers of an index that is to be built. */
 interface Waiting {
+  readonly where: Pick<IndexBuildProgress, 'keyspace' | 'table' | 'index'>;
   /** Monotonic time from which on it may be built here. */
   dueMs: number;
   failures: number;
@@ -38,6 +39,8 @@ export class IndexBuilder {
   readonly #waiting = new Map<string, Waiting>();
   readonly #stop = new AbortController();
   #work: Promise<void> | undefined;
+  /** The hidden column that {@link #work} is about. */
+  #building: string | undefined;
 
   constructor(ports: IndexBuilderPorts, options: IndexBuilderOptions) {
     this.#ports = ports;
@@ -49,7 +52,12 @@ export class IndexBuilder {
     const { clock } = this.#ports;
     const unbuilt = this.#unbuilt();
     const names = new Set(unbuilt.map(({ target }) => target.hiddenColumn));
-    for (const name of [...this.#waiting.keys()]) if (!names.has(name)) this.#waiting.delete(name);
+    for (const [name, { where }] of [...this.#waiting]) {
+      // What is being built says itself how it ended.
+      if (names.has(name) || name === this.#building) continue;
+      this.#waiting.delete(name);
+      this.#ports.onLost?.(where);
+    }
     for (const { table, index, target } of unbuilt) {
       const { record } = table;
       // Statements of before may be under way until a while after the change is complete.
@@ -58,10 +66,12 @@ export class IndexBuilder {
       if (waiting === undefined) {
         const inFlightMs = this.#options.inFlightMs ?? DEFAULT_IN_FLIGHT_MS;
         const nowMs = clock.monotonicMs();
+        const where = { keyspace: table.keyspace, table: table.name, index: index.name };
         waiting =
           index.kind === 'index'
-            ? { dueMs: nowMs + inFlightMs, failures: 0, lastPassMs: undefined }
+            ? { where, dueMs: nowMs + inFlightMs, failures: 0, lastPassMs: undefined }
             : {
+                where,
                 dueMs: nowMs,
                 failures: 0,
                 lastPassMs: nowMs + inFlightMs + this.#options.catalogMaxAgeMs,
@@ -69,8 +79,10 @@ export class IndexBuilder {
         this.#waiting.set(target.hiddenColumn, waiting);
       }
       if (this.#work !== undefined || clock.monotonicMs() < waiting.dueMs) continue;
+      this.#building = target.hiddenColumn;
       this.#work = this.#build(table, index, target, waiting).finally(() => {
         this.#work = undefined;
+        this.#building = undefined;
       });
     }
   }
@@ -107,12 +119,13 @@ export class IndexBuilder {
     waiting: Waiting,
   ): Promise<void> {
     const { catalog, clock, logger } = this.#ports;
-    const where = { keyspace: table.keyspace, table: table.name, index: index.name };
+    const { where } = waiting;
     const claimMs = this.#options.claimMs ?? DEFAULT_CLAIM_MS;
     try {
       const ranges = this.#options.ranges ?? DEFAULT_RANGES;
       const job = await claimBuild(this.#ports, target, ranges, claimMs);
       if (job === undefined) {
+        this.#ports.onLost?.(where);
         await catalog.refresh();
         waiting.dueMs = clock.monotonicMs() + FIRST_RETRY_MS * 5;
         return;
@@ -157,6 +170,7 @@ export class IndexBuilder {
       waiting.failures += 1;
       const delayMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(waiting.failures, 10));
       waiting.dueMs = clock.monotonicMs() + delayMs;
+      if (error instanceof BuildLostError) this.#ports.onLost?.(where);
       if (this.#stop.signal.aborted || error instanceof BuildLostError) {
         await endBuild(this.#ports, target, false).catch(() => undefined);
         return;

@@ -27,6 +27,8 @@ export interface IndexBuilderPorts {
   /** Unique for this process. */
   readonly owner: string;
   readonly onProgress?: (progress: IndexBuildProgress) => void;
+  /** Told that this process builds an index no longer: it is gone, or built by another one. May be told of any, again and again. */
+  readonly onLost?: (index: Pick<IndexBuildProgress, 'keyspace' | 'table' | 'index'>) => void;
   /** Called before each step that others can see; tests stop the process there. */
   readonly step?: (name: string) => void | Promise<void>;
 }

@@ -160,9 +160,12 @@ export class KeyService {
       const isRefused = error instanceof KeyAccessError || error instanceof MetadataIntegrityError;
       if (isRefused) {
         // A key that the table has left is refused by right: then the answer of its present key counts.
-        const newest = await this.#newest.entry(table);
-        if (newest !== undefined && this.#token(newest) !== token)
-          return await this.#grant(newest, caller);
+        let newest = await this.#newest.entry(table, true);
+        // An entry of the beginning of a change has the keys of before, still.
+        while (newest !== undefined && this.#token(newest) === token) {
+          newest = await this.#newest.entry(newest, true);
+        }
+        if (newest !== undefined) return await this.#grant(newest, caller);
         this.#refuse(token, error);
         this.#endAll(id);
         if (error instanceof KeyAccessError) this.#ports.onAccess?.(table);

@@ -11,7 +11,7 @@ export interface NewestTables {
   refresh(): Promise<unknown>;
 }
 
-/** Looks newer entries of tables up, with at most one reading of the catalog a second and table. */
+/** Looks newer entries of tables up, with at most one reading of the catalog a second and table where nothing was refused. */
 export class NewestKeys {
   readonly #catalog: NewestTables | undefined;
   readonly #clock: Clock;
@@ -29,8 +29,9 @@ export class NewestKeys {
   /**
    * The newest entry of the same table if it is newer than `table`; the catalog is read for it unless it has one already.
    * A reading that fails counts as one without news.
+   * @param isRefused the KMS has just refused the keys of `table`: a reading from before that says nothing
    */
-  async entry(table: TableEntry): Promise<TableEntry | undefined> {
+  async entry(table: TableEntry, isRefused = false): Promise<TableEntry | undefined> {
     const catalog = this.#catalog;
     if (catalog === undefined) return undefined;
     const known = this.#newer(catalog, table);
@@ -38,7 +39,7 @@ export class NewestKeys {
     const name = `${table.keyspace}.${table.name}`;
     const now = this.#clock.monotonicMs();
     let reading = this.#readings.get(name);
-    if (reading === undefined || now - reading.atMs >= REREAD_MS) {
+    if (isRefused || reading === undefined || now - reading.atMs >= REREAD_MS) {
       for (const [other, { atMs }] of this.#readings) {
         if (now - atMs >= REREAD_MS) this.#readings.delete(other);
       }

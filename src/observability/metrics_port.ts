@@ -39,6 +39,8 @@ export interface Metrics {
   addBytes(side: MetricsSide, direction: 'in' | 'out', count: number): void;
   /** The active cell key of a table: values it has encrypted, about, and its age. */
   setCellKey(keyspace: string, table: string, cells: number, ageMs: number): void;
+  /** There is no table of that name any more. */
+  forgetCellKey(keyspace: string, table: string): void;
   /** Re-encryption read rows and wrote cells. */
   addReencrypted(rows: number, cells: number): void;
   /** How much of a table's re-encryption is done, 0 to 1; `undefined` when none is under way. */

@@ -14,6 +14,7 @@ export const noopMetrics: Metrics = {
   addClientConnections: nothing,
   addBytes: nothing,
   setCellKey: nothing,
+  forgetCellKey: nothing,
   addReencrypted: nothing,
   setReencryption: nothing,
   setRewrite: nothing,

@@ -10,7 +10,12 @@ export function rotationMetrics(
   registry: Registry,
 ): Pick<
   Metrics,
-  'setCellKey' | 'addReencrypted' | 'setReencryption' | 'setRewrite' | 'addRotationFailure'
+  | 'setCellKey'
+  | 'forgetCellKey'
+  | 'addReencrypted'
+  | 'setReencryption'
+  | 'setRewrite'
+  | 'addRotationFailure'
 > {
   const registers = [registry];
   const labelNames = TABLE_LABELS;
@@ -25,6 +30,10 @@ export function rotationMetrics(
     setCellKey: (keyspace, table, count, ageMs) => {
       cells.set({ keyspace, table }, count);
       age.set({ keyspace, table }, ageMs / 1000);
+    },
+    forgetCellKey: (keyspace, table) => {
+      cells.remove({ keyspace, table });
+      age.remove({ keyspace, table });
     },
     addReencrypted: (rows, count) => {
       rowsRead.inc(rows);

@@ -30,6 +30,7 @@ import type { PlannedSelect } from '../system/index.ts';
 import { native } from '../values/index.ts';
 import { BatchType } from '../wire/index.ts';
 import type { ColumnSpec } from '../wire/index.ts';
+import { plannedByPresent } from './present_refusal.ts';
 import type { CompiledEvaluation } from './run_evaluated.ts';
 import { CassandraError } from './reply.ts';
 import type { CompiledSelect } from './run_select.ts';
@@ -73,7 +74,15 @@ interface Variables {
 }
 
 /** Plans a statement and lets Cassandra judge its stored form. @throws ProxyError of all kinds; CassandraError is Cassandra's own. */
-export async function compile(
+export function compile(
+  session: Session,
+  parsed: ParsedStatement,
+  keyspace: string | undefined,
+): Promise<Compiled> {
+  return plannedByPresent(session, () => compileOnce(session, parsed, keyspace));
+}
+
+async function compileOnce(
   session: Session,
   parsed: ParsedStatement,
   keyspace: string | undefined,

@@ -9,16 +9,21 @@ import { CqlErrorCode, InvalidRequestError } from '../errors/index.ts';
 export interface PagingPosition {
   /** Index among the partitions of the statement; 0 for a scan. */
   readonly partition: number;
-  /** Rows that LIMIT still allows; `undefined` without LIMIT, or where Cassandra counts itself. */
+  /** Rows that LIMIT still allows; `undefined` without LIMIT. */
   readonly remaining: number | undefined;
   /** Cassandra's own state inside that partition or scan. */
   readonly upstream: Buffer | undefined;
+  /** Whether Cassandra's own state counts the rows of LIMIT, too. */
+  readonly isCounted: boolean;
 }
+
+const COUNTED = 2;
 
 /** Paging states are refused when they are older than this, in milliseconds. */
 const MAX_AGE_MS = 24 * 3600 * 1000;
 
-const FORMAT = 1;
+/** Positions of reads that Cassandra evaluates. */
+export const FORMAT = 1;
 
 /** Positions of reads that the proxy evaluates. */
 export const EVALUATED_FORMAT = 2;
@@ -58,7 +63,7 @@ export function sealPagingState(
   const plain = Buffer.alloc(9 + (upstream?.length ?? 0));
   plain.writeUInt32BE(position.partition, 0);
   plain.writeInt32BE(position.remaining ?? -1, 4);
-  plain.writeUInt8(upstream === undefined ? 0 : 1, 8);
+  plain.writeUInt8((upstream === undefined ? 0 : 1) | (position.isCounted ? COUNTED : 0), 8);
   if (upstream !== undefined) upstream.copy(plain, 9);
   return sealPosition(key, binding, plain, nowMs);
 }
@@ -88,7 +93,8 @@ export function openPagingState(
   return {
     partition: plain.readUInt32BE(0),
     remaining: remaining < 0 ? undefined : remaining,
-    upstream: plain.readUInt8(8) === 0 ? undefined : plain.subarray(9),
+    upstream: (plain.readUInt8(8) & 1) === 0 ? undefined : plain.subarray(9),
+    isCounted: (plain.readUInt8(8) & COUNTED) !== 0,
   };
 }
 

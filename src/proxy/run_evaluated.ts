@@ -5,7 +5,8 @@ import { RowsWriter } from '../wire/index.ts';
 import type { ColumnSpec } from '../wire/index.ts';
 import { answerSize, evaluatePages, innerPageSize, keptRows } from './evaluate_pages.ts';
 import type { Answer } from './evaluate_pages.ts';
-import { decodePosition, encodePosition } from './evaluated_position.ts';
+import { evaluatedPosition } from './continued_read.ts';
+import { encodePosition } from './evaluated_position.ts';
 import { EvaluatedReader } from './evaluated_reader.ts';
 import type { RowPage, RowReader } from './evaluated_reader.ts';
 import { maskSight, requireQueryMasked } from './mask_rights.ts';
@@ -13,7 +14,6 @@ import { OrderedReader } from './ordered_reader.ts';
 import {
   EVALUATED_FORMAT,
   isPageSize,
-  openPosition,
   ORDERED_FORMAT,
   pagingBinding,
   sealPosition,
@@ -61,17 +61,13 @@ export async function runEvaluated(
       'Cannot page queries with both ORDER BY and a IN restriction on the partition key; you must either remove the ORDER BY or the IN and sort client side, or disable paging for this query',
     );
   }
-  const binding = (): Uint8Array[] =>
-    pagingBinding(
-      session.version,
-      plan.table,
-      statementText,
-      plan.rowOrder === undefined ? EVALUATED_FORMAT : ORDERED_FORMAT,
-    );
+  const ownFormat = plan.rowOrder === undefined ? EVALUATED_FORMAT : ORDERED_FORMAT;
+  const binding = (format = ownFormat): Uint8Array[] =>
+    pagingBinding(session.version, plan.table, statementText, format);
   const start =
     pagingState === undefined
       ? undefined
-      : decodePosition(openPosition(pagingKey, binding(), pagingState, nowMs()));
+      : evaluatedPosition(bound, { key: pagingKey, binding, state: pagingState, nowMs: nowMs() });
   const size = answerSize(bound, page);
   const reader = await EvaluatedReader.open(
     { session, request, bound: bound.select },

@@ -3,7 +3,6 @@ import type { ParsedStatement } from '../cql/index.ts';
 import type { TermContext } from '../encryption/index.ts';
 import {
   CqlErrorCode,
-  InternalError,
   InvalidRequestError,
   ProtocolError,
   UnpreparedError,
@@ -37,12 +36,9 @@ import { forwardQuery, preparedForward } from './run_forward.ts';
 import { named, positional, termContext } from './term_values.ts';
 import type { RequestValues } from './term_values.ts';
 import type { RequestContext, Session } from './session.ts';
-import { StalePlanError } from './stale_plan.ts';
 import { idKey, isCurrent } from './statement_cache.ts';
 import type { PreparedEntry } from './statement_cache.ts';
-
-/** How often a statement is planned again when its table changes under it. */
-const PLAN_ATTEMPTS = 5;
+import { untilCurrent } from './until_current.ts';
 
 /** Statements that Cassandra gets with the paging state of the client, and judges it. */
 const PASSED_ON: ReadonlySet<string> = new Set(['use', 'describe', 'roles']);
@@ -103,27 +99,6 @@ async function runQuery(session: Session, request: ClientRequest): Promise<Reply
 function contextOf(request: ClientRequest, options: QueryOptions): RequestContext {
   const { flags, onUpstreamMs } = request;
   return { options, flags, onUpstreamMs, written: new WrittenPartitions() };
-}
-
-/** Plans and runs a request until its plan is of the present schema. What it wrote by an older plan is not written again. */
-async function untilCurrent(
-  session: Session,
-  context: RequestContext,
-  attempted: (context: RequestContext) => Promise<Reply>,
-): Promise<Reply> {
-  const { written, options } = context;
-  try {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await attempted(context);
-      } catch (error) {
-        if (!(error instanceof StalePlanError) || attempt === PLAN_ATTEMPTS) throw stale(error);
-        await beforeReplan(session, attempt);
-      }
-    }
-  } catch (error) {
-    throw written.failure(error, options.consistency);
-  }
 }
 
 async function runPrepare(session: Session, request: ClientRequest): Promise<Reply> {
@@ -427,20 +402,6 @@ async function batchParts(session: Session, message: BatchMessage): Promise<Batc
     });
   }
   return parts;
-}
-
-/** The first time the newest snapshot is new enough, mostly; a plan that is stale again is made from the next reading. */
-async function beforeReplan(session: Session, attempt: number): Promise<void> {
-  if (attempt > 1) await session.services.catalog.refresh();
-}
-
-/** What a stale plan becomes when it never gets current. */
-function stale(error: unknown): unknown {
-  return error instanceof StalePlanError
-    ? new InternalError(
-        'the schema of the table changes faster than the statement can be planned; try again',
-      )
-    : error;
 }
 
 function variablesOf(compiled: Compiled): readonly ColumnSpec[] {

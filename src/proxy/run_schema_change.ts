@@ -102,11 +102,12 @@ export async function runSchemaChange(
     case 'alter_type': {
       const keyspace = userKeyspace(session, statement.type);
       const name = statement.type.name.text;
-      const plan = planAlterType(text, statement, keyspace, session.services.catalog.snapshot());
-      if (session.services.catalog.snapshot().udt(keyspace, name) === undefined) {
+      const snapshot = await session.services.catalog.refresh();
+      const plan = planAlterType(text, statement, keyspace, snapshot);
+      if (snapshot.udt(keyspace, name) === undefined) {
         await stored.run(plan.storedText);
       } else {
-        await changes.alterType({ keyspace, name, fields: plan.fields }, () =>
+        await changes.alterType({ keyspace, name, edit: plan.edit }, () =>
           stored.run(plan.storedText),
         );
       }

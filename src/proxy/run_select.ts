@@ -4,7 +4,8 @@ import { InvalidRequestError } from '../errors/index.ts';
 import { compareValues } from '../values/index.ts';
 import { RowsWriter } from '../wire/index.ts';
 import type { ColumnSpec } from '../wire/index.ts';
-import { isPageSize, openPagingState, pagingBinding, sealPagingState } from './paging_state.ts';
+import { selectPosition } from './continued_read.ts';
+import { isPageSize, pagingBinding, sealPagingState } from './paging_state.ts';
 import type { PagingPosition } from './paging_state.ts';
 import { isPlain, mergePrefix, readPage, readPageRows, seal } from './read_stored.ts';
 import type { Page, Prefix, ReadJob } from './read_stored.ts';
@@ -48,15 +49,19 @@ export async function runSelect(
   const bound = bindSelect(plan, context);
   const job: ReadJob = { session, request, bound };
   const { nowMs, pagingKey } = session.services;
+  const { pageSize, pagingState } = request.options;
   const binding =
-    request.options.pageSize === undefined && request.options.pagingState === undefined
+    pageSize === undefined && pagingState === undefined
       ? undefined
-      : (): Uint8Array[] => pagingBinding(session.version, plan.table, statementText);
+      : (format?: number): Uint8Array[] =>
+          pagingBinding(session.version, plan.table, statementText, format);
   const start =
-    request.options.pagingState === undefined || binding === undefined
+    pagingState === undefined || binding === undefined
       ? undefined
-      : openPagingState(pagingKey, binding(), request.options.pagingState, nowMs());
-  const isSplit = plan.hasPartitionIn || bound.partitions?.length === 0;
+      : selectPosition(bound, { key: pagingKey, binding, state: pagingState, nowMs: nowMs() });
+  // A LIMIT of which the proxy has counted the first rows is counted by the proxy to its end.
+  const isCounting = start?.remaining !== undefined && !start.isCounted;
+  const isSplit = plan.hasPartitionIn || bound.partitions?.length === 0 || isCounting;
   const answer = await (isSplit
     ? readPartitions(job, compiled.resultColumns, start)
     : readOne(job, start));
@@ -96,14 +101,19 @@ async function readOne(job: ReadJob, start: PagingPosition | undefined): Promise
     upstream: start?.upstream,
     flags: request.flags,
   });
+  const left = start === undefined ? bound.limit : start.remaining;
+  const remaining = left === undefined ? undefined : Math.max(0, left - page.cells.rowCount);
   const next =
     page.upstream === undefined
       ? undefined
-      : { partition: 0, remaining: undefined, upstream: page.upstream };
+      : { partition: 0, remaining, upstream: page.upstream, isCounted: remaining !== undefined };
   return { rows: page.rows, next, prefix: page.prefix };
 }
 
-/** `pk IN (…)`: one read a partition, in the order of the logical values, as Cassandra does. */
+/**
+ * `pk IN (…)`: one read a partition, in the order of the logical values, as Cassandra does. Or the rest of one read, of which the
+ * proxy has counted the first rows.
+ */
 async function readPartitions(
   job: ReadJob,
   resultColumns: readonly ColumnSpec[],
@@ -113,9 +123,9 @@ async function readPartitions(
   const { plan } = bound;
   const { pageSize } = request.options;
   const paged = isPageSize(pageSize);
-  const ordered = plan.orderBy.length > 0;
+  const ordered = plan.orderBy.length > 0 && plan.hasPartitionIn;
   const isAggregate = plan.counts.length > 0;
-  const isRefused = plan.hasPartitionIn && (isAggregate || bound.partitions?.length !== 0);
+  const isRefused = isAggregate || bound.partitions?.length !== 0;
   if (ordered && paged && isRefused) {
     throw new InvalidRequestError(
       'Cannot page queries with both ORDER BY and a IN restriction on the partition key; you must either remove the ORDER BY or the IN and sort client side, or disable paging for this query',
@@ -123,7 +133,7 @@ async function readPartitions(
   }
   // Cassandra reads an ordered or counted statement whole before it answers.
   const budget = ordered || isAggregate || !paged ? undefined : pageSize;
-  const reads = await seal(job, bound.partitions ?? []);
+  const reads = await seal(job, bound.partitions ?? [undefined]);
   const rows: Row[] = [];
   const prefix: { -readonly [K in keyof Prefix]: Prefix[K] } = {};
   let remaining = start?.remaining ?? (ordered || isAggregate ? undefined : bound.limit);
@@ -182,7 +192,9 @@ async function readPartitions(
       issued = position;
     }
     if (budget !== undefined && rows.length >= budget) {
-      if (position < reads.length) next = { partition: position, remaining, upstream };
+      if (position < reads.length) {
+        next = { partition: position, remaining, upstream, isCounted: false };
+      }
       break;
     }
   }

@@ -46,6 +46,8 @@ export interface RewritePorts {
   readonly owner: string;
   /** Told about each bit of progress. */
   readonly onProgress?: (progress: RewriteProgress) => void;
+  /** Told that this process rewrites a table no longer: it is gone, or another one does. May be told of any, again and again. */
+  readonly onLost?: (table: Pick<RewriteProgress, 'keyspace' | 'table'>) => void;
   /** Told how much of a table's rewrite is done, 0 to 1; `undefined` when none is under way. */
   readonly onFraction?: (keyspace: string, table: string, fraction: number | undefined) => void;
   /** Called before each step that others can see; tests stop the process there. */

@@ -26,6 +26,7 @@ const CLOCK_TRUST_MS = 600_000;
 
 /** What this process remembers of a rewrite between rounds. */
 interface JobState {
+  readonly where: { readonly keyspace: string; readonly table: string };
   /** Monotonic time at which the rewrite was first seen. */
   readonly seenMs: number;
   failures: number;
@@ -113,9 +114,8 @@ export class RewriteService {
       }
       state.failures = 0;
     } catch (error) {
-      if (!this.#stop.signal.aborted && !(error instanceof RewriteLostError)) {
-        this.#failed(record, state, error);
-      }
+      if (error instanceof RewriteLostError) this.#ports.onLost?.(state.where);
+      else if (!this.#stop.signal.aborted) this.#failed(record, state, error);
       await releaseRewrite(this.#ports, record).catch(() => undefined);
       await catalog.refresh().catch(() => undefined);
     } finally {
@@ -161,14 +161,20 @@ export class RewriteService {
     const known = this.#jobs.get(key);
     if (known !== undefined) return known;
     const seenMs = this.#ports.clock.monotonicMs();
-    const made: JobState = { seenMs, failures: 0, retryAtMs: -Infinity };
+    const where = { keyspace: rewriting.record.keyspace, table: rewriting.record.name };
+    const made: JobState = { where, seenMs, failures: 0, retryAtMs: -Infinity };
     this.#jobs.set(key, made);
     return made;
   }
 
   #forget(open: readonly Rewriting[]): void {
     const live = new Set(open.map(keyOf));
-    for (const key of [...this.#jobs.keys()]) if (!live.has(key)) this.#jobs.delete(key);
+    for (const [key, { where }] of [...this.#jobs]) {
+      if (live.has(key)) continue;
+      this.#jobs.delete(key);
+      this.#ports.onLost?.(where);
+      this.#ports.onFraction?.(where.keyspace, where.table, undefined);
+    }
   }
 }
 

@@ -23,6 +23,8 @@ export interface RotationMetrics {
   reencrypted(rows: number, cells: number): void;
   /** How much of a table's re-encryption is done, 0 to 1; `undefined` when none is under way. */
   reencryption(keyspace: string, table: string, fraction: number | undefined): void;
+  /** There is no table of that name any more. */
+  tableGone(keyspace: string, table: string): void;
   /** A step of a rotation or a re-encryption failed; it is tried again. */
   rotationFailed(): void;
 }
@@ -61,6 +63,8 @@ export interface RotationPorts {
   readonly owner: string;
   /** Told about each bit of progress. */
   readonly onProgress?: (progress: RotationProgress) => void;
+  /** Told that this process re-encrypts a table no longer: it is gone, or another one does. May be told of any, again and again. */
+  readonly onLost?: (table: Pick<RotationProgress, 'keyspace' | 'table'>) => void;
   /** Called before each step that others can see; tests stop the process there. */
   readonly step?: (name: string) => void | Promise<void>;
 }

@@ -22,6 +22,7 @@ const CLOCK_TRUST_MS = 600_000;
 
 /** What this process remembers of a table between rounds. */
 interface TableState {
+  readonly where: { readonly keyspace: string; readonly table: string };
   /** Monotonic time at which a DEK (its id) was first seen only to decrypt. */
   readonly seen: Map<string, number>;
   failures: number;
@@ -146,8 +147,10 @@ export class RotationService {
     const job = view.rotations.get(tableId)?.job ?? null;
     if (job === null || this.#work !== undefined || isBlocked(job)) return;
     const held = job.claim;
-    if (held !== null && held.owner !== this.#ports.owner && held.deadlineMs > clock.nowMs())
+    if (held !== null && held.owner !== this.#ports.owner && held.deadlineMs > clock.nowMs()) {
+      this.#ports.onLost?.(state.where);
       return;
+    }
     if (job.scanStartedAtMs === null && !this.#mayScan(record, job, state)) return;
     const claimed = await claimJob(this.#ports, record, this.#options.claimMs ?? DEFAULT_CLAIM_MS);
     if (claimed === undefined) return;
@@ -181,9 +184,8 @@ export class RotationService {
       } else await releaseJob(this.#ports, record);
       state.failures = 0;
     } catch (error) {
-      if (!this.#stop.signal.aborted && !(error instanceof JobLostError)) {
-        this.#failed(record, state, error);
-      }
+      if (error instanceof JobLostError) this.#ports.onLost?.(state.where);
+      else if (!this.#stop.signal.aborted) this.#failed(record, state, error);
       await releaseJob(this.#ports, record).catch(() => undefined);
     } finally {
       state.retryAtMs = Math.max(state.retryAtMs, clock.monotonicMs());
@@ -244,6 +246,7 @@ export class RotationService {
     metrics.cellKey(keyspace, name, cells, clock.nowMs() - dekCreatedAtMs(record, active));
     const job = view.rotations.get(record.tableId)?.job ?? null;
     metrics.reencryption(keyspace, name, job === null ? undefined : job.done / job.ranges);
+    if (job === null) this.#ports.onLost?.({ keyspace, table: name });
     if (cells >= CELL_LIMIT) {
       logger.error(
         { keyspace, table: name, cells },
@@ -254,7 +257,15 @@ export class RotationService {
 
   async #forgetDropped(view: VerifiedRecords, tables: readonly TableRecord[]): Promise<void> {
     const live = new Set(tables.map((record) => record.tableId));
-    for (const id of [...this.#tables.keys()]) if (!live.has(id)) this.#tables.delete(id);
+    for (const [id, { where }] of [...this.#tables]) {
+      if (live.has(id)) continue;
+      this.#tables.delete(id);
+      this.#ports.onLost?.(where);
+      const isNameTaken = tables.some(
+        ({ keyspace, name }) => keyspace === where.keyspace && name === where.table,
+      );
+      if (!isNameTaken) this.#ports.metrics.tableGone(where.keyspace, where.table);
+    }
     const isOrphan = (now: VerifiedRecords, tableId: string): boolean => {
       const record = now.records.get(tableId)?.record;
       return record === undefined || record.state === 'DROPPED' || record.state === 'ABANDONED';
@@ -304,7 +315,9 @@ export class RotationService {
   #stateOf(record: TableRecord): TableState {
     const known = this.#tables.get(record.tableId);
     if (known !== undefined) return known;
-    const made: TableState = { seen: new Map(), failures: 0, retryAtMs: -Infinity };
+    const { keyspace, name: table } = record;
+    const where = { keyspace, table };
+    const made: TableState = { where, seen: new Map(), failures: 0, retryAtMs: -Infinity };
     this.#tables.set(record.tableId, made);
     return made;
   }

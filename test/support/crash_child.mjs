@@ -73,7 +73,7 @@ const RUNS = {
   dropTable: () => changes.dropTable(table(), run(stored)),
   dropKeyspace: () => changes.dropKeyspace(keyspace, run(stored)),
   createType: () => changes.createType({ keyspace, name, fields: change.fields }, run(stored)),
-  alterType: () => changes.alterType({ keyspace, name, fields: change.fields }, run(stored)),
+  alterType: () => changes.alterType({ keyspace, name, edit: () => change.fields }, run(stored)),
   dropType: () => changes.dropType(keyspace, name, run(stored)),
   createIndex: () =>
     changes.createIndex(

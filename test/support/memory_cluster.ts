@@ -219,6 +219,19 @@ export class MemoryCluster {
     this.types = [...this.types, { keyspace: 'ks', name, fieldNames, fieldTypes }];
   }
 
+  /** ALTER TYPE … ADD of one field. */
+  addField(name: string, field: string): void {
+    this.types = this.types.map((type) =>
+      type.name === name
+        ? {
+            ...type,
+            fieldNames: [...type.fieldNames, field],
+            fieldTypes: [...type.fieldTypes, 'blob'],
+          }
+        : type,
+    );
+  }
+
   /** What a reading of the schema gives now. */
   schema(): RawSchema {
     return {

@@ -37,6 +37,7 @@ const NOT_COUNTED: RotationMetrics = {
   cellKey: () => undefined,
   reencrypted: () => undefined,
   reencryption: () => undefined,
+  tableGone: () => undefined,
   rotationFailed: () => undefined,
 };
 

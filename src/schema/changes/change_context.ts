@@ -20,6 +20,8 @@ export interface ChangeContext {
   readonly unused: UnusedColumns;
   /** Unique for each change, so that a claim that was taken over is noticed. */
   readonly owner: string;
+  /** When the claim of this change was made, or renewed, by the clock of deadlines. */
+  readonly held: { sinceMs: number };
   readonly claimMs: number;
   readonly step: (name: string) => void | Promise<void>;
 }
@@ -31,7 +33,38 @@ const LAST_POLL_MS = 500;
 
 /** A claim of this change, from now. */
 export function claim(context: ChangeContext): { owner: string; deadlineMs: number } {
-  return { owner: context.owner, deadlineMs: context.clock.nowMs() + context.claimMs };
+  const nowMs = context.clock.nowMs();
+  context.held.sinceMs = nowMs;
+  return { owner: context.owner, deadlineMs: nowMs + context.claimMs };
+}
+
+/**
+ * To be called right before a stored statement is executed: the process may have stood still since it made its claim. Others then
+ * settle the record by the schema that they see, and a statement that came after that would leave a table that fits no record.
+ * A claim that has run for long is renewed.
+ * @param ids of the records that this change has claimed
+ * @throws OverloadError when the claim was lost: nothing is to be executed
+ */
+export async function keepClaim(context: ChangeContext, ids: ReadonlySet<string>): Promise<void> {
+  const { catalog, clock, held, claimMs, owner } = context;
+  if (ids.size === 0) return;
+  while (clock.nowMs() - held.sinceMs >= claimMs / 2) {
+    await catalog.change((view) => {
+      const put = [...ids].map((id): CatalogRecord => {
+        const record = view.records.get(id)?.record;
+        if (record?.claim?.owner !== owner) throw lostClaim();
+        return { ...record, claim: claim(context) };
+      });
+      return { put };
+    });
+  }
+}
+
+function lostClaim(): OverloadError {
+  return new OverloadError(
+    'OVERLOAD_SCHEMA_CHANGE',
+    'the schema change took so long that another proxy gave it up; look at what is there and try again',
+  );
 }
 
 /** Thrown inside an edit of the catalog when another change holds a claim; {@link whenFree} catches it. */

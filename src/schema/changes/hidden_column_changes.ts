@@ -1,6 +1,6 @@
 import { OverloadError } from '../../errors/index.ts';
 import type { TableForm, TableRecord } from '../record.ts';
-import { claim, refuseForeignClaim, settled, whenFree } from './change_context.ts';
+import { claim, keepClaim, refuseForeignClaim, settled, whenFree } from './change_context.ts';
 import type { ChangeContext } from './change_context.ts';
 import { isRefusal } from './outcome.ts';
 import { tableRecord } from './own_record.ts';
@@ -128,6 +128,7 @@ async function executed(
   own: ReadonlySet<string>,
   statement: () => Promise<unknown>,
 ): Promise<void> {
+  await keepClaim(context, own);
   try {
     await statement();
   } catch (error) {

@@ -10,6 +10,7 @@ import type { ChangeContext } from './change_context.ts';
 import { changing, createWithColumn, dropUnused, dropWithColumn } from './hidden_column_changes.ts';
 import type { HiddenColumnOwner } from './hidden_column_changes.ts';
 import { keyFailure } from './key_choice.ts';
+import { tableRecord } from './own_record.ts';
 
 /** What CREATE INDEX makes. */
 export interface NewIndex {
@@ -62,7 +63,7 @@ export async function createIndex(
   if (record === undefined || record.keys === null) return;
   await dropUnused(context, record, INDEXES, statements);
   await context.step('index.keys');
-  const dek = await newDek(context, table, record.keys, index);
+  const dek = await newDek(context, table, index);
   const entry = newRecord(index, dek);
   const { hidden } = entry;
   await createWithColumn(context, record, INDEXES, (current) => withIndex(current, entry, dek), {
@@ -129,7 +130,6 @@ function dekUse(target: IndexTarget): string {
 async function newDek(
   context: ChangeContext,
   table: TableEntry,
-  keys: TableKeys,
   index: NewIndex,
 ): Promise<{ readonly dekId: string; readonly made: DekRecord | undefined } | undefined> {
   if (index.hiddenType === undefined) return undefined;
@@ -140,12 +140,22 @@ async function newDek(
   if (other !== undefined && other.hidden !== null)
     return { dekId: other.hidden.dekId, made: undefined };
   const { keyspace, name, tableId } = table;
-  try {
-    const { clusterId } = await context.catalog.readRecords();
-    const made = await context.keys.newIndexDek({ clusterId, tableId, keyspace, name }, keys);
-    return { dekId: made.dekId, made };
-  } catch (error) {
-    throw keyFailure(context, { keyspace, table: name }, keys.keyArn, error);
+  let refused: { readonly keys: TableKeys; readonly error: unknown } | undefined;
+  for (;;) {
+    const { clusterId, ...view } = await context.catalog.readRecords();
+    const { keys } = tableRecord(view, Buffer.from(tableId).toString('hex'));
+    if (keys === null) return undefined;
+    // A key that the table has left is refused by right: only the answer of its present one counts.
+    if (refused !== undefined && JSON.stringify(refused.keys) === JSON.stringify(keys)) {
+      throw keyFailure(context, { keyspace, table: name }, keys.keyArn, refused.error);
+    }
+    try {
+      const made = await context.keys.newIndexDek({ clusterId, tableId, keyspace, name }, keys);
+      return { dekId: made.dekId, made };
+    } catch (error) {
+      await context.step('index.keys_refused');
+      refused = { keys, error };
+    }
   }
 }
 

@@ -22,7 +22,7 @@ export async function updateOwn(
 }
 
 /** The record of a table that is there. @throws InvalidRequestError when it is gone. */
-export function tableRecord(view: VerifiedRecords, tableId: string): TableRecord {
+export function tableRecord(view: Pick<VerifiedRecords, 'records'>, tableId: string): TableRecord {
   const record = view.records.get(tableId)?.record;
   if (record?.kind !== 'table' || isGone(record)) {
     throw new InvalidRequestError('the table was changed or dropped meanwhile; try again');

@@ -7,7 +7,7 @@ import {
 } from '../../errors/index.ts';
 import type { KeyedTable, KeyTarget } from '../ports.ts';
 import type { CustomProperties, TableForm, TableKeys, TableRecord } from '../record.ts';
-import { claim, settled } from './change_context.ts';
+import { claim, keepClaim, settled } from './change_context.ts';
 import type { ChangeContext } from './change_context.ts';
 import type { EncryptionChoice, RunStored } from './change_types.ts';
 import { intended } from './key_change.ts';
@@ -87,8 +87,9 @@ export async function createRestoringTable(
     if (target === 'service-owned') throw error;
     throw keyFailure(context, object, target.keyArn, error);
   }
+  await context.step('restore.stored');
+  await keepClaim(context, new Set([record.tableId]));
   try {
-    await context.step('restore.stored');
     await runStored({ tableId: record.cassandraId });
   } catch (error) {
     if (isRefusal(error)) await undoClaim(context, record.tableId);

@@ -57,7 +57,7 @@ export interface SchemaChangesOptions {
  */
 export class SchemaChanges {
   readonly #options: SchemaChangesOptions;
-  #shared: Omit<ChangeContext, 'owner'>;
+  #shared: Omit<ChangeContext, 'owner' | 'held'>;
   /** The end of the last change that was begun, by object; never rejects. */
   #last = new Map<string, Promise<void>>();
 
@@ -214,12 +214,12 @@ export class SchemaChanges {
     return this.#inTurn(type.keyspace, type.name, (change) => createType(change, type, runStored));
   }
 
-  /** ALTER TYPE: `fields` are all fields afterwards, in order. */
+  /** ALTER TYPE: `edit` gives all fields afterwards, in order, of those that the type has when its turn comes. */
   alterType(
     type: {
       readonly keyspace: string;
       readonly name: string;
-      readonly fields: readonly TypeFieldRecord[];
+      readonly edit: (fields: readonly TypeFieldRecord[]) => readonly TypeFieldRecord[];
     },
     runStored: RunStored,
   ): Promise<void> {
@@ -267,6 +267,6 @@ export class SchemaChanges {
   }
 
   #change(): ChangeContext {
-    return { ...this.#shared, owner: randomUUID() };
+    return { ...this.#shared, owner: randomUUID(), held: { sinceMs: 0 } };
   }
 }

@@ -10,7 +10,7 @@ import type { KeyTarget } from '../ports.ts';
 import { RESERVED_COLUMN_PREFIX } from '../names.ts';
 import { isGone, recordId } from '../record.ts';
 import type { CatalogRecord, TableRecord } from '../record.ts';
-import { claim, refuseForeignClaim, settled, whenFree } from './change_context.ts';
+import { claim, keepClaim, refuseForeignClaim, settled, whenFree } from './change_context.ts';
 import type { ChangeContext } from './change_context.ts';
 import type { AlterTableChange, CreateTableDefinition, RunStored } from './change_types.ts';
 import { formAfter, newColumnRecord } from './forms.ts';
@@ -61,9 +61,10 @@ export async function createTable(
     throw keyFailure(context, object, target.keyArn, error);
   }
 
+  await context.step('create.stored');
+  await keepClaim(context, new Set([record.tableId]));
   let outcome: 'created' | 'exists';
   try {
-    await context.step('create.stored');
     outcome = await runStored({ tableId: record.cassandraId });
   } catch (error) {
     if (isRefusal(error)) await undoClaim(context, record.tableId);
@@ -117,8 +118,9 @@ export async function alterTable(
       return { put: [{ ...current, state: 'ALTERING', next, claim: claim(context) }] };
     });
   });
+  await context.step('alter.stored');
+  await keepClaim(context, new Set([record.tableId]));
   try {
-    await context.step('alter.stored');
     await runStored();
   } catch (error) {
     if (isRefusal(error)) {
@@ -193,8 +195,9 @@ async function dropRecords(
       return put.length === 0 ? undefined : { put };
     });
   });
+  await context.step('drop.stored');
+  await keepClaim(context, ids);
   try {
-    await context.step('drop.stored');
     await runStored();
   } catch (error) {
     await settleUnknown(context);

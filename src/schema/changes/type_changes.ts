@@ -5,7 +5,7 @@ import type { VerifiedRecords } from '../verified_records.ts';
 import type { RunStored } from './change_types.ts';
 import { isRefusal } from './outcome.ts';
 import { recoverChanges } from './recovery.ts';
-import { claim, refuseForeignClaim, settled, whenFree } from './change_context.ts';
+import { claim, keepClaim, refuseForeignClaim, settled, whenFree } from './change_context.ts';
 import type { ChangeContext } from './change_context.ts';
 
 const CLAIM_ATTEMPTS = 5;
@@ -37,9 +37,10 @@ export async function createType(
   };
   await context.step('create_type.claim');
   if ((await claimName(context, record)) === 'exists') return 'exists';
+  await context.step('create_type.stored');
+  await keepClaim(context, new Set([record.typeId]));
   let outcome: 'created' | 'exists';
   try {
-    await context.step('create_type.stored');
     outcome = await runStored();
   } catch (error) {
     // A type that Cassandra would not make is not this one, even if one of its name is there.
@@ -104,7 +105,9 @@ async function removeOwn(context: ChangeContext, typeId: string): Promise<void> 
 /** ALTER TYPE: the record holds both lists of fields until system_schema shows which one holds. */
 export async function alterType(
   context: ChangeContext,
-  type: TypeDefinition,
+  type: Pick<TypeDefinition, 'keyspace' | 'name'> & {
+    readonly edit: (fields: readonly TypeFieldRecord[]) => readonly TypeFieldRecord[];
+  },
   runStored: RunStored,
 ): Promise<void> {
   let typeId: string | undefined;
@@ -116,7 +119,8 @@ export async function alterType(
       if (record === undefined) return undefined;
       refuseForeignClaim(context, record);
       typeId = record.typeId;
-      return { put: [{ ...record, state: 'ALTERING', next: type.fields, claim: claim(context) }] };
+      const next = type.edit(record.fields);
+      return { put: [{ ...record, state: 'ALTERING', next, claim: claim(context) }] };
     });
   });
   await runAndSettle(context, runStored, 'alter_type', typeId);
@@ -171,9 +175,10 @@ async function runAndSettle(
   typeId: string | undefined,
 ): Promise<'created' | 'exists'> {
   const own = new Set(typeId === undefined ? [] : [typeId]);
+  await context.step(`${step}.stored`);
+  await keepClaim(context, own);
   let outcome: 'created' | 'exists';
   try {
-    await context.step(`${step}.stored`);
     outcome = await runStored();
   } catch (error) {
     if (isRefusal(error)) await recoverChanges(context, own);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { indexJobs } from '../../../src/app/index_building.ts';
 import { SealBatch } from '../../../src/crypto/index.ts';
 import {
   blindIndexes,
@@ -7,11 +8,12 @@ import {
   storedBlind,
 } from '../../../src/encryption/index.ts';
 import type { BlindIndex } from '../../../src/encryption/index.ts';
-import { InvalidRequestError } from '../../../src/errors/index.ts';
+import { InvalidRequestError, UpstreamError } from '../../../src/errors/index.ts';
 import { missingBlinds, storedTableOf } from '../../../src/indexing/blind_rows.ts';
 import { builtColumns } from '../../../src/indexing/built_columns.ts';
 import type { BuiltColumn } from '../../../src/indexing/built_columns.ts';
 import { IndexBuilder } from '../../../src/indexing/index.ts';
+import { JobRegistry } from '../../../src/observability/index.ts';
 import { beginTruncation } from '../../../src/rotation/index.ts';
 import type { TableEntry } from '../../../src/schema/index.ts';
 import { MemoryCluster } from '../../support/memory_cluster.ts';
@@ -36,7 +38,9 @@ async function world(type: 'blob' | 'ascii' = 'blob') {
     at: MemoryProxy,
     owner: string,
     step?: (name: string) => void | Promise<void>,
+    jobs = new JobRegistry(() => clock.nowMs()),
   ): IndexBuilder => {
+    const shown = indexJobs(jobs);
     const log = (_fields: unknown, message: string): void => {
       logs.push(message);
     };
@@ -48,9 +52,11 @@ async function world(type: 'blob' | 'ascii' = 'blob') {
         leases: { acquire: (table) => cluster.open(table), release: () => undefined },
         logger: { info: log, warn: log, error: log },
         owner,
-        onProgress: ({ done, isComplete }) => {
-          if (isComplete) completed.push(table(at).indexes[0]?.isActive);
-          else progress.push(done);
+        ...shown,
+        onProgress: (told) => {
+          shown.onProgress(told);
+          if (told.isComplete) completed.push(table(at).indexes[0]?.isActive);
+          else progress.push(told.done);
         },
         ...(step === undefined ? {} : { step }),
       },
@@ -77,7 +83,16 @@ async function world(type: 'blob' | 'ascii' = 'blob') {
       },
     );
   };
-  return { clock, cluster, proxy, rows, logs, progress, completed, builder, create };
+  const drop = async (): Promise<void> => {
+    await proxy.changes.dropIndex(table(proxy), {
+      dropColumns: () => Promise.resolve(),
+      drop: () => {
+        cluster.indexes = [];
+        return Promise.resolve();
+      },
+    });
+  };
+  return { clock, cluster, proxy, rows, logs, progress, completed, builder, create, drop };
 }
 
 type World = Awaited<ReturnType<typeof world>>;
@@ -283,6 +298,72 @@ describe('building an index', () => {
     }
     expect(table(other).indexes[0]?.isActive).toBe(true);
     expect(w.rows.writes).toBe(12);
+  });
+
+  it.each(['while it is built', 'while the building waits to be tried again'])(
+    'leaves no job behind of an index that is dropped %s',
+    async (when) => {
+      const w = await world();
+      for (let pk = 0; pk < 12; pk++) await write(w, pk, `v${String(pk)}`, BigInt(pk + 1));
+      await w.create();
+      w.rows.beforeWrite = async () => {
+        w.rows.beforeWrite = () => undefined;
+        if (when !== 'while it is built') throw new UpstreamError('UPSTREAM_CONTROL', 'lost');
+        await w.drop();
+      };
+      const jobs = new JobRegistry(() => w.clock.nowMs());
+      const builder = w.builder(w.proxy, 'a', undefined, jobs);
+      await settle(w, builder, 2);
+      if (when !== 'while it is built') {
+        expect(jobs.list()).toMatchObject([{ state: 'running' }]);
+        await w.drop();
+      }
+      await settle(w, builder, 2);
+      expect(jobs.list()).toMatchObject([{ state: 'failed', error: 'OVERLOAD_INDEX_BUILD' }]);
+      // What was written down of it goes with the next build at the latest.
+      const builds = async (): Promise<unknown[]> => {
+        const { rotations } = await w.proxy.catalog.readRecords();
+        return [...rotations.values()].flatMap((rotation) => rotation.builds ?? []);
+      };
+      if (when === 'while it is built') expect(await builds()).toEqual([]);
+      await w.create();
+      await settle(w, builder, 2);
+      expect(await builds()).toEqual([]);
+    },
+  );
+
+  it('shows a build as done that ends while others look', async () => {
+    const w = await world();
+    await write(w, 1, 'v', 1n);
+    await w.create();
+    const jobs = new JobRegistry(() => w.clock.nowMs());
+    const builder = w.builder(w.proxy, 'a', undefined, jobs);
+    // The index is active, and the end of its job is not written down yet.
+    w.proxy.catalog.onChange(() => {
+      builder.round();
+    });
+    await settle(w, builder, 2);
+    expect(table(w.proxy).indexes[0]?.isActive).toBe(true);
+    expect(jobs.list()).toMatchObject([{ state: 'done' }]);
+  });
+
+  it('shows the job of a process that another one has overtaken as ended', async () => {
+    const w = await world();
+    for (let pk = 0; pk < 12; pk++) await write(w, pk, `v${String(pk)}`, BigInt(pk + 1));
+    await w.create();
+    const jobs = new JobRegistry(() => w.clock.nowMs());
+    const slow = w.builder(w.proxy, 'slow', undefined, jobs);
+    const other = await w.cluster.proxy({ clock: w.clock });
+    const fast = w.builder(other, 'fast');
+    w.rows.beforeWrite = async () => {
+      w.rows.beforeWrite = () => undefined;
+      // It stands still for longer than its claim.
+      w.clock.passMs(61_000);
+      await settle({ ...w, proxy: other }, fast);
+    };
+    await settle(w, slow, 2);
+    expect(jobs.list()).toMatchObject([{ state: 'failed', error: 'OVERLOAD_INDEX_BUILD' }]);
+    expect(table(other).indexes[0]?.isActive).toBe(true);
   });
 
   it('waits while the table is truncated', async () => {

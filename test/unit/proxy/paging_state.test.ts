@@ -9,7 +9,7 @@ import type { TableEntry } from '../../../src/schema/index.ts';
 
 const KEY = deriveCatalogKeys(Buffer.alloc(32, 1), Buffer.alloc(16, 2)).paging;
 const NOW_MS = 1_700_000_000_000;
-const POSITION = { partition: 3, remaining: 7, upstream: Buffer.from('place') };
+const POSITION = { partition: 3, remaining: 7, upstream: Buffer.from('place'), isCounted: false };
 
 function table(epochs: readonly number[], id = 1): TableEntry {
   const deks = epochs.map((epoch) => ({ structure: 'key', epoch }));

@@ -263,6 +263,7 @@ describe('re-encryption', () => {
     const { at, node } = await filled();
     node.counter.add(await entry(node), 5);
     await node.rotation.saveUsage();
+    await node.rotation.round();
     expect((await node.proxy.catalog.readRecords()).rotations.size).toBe(1);
     await node.proxy.changes.dropTable(await entry(node), () => {
       at.cluster.dropTable('t');
@@ -272,7 +273,32 @@ describe('re-encryption', () => {
     const { rotations, damaged } = await node.proxy.catalog.readRecords();
     expect(rotations.size).toBe(0);
     expect(damaged).toEqual([]);
+    expect(node.gone).toEqual(['ks.t']);
   });
+
+  it.each(['was dropped', 'is re-encrypted by another proxy'])(
+    'is no running job any more once its table %s',
+    async (why) => {
+      const { at, node } = await filled();
+      await node.rotation.rotate('ks', 't', true);
+      let pages = 0;
+      at.rows.afterPage = async () => {
+        if (++pages !== 5) return;
+        if (why === 'was dropped') {
+          await node.proxy.changes.dropTable(await entry(node), () => {
+            at.cluster.dropTable('t');
+            return Promise.resolve('created');
+          });
+          return;
+        }
+        // It stands still for longer than its claim.
+        at.clock.passMs(61_000);
+        await settle(at, await at.node());
+      };
+      await settle(at, node);
+      expect(node.jobs.list()).toMatchObject([{ state: 'failed', error: 'OVERLOAD_REENCRYPTION' }]);
+    },
+  );
 });
 
 class Killed extends Error {}

@@ -1,6 +1,8 @@
+import { reencryptionJobs } from '../../../src/app/key_rotation.ts';
 import { SealBatch, OpenBatch } from '../../../src/crypto/index.ts';
 import { columnContext } from '../../../src/encryption/index.ts';
 import { CellDekFactory } from '../../../src/keys/index.ts';
+import { JobRegistry } from '../../../src/observability/index.ts';
 import { CellCounter, RotationService, rotationStatus } from '../../../src/rotation/index.ts';
 import type {
   RotationMetrics,
@@ -49,6 +51,10 @@ export interface Node {
   readonly counter: CellCounter;
   readonly logs: string[];
   readonly told: { cells: number; ageMs: number };
+  /** Its jobs as clients see them. */
+  readonly jobs: JobRegistry;
+  /** Tables whose metrics ended. */
+  readonly gone: string[];
 }
 
 /** Cluster, clock and rows of one table `ks.t`. */
@@ -76,6 +82,8 @@ export async function world(): Promise<World> {
       const counter = new CellCounter();
       const logs: string[] = [];
       const told = { cells: 0, ageMs: 0 };
+      const jobs = new JobRegistry(() => clock.nowMs());
+      const gone: string[] = [];
       const metrics: RotationMetrics = {
         cellKey: (_keyspace, _table, cells, ageMs) => {
           told.cells = cells;
@@ -83,6 +91,9 @@ export async function world(): Promise<World> {
         },
         reencrypted: () => undefined,
         reencryption: () => undefined,
+        tableGone: (keyspace, table) => {
+          gone.push(`${keyspace}.${table}`);
+        },
         rotationFailed: () => undefined,
       };
       const log = (fields: Readonly<Record<string, unknown>>, message: string): void => {
@@ -99,6 +110,7 @@ export async function world(): Promise<World> {
           metrics,
           logger: { info: log, warn: log, error: log },
           owner: `node ${String(++count)}`,
+          ...reencryptionJobs(jobs),
           ...(step === undefined ? {} : { step }),
         },
         {
@@ -113,7 +125,7 @@ export async function world(): Promise<World> {
           ...options,
         },
       );
-      return { proxy, rotation, counter, logs, told };
+      return { proxy, rotation, counter, logs, told, jobs, gone };
     },
   };
 }

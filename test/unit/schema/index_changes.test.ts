@@ -7,6 +7,7 @@ import type {
   NewIndex,
   TableEntry,
 } from '../../../src/schema/index.ts';
+import { FakeCustomerKms } from '../../support/fake_customer_kms.ts';
 import { MemoryCluster, Refusal } from '../../support/memory_cluster.ts';
 import type { MemoryProxy } from '../../support/memory_cluster.ts';
 import { quickClock, stopAt } from '../../support/steps.ts';
@@ -104,6 +105,20 @@ async function nextProcess(env: Environment): Promise<MemoryProxy> {
 }
 
 describe('CREATE INDEX', () => {
+  it('is made by a proxy that has not heard of a change of the key of the table', async () => {
+    const kms = new FakeCustomerKms();
+    const cluster = await MemoryCluster.start(quickClock(), [kms]);
+    const [proxy, other] = [await cluster.proxy(), await cluster.proxy()];
+    await proxy.create('t');
+    await other.catalog.refresh();
+    const before = table(other);
+    await proxy.changes.changeTableKey(table(proxy), { identifier: kms.key('a') });
+    await other.changes.createIndex(before, newIndex(other), statements(cluster));
+    expect(table(other).indexes.map(({ name }) => name)).toEqual(['by_v']);
+    expect(dekCount(table(other))).toBe(1);
+    (await cluster.open(table(other))).dispose();
+  });
+
   it('ends as a write-only index with a hidden column and a key of its own, which becomes active', async () => {
     const env = await environment();
     const { proxy, cluster } = env;

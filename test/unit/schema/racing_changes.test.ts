@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { parseStatement } from '../../../src/cql/index.ts';
+import { planAlterType } from '../../../src/encryption/index.ts';
 import type { NewColumn, TableEntry } from '../../../src/schema/index.ts';
 import { systemClock } from '../../../src/util/index.ts';
 import type { Clock } from '../../../src/util/index.ts';
@@ -121,6 +123,39 @@ describe('CREATE TYPE of two proxies', () => {
     );
     await expect(create).rejects.toThrow('already exists');
     expect(await liveRecords(proxy)).toEqual([]);
+  });
+});
+
+describe('ALTER TYPE of two clients at once', () => {
+  it.each(['one proxy', 'two proxies'])('of %s adds both fields', async (where) => {
+    const cluster = await MemoryCluster.start(systemClock);
+    const first = await cluster.proxy();
+    const fields = [{ name: 'f', type: 'int' }];
+    await first.changes.createType({ keyspace: 'ks', name: 'ty', fields }, () => {
+      cluster.createType('ty', ['f']);
+      return Promise.resolve('created');
+    });
+    const second = where === 'one proxy' ? first : await cluster.proxy();
+    const add = async (proxy: MemoryProxy, field: string): Promise<void> => {
+      const text = `ALTER TYPE ks.ty ADD ${field} text`;
+      const { statement } = parseStatement(text);
+      if (statement.kind !== 'alter_type') throw new TypeError(statement.kind);
+      const { edit } = planAlterType(text, statement, 'ks', proxy.catalog.snapshot());
+      await proxy.changes.alterType({ keyspace: 'ks', name: 'ty', edit }, () => {
+        cluster.addField('ty', field);
+        return Promise.resolve('created');
+      });
+    };
+    await Promise.all([add(first, 'g'), add(second, 'h')]);
+    for (const proxy of [first, second]) {
+      const type = (await proxy.catalog.refresh()).udt('ks', 'ty');
+      expect(type?.fields.map(({ name }) => name).sort()).toEqual(['f', 'g', 'h']);
+      expect(type?.fields.map((field) => field.type)).toMatchObject([
+        { name: 'int' },
+        { name: 'text' },
+        { name: 'text' },
+      ]);
+    }
   });
 });
 
@@ -271,6 +306,59 @@ describe('a claim', () => {
     await recovery;
     expect(table(recovering)).toMatchObject({ kind: 'encrypted', error: undefined });
     expect(await liveRecords(recovering)).toEqual(['t ACTIVE']);
+  });
+});
+
+describe('a change of a process that stood still', () => {
+  /** A proxy that adds a column to `t` and stands still just before it asks Cassandra for that. */
+  async function standing(during: (clock: ReturnType<typeof quickClock>) => Promise<void>) {
+    const clock = quickClock();
+    const cluster = await MemoryCluster.start(clock);
+    const stop = stopAt('alter.stored');
+    const slow = await cluster.proxy({ step: stop.step, clock });
+    await slow.create('t');
+    const other = await cluster.proxy({ clock });
+    const asked: string[] = [];
+    const late = slow.changes.alterTable(
+      table(slow),
+      { kind: 'add', columns: [MORE] },
+      async () => {
+        asked.push('ALTER');
+        await during(clock);
+        await other.changes.recover();
+        cluster.addColumn('t', MORE);
+        return 'created';
+      },
+    );
+    late.catch(() => undefined);
+    await stop.isThere;
+    return { clock, slow, other, asked, late, stop };
+  }
+
+  it('for longer than its claim is given up before Cassandra is asked: the table would fit no record', async () => {
+    const { clock, other, asked, late, stop } = await standing(() => Promise.resolve());
+    clock.passMs(60_001);
+    await other.changes.recover();
+    stop.go();
+    await expect(late).rejects.toMatchObject({ code: 'OVERLOAD_SCHEMA_CHANGE' });
+    expect(asked).toEqual([]);
+    await other.catalog.refresh();
+    expect(table(other)).toMatchObject({ kind: 'encrypted', error: undefined });
+    expect(table(other).columns.has(MORE.name)).toBe(false);
+  });
+
+  it('for a part of it has as much time as any other', async () => {
+    const { clock, other, asked, late, stop } = await standing((present) => {
+      present.passMs(59_000);
+      return Promise.resolve();
+    });
+    clock.passMs(40_000);
+    stop.go();
+    await late;
+    expect(asked).toEqual(['ALTER']);
+    await other.catalog.refresh();
+    expect(table(other)).toMatchObject({ kind: 'encrypted', error: undefined });
+    expect(table(other).columns.has(MORE.name)).toBe(true);
   });
 });
 
