@@ -14,7 +14,7 @@ const PERIOD_MS = 1_000;
  * @returns how to stop it
  */
 export function startIndexBuilding(
-  ports: Omit<IndexBuilderPorts, 'owner' | 'onProgress' | 'onLost'>,
+  ports: Omit<IndexBuilderPorts, 'owner' | 'onProgress' | 'onLost' | 'onDamaged'>,
   config: Config,
   jobs: JobRegistry,
 ): () => Promise<void> {
@@ -42,7 +42,7 @@ export function startIndexBuilding(
 /** Shows each build as a job of the process: token ranges done, of all. It is done when its index is active. */
 export function indexJobs(
   jobs: JobRegistry,
-): Required<Pick<IndexBuilderPorts, 'onProgress' | 'onLost'>> {
+): Required<Pick<IndexBuilderPorts, 'onProgress' | 'onLost' | 'onDamaged'>> {
   const shown = new ShownJobs(jobs, 'index', 'OVERLOAD_INDEX_BUILD');
   return {
     onProgress: ({ keyspace, table, index, done, ranges, isComplete }) => {
@@ -50,7 +50,10 @@ export function indexJobs(
       if (isComplete) shown.done(keyspace, index);
     },
     onLost: ({ keyspace, index }) => {
-      shown.lost(keyspace, index);
+      shown.failed(keyspace, index);
+    },
+    onDamaged: ({ keyspace, index }, code) => {
+      shown.failed(keyspace, index, code);
     },
   };
 }

@@ -55,7 +55,7 @@ export function rewriteJobs(
       if (done >= total) shown.done(keyspace, table);
     },
     onLost: ({ keyspace, table }) => {
-      shown.lost(keyspace, table);
+      shown.failed(keyspace, table);
     },
   };
 }
@@ -77,7 +77,7 @@ export function reencryptionJobs(
       if (done >= ranges) shown.done(keyspace, table);
     },
     onLost: ({ keyspace, table }) => {
-      shown.lost(keyspace, table);
+      shown.failed(keyspace, table);
     },
   };
 }

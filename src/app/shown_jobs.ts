@@ -27,9 +27,12 @@ export class ShownJobs {
     this.#take(keyspace, object)?.done();
   }
 
-  /** What is shown as running is not done here any more. */
-  lost(keyspace: string, object: string): void {
-    this.#take(keyspace, object)?.failed(this.#lostCode);
+  /**
+   * What is shown as running is not done here any more.
+   * @param code of the error that ended it; without one another process does it, or its object is gone
+   */
+  failed(keyspace: string, object: string, code = this.#lostCode): void {
+    this.#take(keyspace, object)?.failed(code);
   }
 
   #take(keyspace: string, object: string): JobReporter | undefined {

@@ -6,7 +6,7 @@ import type { BuildTarget } from './build_jobs.ts';
 import { builtColumns } from './built_columns.ts';
 import type { BuiltColumn } from './built_columns.ts';
 import { IndexScan } from './index_scan.ts';
-import type { IndexBuilderOptions, IndexBuilderPorts, IndexBuildProgress } from './ports.ts';
+import type { BuiltName, IndexBuilderOptions, IndexBuilderPorts } from './ports.ts';
 
 const DEFAULT_IN_FLIGHT_MS = 15_000;
 const DEFAULT_CLAIM_MS = 60_000;
@@ -18,7 +18,7 @@ const DAMAGED_RETRY_MS = 600_000;
 
 /** What this process remembers of an index that is to be built. */
 interface Waiting {
-  readonly where: Pick<IndexBuildProgress, 'keyspace' | 'table' | 'index'>;
+  readonly where: BuiltName;
   /** Monotonic time from which on it may be built here. */
   dueMs: number;
   failures: number;
@@ -141,12 +141,13 @@ export class IndexBuilder {
         const { ranges: all } = job;
         this.#ports.onProgress?.({ ...where, done: all, ranges: all, isComplete: true });
       };
-      if (damaged > 0) {
+      if (damaged !== undefined) {
         logger.error(
-          { ...where, damaged },
+          { ...where, damaged: damaged.cells },
           `cells fail authentication or are too long: the ${index.kind} is not built`,
         );
-        await end();
+        await endBuild(this.#ports, target, true);
+        this.#ports.onDamaged?.(where, damaged.code);
         waiting.dueMs = clock.monotonicMs() + DAMAGED_RETRY_MS;
         return;
       }

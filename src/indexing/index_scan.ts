@@ -15,6 +15,13 @@ const SAVE_MS = 5_000;
 const HOLD_POLL_MS = 500;
 const CLAIM_MS = 60_000;
 
+/** What a scan could not build in. */
+export interface Damaged {
+  cells: number;
+  /** Of the error of the first. */
+  readonly code: string;
+}
+
 /** One scan of a table by this process, which writes what is missing in one index. */
 export class IndexScan {
   readonly #ports: IndexBuilderPorts;
@@ -24,7 +31,7 @@ export class IndexScan {
   readonly #job: IndexBuildRecord;
   readonly #signal: AbortSignal;
   readonly #pace: ScanPace;
-  #damaged = 0;
+  #damaged: Damaged | undefined;
   #savedAtMs: number;
   /** Monotonic time at which a reading of the catalog began that showed no hold. */
   #permitAtMs = -Infinity;
@@ -49,10 +56,10 @@ export class IndexScan {
 
   /**
    * Reads what is left of the table, range by range.
-   * @returns how many cells fail authentication
+   * @returns the cells that fail authentication or are too long, if there are any
    * @throws BuildLostError; UpstreamError, KeyAccessError, KeyUnavailableError: to be tried again later
    */
-  async run(): Promise<number> {
+  async run(): Promise<Damaged | undefined> {
     await this.#ports.rows.requireKnownTokens();
     const ranges = tokenRanges(this.#job.ranges);
     this.#report(this.#job.done);
@@ -61,7 +68,7 @@ export class IndexScan {
       this.#report(index + 1);
       const isDue = this.#ports.clock.monotonicMs() - this.#savedAtMs >= SAVE_MS;
       // A range with damaged cells counts as not done: they are to be found again.
-      if (this.#damaged === 0 && (isDue || index === ranges.length - 1))
+      if (this.#damaged === undefined && (isDue || index === ranges.length - 1))
         await this.#save(index + 1);
     }
     return this.#damaged;
@@ -83,10 +90,14 @@ export class IndexScan {
       const page = await this.#ports.rows.page(stored, range, this.#pace.fetchSize, state);
       const keys = await this.#ports.leases.acquire(table);
       const { writes, damaged } = missingBlinds(table, index, keys, page.rows);
-      this.#damaged += damaged.length;
-      for (const code of new Set(damaged)) {
+      const [code] = damaged;
+      if (code !== undefined) {
+        this.#damaged ??= { cells: 0, code };
+        this.#damaged.cells += damaged.length;
+      }
+      for (const each of new Set(damaged)) {
         this.#ports.logger.error(
-          { code, column: index.column.name, after_token: String(range.after) },
+          { code: each, column: index.column.name, after_token: String(range.after) },
           'a cell fails authentication or is too long, and is left out of what is built',
         );
       }

@@ -16,6 +16,9 @@ export interface IndexBuildProgress {
   readonly isComplete: boolean;
 }
 
+/** Which index or view. */
+export type BuiltName = Pick<IndexBuildProgress, 'keyspace' | 'table' | 'index'>;
+
 /** What building works with. */
 export interface IndexBuilderPorts {
   readonly catalog: Catalog;
@@ -28,7 +31,9 @@ export interface IndexBuilderPorts {
   readonly owner: string;
   readonly onProgress?: (progress: IndexBuildProgress) => void;
   /** Told that this process builds an index no longer: it is gone, or built by another one. May be told of any, again and again. */
-  readonly onLost?: (index: Pick<IndexBuildProgress, 'keyspace' | 'table' | 'index'>) => void;
+  readonly onLost?: (index: BuiltName) => void;
+  /** Told that an index stays incomplete, with the code of the first cell that is left out of it. */
+  readonly onDamaged?: (index: BuiltName, code: string) => void;
   /** Called before each step that others can see; tests stop the process there. */
   readonly step?: (name: string) => void | Promise<void>;
 }

@@ -399,8 +399,10 @@ describe('building an index', () => {
     altered[20] = (altered[20] ?? 0) ^ 1;
     w.rows.put(second.partition, [], V, { value: altered, timestamp: 3n });
     await w.create();
-    await settle(w, w.builder(w.proxy, 'a'));
+    const jobs = new JobRegistry(() => w.clock.nowMs());
+    await settle(w, w.builder(w.proxy, 'a', undefined, jobs));
     expect(table(w.proxy).indexes[0]?.isActive).toBe(false);
+    expect(jobs.list()).toMatchObject([{ state: 'failed', error: 'CIPHERTEXT_TAG' }]);
     expect(w.logs).toContain('cells fail authentication or are too long: the index is not built');
   });
 
