@@ -48,16 +48,15 @@ export function claim(context: ChangeContext): { owner: string; deadlineMs: numb
 export async function keepClaim(context: ChangeContext, ids: ReadonlySet<string>): Promise<void> {
   const { catalog, clock, held, claimMs, owner } = context;
   if (ids.size === 0) return;
-  while (clock.nowMs() - held.sinceMs >= claimMs / 2) {
-    await catalog.change((view) => {
-      const put = [...ids].map((id): CatalogRecord => {
-        const record = view.records.get(id)?.record;
-        if (record?.claim?.owner !== owner) throw lostClaim();
-        return { ...record, claim: claim(context) };
-      });
-      return { put };
+  if (clock.nowMs() - held.sinceMs < claimMs / 2) return;
+  await catalog.change((view) => {
+    const put = [...ids].map((id): CatalogRecord => {
+      const record = view.records.get(id)?.record;
+      if (record?.claim?.owner !== owner) throw lostClaim();
+      return { ...record, claim: claim(context) };
     });
-  }
+    return { put };
+  });
 }
 
 function lostClaim(): OverloadError {
