@@ -39,13 +39,17 @@ const catalog = await schema.Catalog.open({
   trust: new keys.StateDirectoryTrust(store, provider),
   clock: util.systemClock,
 });
+// Claims of long ago: those of a dead process may be taken over at once. A recovery comes after the change that it settles.
+const agoMs = (change.kind === 'recover' ? 30 : 60) * 60_000;
 const changes = new schema.SchemaChanges({
   catalog,
   source,
   keys: new keys.KmsTableKeys(new kms.KmsRegistry(provider)),
-  clock: util.systemClock,
-  // The claim of a dead process may be taken over at once.
-  claimMs: 1,
+  clock: { ...util.systemClock, nowMs: () => util.systemClock.nowMs() - agoMs },
+  notices: { keyRefused: () => undefined },
+  backups: { stillNeed: () => Promise.resolve(false) },
+  onKeysReleased: () => Promise.resolve(),
+  unusedColumnsMs: 0,
   step,
 });
 isArmed = true;
