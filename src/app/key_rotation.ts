@@ -6,9 +6,11 @@ import type {
   RotationPorts,
   RotationService,
 } from '../rotation/index.ts';
-import type { RewriteOptions, RewritePorts } from '../rewrite/index.ts';
+import type { RewriteOptions, RewritePorts, RewriteProgress } from '../rewrite/index.ts';
 import type { Clock, TimerHandle } from '../util/index.ts';
 import { ShownJobs } from './shown_jobs.ts';
+
+type TableProgress = Pick<RewriteProgress, 'keyspace' | 'table' | 'done' | 'total'>;
 
 /** Bounds of rotation as configured. */
 export function rotationOptions(config: Config): RotationOptions {
@@ -48,16 +50,7 @@ export function toRotationMetrics(metrics: Metrics): RotationMetrics {
 export function rewriteJobs(
   jobs: JobRegistry,
 ): Required<Pick<RewritePorts, 'onProgress' | 'onLost'>> {
-  const shown = new ShownJobs(jobs, 'rewrite', 'OVERLOAD_REWRITE');
-  return {
-    onProgress: ({ keyspace, table, done, total }) => {
-      shown.progress(keyspace, table, table, done, total);
-      if (done >= total) shown.done(keyspace, table);
-    },
-    onLost: ({ keyspace, table }) => {
-      shown.failed(keyspace, table);
-    },
-  };
+  return tableJobs(jobs, 'rewrite', 'OVERLOAD_REWRITE');
 }
 
 /** Bounds of rewrites as configured. */
@@ -70,13 +63,24 @@ export function rewriteOptions(config: Config): RewriteOptions {
 export function reencryptionJobs(
   jobs: JobRegistry,
 ): Required<Pick<RotationPorts, 'onProgress' | 'onLost'>> {
-  const shown = new ShownJobs(jobs, 'reencrypt', 'OVERLOAD_REENCRYPTION');
+  const { onProgress, onLost } = tableJobs(jobs, 'reencrypt', 'OVERLOAD_REENCRYPTION');
   return {
     onProgress: ({ keyspace, table, done, ranges }) => {
-      shown.progress(keyspace, table, table, done, ranges);
-      if (done >= ranges) shown.done(keyspace, table);
+      onProgress({ keyspace, table, done, total: ranges });
     },
-    onLost: ({ keyspace, table }) => {
+    onLost,
+  };
+}
+
+/** Shows work of one kind, which runs at most once for each table, as jobs; a job is done when all of its work is. */
+function tableJobs(jobs: JobRegistry, kind: string, lostCode: string) {
+  const shown = new ShownJobs(jobs, kind, lostCode);
+  return {
+    onProgress: ({ keyspace, table, done, total }: TableProgress): void => {
+      shown.progress(keyspace, table, table, done, total);
+      if (done >= total) shown.done(keyspace, table);
+    },
+    onLost: ({ keyspace, table }: Pick<TableProgress, 'keyspace' | 'table'>): void => {
       shown.failed(keyspace, table);
     },
   };
