@@ -56,59 +56,62 @@ async function measure(
   return { seconds, rowsPerSecond: rows / seconds, peakMiB: peakKiB / 1024, output };
 }
 
-await withStack({ cassandra: { heapMb: 1536 } }, async ({ proxy, direct, proxied }) => {
-  const client = new cassandra.Client({
-    contactPoints: [`${proxied.host}:${proxied.port}`],
-    localDataCenter: 'datacenter1',
-  });
-  await client.connect();
-  for (const cql of [
-    "CREATE KEYSPACE bench_backup WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
-    'CREATE TABLE bench_backup.rows (pk int, ck int, a text, b bigint, c text, PRIMARY KEY (pk, ck))',
-  ]) {
-    await client.execute(cql);
-  }
-  say(`filling ${rows} rows`);
-  const insert = 'INSERT INTO bench_backup.rows (pk, ck, a, b, c) VALUES (?, ?, ?, ?, ?)';
-  let next = 0;
-  const write = async (): Promise<void> => {
-    while (next < rows) {
-      const first = next;
-      next += ROWS_A_PARTITION;
-      const batch = Array.from({ length: ROWS_A_PARTITION }, (_, i) => ({
-        query: insert,
-        params: [first, i, `name ${first + i}`, first + i, 'x'.repeat(40)],
-      }));
-      await client.batch(batch, { prepare: true, logged: false });
+await withStack(
+  { cassandra: { heapMb: 1536, measured: true } },
+  async ({ proxy, direct, proxied }) => {
+    const client = new cassandra.Client({
+      contactPoints: [`${proxied.host}:${proxied.port}`],
+      localDataCenter: 'datacenter1',
+    });
+    await client.connect();
+    for (const cql of [
+      "CREATE KEYSPACE bench_backup WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
+      'CREATE TABLE bench_backup.rows (pk int, ck int, a text, b bigint, c text, PRIMARY KEY (pk, ck))',
+    ]) {
+      await client.execute(cql);
     }
-  };
-  const filledMs = performance.now();
-  await Promise.all(Array.from({ length: 24 }, write));
-  say(`filled in ${((performance.now() - filledMs) / 1000).toFixed(1)} s`);
-  await client.shutdown();
-  const env = {
-    HOME: proxy.dataDir,
-    XDG_CONFIG_HOME: `${proxy.dataDir}-config`,
-    CQLOCK_DATA_DIR: proxy.dataDir,
-    CQLOCK_CONTACT_POINTS: `${direct.host}:${direct.port}`,
-    CQLOCK_LOG_LEVEL: 'error',
-  };
-  const backup = await measure(['backup', 'create', 'bench_backup.rows', '--json'], env);
-  const restore = await measure(
-    ['restore', '--from', 'bench_backup.rows', '--to', 'bench_backup.back', '--json'],
-    env,
-  );
-  const restored = (JSON.parse(restore.output) as { rows: number }).rows;
-  if (restored !== rows) throw new TypeError(`${restored} rows were restored`);
-  for (const [name, m] of [
-    ['backup and verify', backup],
-    ['restore', restore],
-  ] as const) {
-    say(
-      `${name}: ${m.seconds.toFixed(1)} s, ${m.rowsPerSecond.toFixed(0)} rows/s, peak memory ${m.peakMiB.toFixed(0)} MiB`,
+    say(`filling ${rows} rows`);
+    const insert = 'INSERT INTO bench_backup.rows (pk, ck, a, b, c) VALUES (?, ?, ?, ?, ?)';
+    let next = 0;
+    const write = async (): Promise<void> => {
+      while (next < rows) {
+        const first = next;
+        next += ROWS_A_PARTITION;
+        const batch = Array.from({ length: ROWS_A_PARTITION }, (_, i) => ({
+          query: insert,
+          params: [first, i, `name ${first + i}`, first + i, 'x'.repeat(40)],
+        }));
+        await client.batch(batch, { prepare: true, logged: false });
+      }
+    };
+    const filledMs = performance.now();
+    await Promise.all(Array.from({ length: 24 }, write));
+    say(`filled in ${((performance.now() - filledMs) / 1000).toFixed(1)} s`);
+    await client.shutdown();
+    const env = {
+      HOME: proxy.dataDir,
+      XDG_CONFIG_HOME: `${proxy.dataDir}-config`,
+      CQLOCK_DATA_DIR: proxy.dataDir,
+      CQLOCK_CONTACT_POINTS: `${direct.host}:${direct.port}`,
+      CQLOCK_LOG_LEVEL: 'error',
+    };
+    const backup = await measure(['backup', 'create', 'bench_backup.rows', '--json'], env);
+    const restore = await measure(
+      ['restore', '--from', 'bench_backup.rows', '--to', 'bench_backup.back', '--json'],
+      env,
     );
-  }
-  if (args.json !== undefined) {
-    writeFileSync(args.json, `${JSON.stringify({ rows, backup, restore }, null, 2)}\n`);
-  }
-});
+    const restored = (JSON.parse(restore.output) as { rows: number }).rows;
+    if (restored !== rows) throw new TypeError(`${restored} rows were restored`);
+    for (const [name, m] of [
+      ['backup and verify', backup],
+      ['restore', restore],
+    ] as const) {
+      say(
+        `${name}: ${m.seconds.toFixed(1)} s, ${m.rowsPerSecond.toFixed(0)} rows/s, peak memory ${m.peakMiB.toFixed(0)} MiB`,
+      );
+    }
+    if (args.json !== undefined) {
+      writeFileSync(args.json, `${JSON.stringify({ rows, backup, restore }, null, 2)}\n`);
+    }
+  },
+);

@@ -169,5 +169,7 @@ async function run(proxy: Endpoint, pid: number): Promise<void> {
 
 const running = runningEndpoints();
 if (running === undefined)
-  await withStack({}, async ({ proxy, proxied }) => run(proxied, proxy.pid));
+  await withStack({ cassandra: { measured: true } }, async ({ proxy, proxied }) =>
+    run(proxied, proxy.pid),
+  );
 else await run(running.proxied, Number(args.pid));

@@ -24,17 +24,19 @@ const { values: args } = parseArgs({
 const common = { quick: args.quick, ...(args.only === undefined ? {} : { only: args.only }) };
 
 async function measureOwn(): Promise<BenchReport> {
-  return withStack({ cassandra: { heapMb: 1024 } }, async ({ cassandra, proxy, direct, proxied }) =>
-    runBench({
-      ...common,
-      direct,
-      proxy: proxied,
-      proxyPid: proxy.pid,
-      dataDir: cassandra.dataDir,
-      flush: async (keyspace) => {
-        await cassandra.nodetool('flush', keyspace);
-      },
-    }),
+  return withStack(
+    { cassandra: { heapMb: 1024, measured: true } },
+    async ({ cassandra, proxy, direct, proxied }) =>
+      runBench({
+        ...common,
+        direct,
+        proxy: proxied,
+        proxyPid: proxy.pid,
+        dataDir: cassandra.dataDir,
+        flush: async (keyspace) => {
+          await cassandra.nodetool('flush', keyspace);
+        },
+      }),
   );
 }
 

@@ -99,7 +99,7 @@ function residentMiB(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
 }
 
-await withStack({ cassandra: { heapMb: 1024 } }, async (stack) => {
+await withStack({ cassandra: { heapMb: 1024, measured: true } }, async (stack) => {
   const [plain, sealed] = [clientOf(stack.direct), clientOf(stack.proxied)];
   const { pid } = stack.proxy;
   say(`memory, idle: ${residentMiB(pid).toFixed(0)} MiB`);

@@ -33,6 +33,8 @@ export interface TestCassandraOptions {
    * not given. Tests that kill Cassandra set false.
    */
   readonly cheapSchemaChanges?: boolean;
+  /** Its speed is measured, so Java's optimising compiler is on: false if not given, as it costs a short life more than it gives. */
+  readonly measured?: boolean;
   readonly log?: (line: string) => void;
 }
 
@@ -68,6 +70,17 @@ const CHEAP_SCHEMA_CHANGES = [
   '-Dcassandra.unsafesystem=true',
 ];
 
+const QUICK_COMPILER = ['-XX:TieredStopAtLevel=1'];
+
+/** Well above a standstill of a busy machine; Cassandra's own are 2 to 10 s. Tests of timeouts make them by themselves. */
+const PATIENT = {
+  read_request_timeout: '10s',
+  range_request_timeout: '10s',
+  write_request_timeout: '10s',
+  counter_write_request_timeout: '10s',
+  cas_contention_timeout: '10s',
+};
+
 /** Starts a Cassandra for a test; call `stop` in afterAll. */
 export async function startCassandra(options: TestCassandraOptions = {}): Promise<TestCassandra> {
   const ownsDataDir = options.dataDir === undefined;
@@ -86,9 +99,14 @@ export async function startCassandra(options: TestCassandraOptions = {}): Promis
         materialized_views_enabled: true,
         user_defined_functions_enabled: true,
         commitlog_total_space: '512MiB',
+        ...PATIENT,
         ...options.yaml,
       },
-      extraJvm: [...(cheap ? CHEAP_SCHEMA_CHANGES : []), ...(options.extraJvm ?? [])],
+      extraJvm: [
+        ...(cheap ? CHEAP_SCHEMA_CHANGES : []),
+        ...(options.measured === true ? [] : QUICK_COMPILER),
+        ...(options.extraJvm ?? []),
+      ],
       ...(options.log === undefined ? {} : { log: options.log }),
     });
   } catch (error) {
