@@ -36,7 +36,7 @@ export function openSchemaChanges(
 ): { readonly changes: SchemaChanges; readonly backups: BackupService } {
   const { catalog, source, tableKeys, kms, connection, clock, told } = parts;
   const made: { backups?: BackupService } = {};
-  const changes = new SchemaChanges({
+  const changes = SchemaChanges.open({
     ...told,
     catalog,
     source,

@@ -59,7 +59,7 @@ export async function openBackupEnvironment(options: BackupEnvironmentOptions) {
   const transfer = new KeyTransfer(registry);
   const open = async () => {
     const catalog = await Catalog.open({ store, source, trust, clock });
-    const changes = new SchemaChanges({ ...NO_CARE, catalog, source, keys: tableKeys, clock });
+    const changes = SchemaChanges.open({ ...NO_CARE, catalog, source, keys: tableKeys, clock });
     return { catalog, changes };
   };
   return {

@@ -41,7 +41,7 @@ const catalog = await schema.Catalog.open({
 });
 // Claims of long ago: those of a dead process may be taken over at once. A recovery comes after the change that it settles.
 const agoMs = (change.kind === 'recover' ? 30 : 60) * 60_000;
-const changes = new schema.SchemaChanges({
+const changes = schema.SchemaChanges.open({
   catalog,
   source,
   keys: new keys.KmsTableKeys(new kms.KmsRegistry(provider)),

@@ -83,7 +83,7 @@ export async function openCatalog(
     trust: keys.trust,
     clock,
   });
-  const changes = new SchemaChanges({
+  const changes = SchemaChanges.open({
     ...NO_CARE,
     catalog,
     source: keys.source,

@@ -119,7 +119,7 @@ export class MemoryCluster {
     const source = this.source(options);
     const catalog = await Catalog.open({ store: this.#store, source, trust: this.#trust, clock });
     const { step, notices, backups } = options;
-    const changes = new SchemaChanges({
+    const changes = SchemaChanges.open({
       ...NO_CARE,
       catalog,
       source,

@@ -49,6 +49,9 @@ export interface SchemaChangesOptions {
   readonly step?: (name: string) => void | Promise<void>;
 }
 
+/** What all changes of a process have in common. */
+type Shared = Omit<ChangeContext, 'owner' | 'held'>;
+
 /**
  * Coordinates changes of the schema between records and Cassandra, safe against crashes at every step and against other
  * proxies. Each change claims its record first, runs the stored statement on the client's connection, waits for schema
@@ -56,36 +59,34 @@ export interface SchemaChangesOptions {
  * new schema.
  */
 export class SchemaChanges {
-  readonly #options: SchemaChangesOptions;
-  #shared: Omit<ChangeContext, 'owner' | 'held'>;
+  readonly #shared: Shared;
   /** The end of the last change that was begun, by object; never rejects. */
-  #last = new Map<string, Promise<void>>();
+  readonly #last: Map<string, Promise<void>>;
 
-  constructor(options: SchemaChangesOptions) {
-    this.#options = options;
-    this.#shared = {
-      catalog: options.catalog,
-      source: options.source,
-      keys: options.keys,
-      notices: options.notices,
-      backups: options.backups,
-      releaseAfterMs: new Map(),
-      onKeysReleased: options.onKeysReleased,
-      clock: options.clock,
-      unused: new UnusedColumns(options.clock, options.unusedColumnsMs),
-      claimMs: options.claimMs ?? 60_000,
-      step: options.step ?? (() => undefined),
-    };
+  private constructor(shared: Shared, last: Map<string, Promise<void>>) {
+    this.#shared = shared;
+    this.#last = last;
+  }
+
+  /** The coordinator of a process, which has one: what it knows of unused columns and of turns is nowhere else. */
+  static open(options: SchemaChangesOptions): SchemaChanges {
+    const { unusedColumnsMs, claimMs, step, ...given } = options;
+    return new SchemaChanges(
+      {
+        ...given,
+        releaseAfterMs: new Map(),
+        unused: new UnusedColumns(options.clock, unusedColumnsMs),
+        claimMs: claimMs ?? 60_000,
+        step: step ?? (() => undefined),
+      },
+      new Map(),
+    );
   }
 
   /** The same coordinator for changes that a client's role asks for: its uses of KMS keys are noted under that name. */
   onBehalfOf(principal: string): SchemaChanges {
     const keys = this.#shared.keys.onBehalfOf?.(principal);
-    if (keys === undefined) return this;
-    const same = new SchemaChanges(this.#options);
-    same.#shared = { ...this.#shared, keys };
-    same.#last = this.#last;
-    return same;
+    return keys === undefined ? this : new SchemaChanges({ ...this.#shared, keys }, this.#last);
   }
 
   /**
