@@ -363,7 +363,7 @@ describe('permissions', () => {
       await admin.done(`${verb} UNMASK ON KS.t ${end} reader`);
       const sides = await connect('reader');
       await expect
-        .poll(async () => JSON.stringify(await seenBy(sides, 'direct', cql)), { timeout: 10_000 })
+        .poll(async () => JSON.stringify(await seenBy(sides, 'direct', cql)), { timeout: 30_000 })
         .toMatch(verb === 'GRANT' ? /other/ : /\*/);
       const fresh = await connect('reader');
       await fresh.same(cql);

@@ -339,7 +339,7 @@ describe('tables changed around the proxy', () => {
 
   const untilRefusedB = async (): Promise<void> => {
     await expect
-      .poll(() => client.refusal('SELECT * FROM ks.b'), { timeout: 10_000 })
+      .poll(() => client.refusal('SELECT * FROM ks.b'), { timeout: 30_000 })
       .toMatch(/^0x0000 .*(altered around|record)/);
     expect(
       await client.refusal("INSERT INTO ks.b (pk, ck, v) VALUES (2, 2, 'must not be stored')"),
@@ -370,7 +370,7 @@ describe('keys and keyspace of the catalog', () => {
   it('keyspace cqlock dropped: refused while running, and no new start makes it anew', async () => {
     await stored('DROP KEYSPACE cqlock');
     await expect
-      .poll(() => client.refusal('SELECT * FROM ks.b'), { timeout: 10_000 })
+      .poll(() => client.refusal('SELECT * FROM ks.b'), { timeout: 30_000 })
       .toMatch(/^0x0000 /);
     await restartExpecting(/METADATA_KEYSPACE_MISSING/);
     const keyspaces = await stored('SELECT keyspace_name FROM system_schema.keyspaces');

@@ -354,7 +354,7 @@ describe("the proxy's own list of roles", () => {
       comesIn(proxy, { user: 'app', password: 'set by somebody else' }),
     ).rejects.toThrow();
     await expect(comesIn(proxy, app)).rejects.toThrow();
-    await expect.poll(() => proxy.output(), { timeout: 10_000 }).toContain('LOGIN_CASSANDRA');
+    await expect.poll(() => proxy.output(), { timeout: 30_000 }).toContain('LOGIN_CASSANDRA');
     await direct("ALTER ROLE app WITH PASSWORD = 'known to app alone'");
     expect(await comesIn(proxy, app)).toBe('one');
   });
@@ -364,7 +364,7 @@ describe("the proxy's own list of roles", () => {
       await expect(comesIn(proxy, { user: 'guess', password: String(i) })).rejects.toThrow();
     }
     await expect(comesIn(proxy, { user: 'guess', password: 'x' })).rejects.toThrow();
-    await expect.poll(() => proxy.output(), { timeout: 10_000 }).toContain('LOGIN_LIMITED');
+    await expect.poll(() => proxy.output(), { timeout: 30_000 }).toContain('LOGIN_LIMITED');
     expect(await comesIn(proxy, app)).toBe('one');
     const metrics = await (await fetch(`${proxy.http}/metrics`)).text();
     expect(metrics).toMatch(/cqlock_logins_total\{result="limited"\} [1-9]/);
@@ -426,7 +426,7 @@ describe('certificates of clients', () => {
     for (const certificate of [undefined, foreign, unknown]) {
       await expect(comesIn(proxy, { ...SUPERUSER, certificate })).rejects.toThrow();
     }
-    await expect.poll(() => proxy.output(), { timeout: 10_000 }).toContain('LOGIN_CERTIFICATE');
+    await expect.poll(() => proxy.output(), { timeout: 30_000 }).toContain('LOGIN_CERTIFICATE');
   });
 
   it.for(DRIVER_NAMES)(

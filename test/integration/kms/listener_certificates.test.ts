@@ -96,11 +96,11 @@ it('is seen by new connections, drops none that is open, and its expiry is a met
   writeFileSync(file('tls.crt'), second.cert);
   // Half replaced: the pair does not fit, the old one stays and that is counted.
   await expect
-    .poll(() => metrics.render(), { timeout: 10_000 })
+    .poll(() => metrics.render(), { timeout: 30_000 })
     .toMatch(/certificate_reload_failures_total\{use="kms_listener"\} 1/);
   expect(await subject()).toBe('first');
   writeFileSync(file('tls.key'), second.key);
-  await expect.poll(subject, { timeout: 10_000 }).toBe('second');
+  await expect.poll(subject, { timeout: 30_000 }).toBe('second');
   expect(await daysLeft()).toBeCloseTo(90, 0);
   expect(await ask(before)).toBe(answer);
   before.destroy();

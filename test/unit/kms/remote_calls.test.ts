@@ -43,7 +43,7 @@ describe('calls of a remote KMS', () => {
     };
     const startedMs = performance.now();
     await expect(calls.run(hanging, toError)).rejects.toMatchObject({ code: 'KEY_UNAVAILABLE' });
-    expect(performance.now() - startedMs).toBeLessThan(LIMITS.budgetMs + 1_000);
+    expect(performance.now() - startedMs).toBeLessThan(LIMITS.budgetMs + 5_000);
     expect(signals.every((signal) => signal.aborted)).toBe(true);
   });
 
