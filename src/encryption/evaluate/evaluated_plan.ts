@@ -14,7 +14,7 @@ import {
 } from '../index_lookup.ts';
 import type { IndexLookup } from '../index_lookup.ts';
 import { analyseWhere, compileLimit } from '../restrictions.ts';
-import type { KeyRestriction, Restrictions } from '../restrictions.ts';
+import type { FilterRestriction, KeyRestriction, Restrictions } from '../restrictions.ts';
 import {
   fromText,
   orderColumns,
@@ -141,6 +141,9 @@ export function planEvaluated(
   if (hasPartitionIn && isFiltered && servesClusteringSlices(table, restrictions.clustering)) {
     refusal ??= new InvalidRequestError(PARTITION_IN_BESIDE_INDEX);
   }
+  if (!statement.allowFiltering && restrictions.filters.some(isPartOfPartitionKey)) {
+    refusal ??= new InvalidRequestError(NEEDS_FILTERING);
+  }
   const aggregates = scope.aggregates.length;
   const groupBy = compileGroupBy(statement.groupBy, table, restrictions, scope);
   scope.aggregates.length = aggregates;
@@ -250,6 +253,11 @@ export function planEvaluated(
     maskedRestrictions: maskedRestrictions(statement, table),
     warning: isTotal || groupBy !== undefined ? aggregateWarning(restrictions) : undefined,
   };
+}
+
+/** No index serves CONTAINS on a column of the partition key. */
+function isPartOfPartitionKey(filter: FilterRestriction): boolean {
+  return filter.kind !== 'compare' && filter.column.kind === 'partition';
 }
 
 /** Spec: SelectStatement.authorize of Cassandra 5.0. */

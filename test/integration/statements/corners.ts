@@ -17,6 +17,10 @@ export function describeCorners(pair: () => Pair): void {
       'CREATE TABLE KS.b (k int, c int, v int, PRIMARY KEY (k, c))',
       'CREATE TABLE KS.n (k int PRIMARY KEY, c counter)',
       'CREATE TABLE KS.f (k int PRIMARY KEY, d double, e decimal)',
+      'CREATE TABLE KS.m (p frozen<map<int, text>>, c int, v int, PRIMARY KEY (p, c))',
+      'CREATE TABLE KS.mm (p frozen<map<int, text>>, q int, c int, v int, PRIMARY KEY ((p, q), c))',
+      "INSERT INTO KS.m (p, c, v) VALUES ({1: 'a'}, 1, 1)",
+      "INSERT INTO KS.mm (p, q, c, v) VALUES ({1: 'a'}, 1, 1, 1)",
     );
     for (const [at, k] of ['1', '1.0', '1.00', '2.0'].entries()) {
       await sides.done(`INSERT INTO KS.d (k, j, v) VALUES (${k}, 0, ${String(at)})`);
@@ -71,6 +75,16 @@ export function describeCorners(pair: () => Pair): void {
   it('CONTAINS finds an element of a clustering column that has another form than it is read back in', async () => {
     for (const value of ['1.0', '3.5', '4']) {
       await sides.same(`SELECT v FROM KS.s WHERE k = 1 AND c CONTAINS ${value} ALLOW FILTERING`);
+    }
+  });
+
+  it('CONTAINS on a partition key needs ALLOW FILTERING', async () => {
+    for (const where of ["p CONTAINS 'a'", 'p CONTAINS KEY 1', 'c <= 1 AND p CONTAINS KEY 1']) {
+      for (const table of ['m', 'mm']) {
+        await sides.same(`SELECT c FROM KS.${table} WHERE ${where}`);
+        await sides.same(`SELECT c FROM KS.${table} WHERE ${where} PER PARTITION LIMIT 1`);
+        await sides.same(`SELECT c FROM KS.${table} WHERE ${where} ALLOW FILTERING`);
+      }
     }
   });
 
