@@ -288,12 +288,18 @@ function columnOf(expression: Expression, table: TableEntry): string | undefined
   return expression.kind === 'column' ? requireColumn(table, expression.name).name : undefined;
 }
 
-/** Key columns to read beside what the client asked for: a cell opens only with the key of its row. */
+/** Whether rows of several partitions are to be put into the order of their clustering columns. */
+function isMerged({ orderBy, restrictions }: ReadForm): boolean {
+  return orderBy.length > 0 && restrictions.partition.some((r) => r.operator === 'IN');
+}
+
+/** Key columns to read beside what the client asked for: a cell opens only with the key of its row, and rows are sorted by it. */
 function hiddenSelectors(form: ReadForm, fullClustering: boolean): ColumnEntry[] {
   const { table, columns, mode, restrictions } = form;
   const withKey = form.withKey === true;
   const roles = columns.map((column) => column.role);
-  if (!withKey && roles.every((role) => role.kind === 'plain')) return [];
+  const isSorted = isMerged(form) && columns.every((column) => column.text !== 'count(*)');
+  if (!withKey && !isSorted && roles.every((role) => role.kind === 'plain')) return [];
   const timed = roles.flatMap((role) =>
     role.kind === 'times' && role.of !== undefined ? [role.of] : [],
   );
@@ -322,7 +328,7 @@ function hiddenSelectors(form: ReadForm, fullClustering: boolean): ColumnEntry[]
   const needsRow =
     roles.some((role) => role.kind === 'regular' || role.kind === 'clustering') ||
     missing.some((column) => column.kind === 'regular');
-  if (!fullClustering && (withKey || needsRow || restrictions.clustering.length > 0)) {
+  if (!fullClustering && (withKey || needsRow || isSorted || restrictions.clustering.length > 0)) {
     hidden.push(...table.clustering.filter((column) => !has(column)));
   }
   hidden.push(...missing);
