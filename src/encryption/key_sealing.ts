@@ -81,8 +81,15 @@ export function selectsNothing(
   values: ClusteringValues,
 ): boolean {
   if (values.some((tuples) => tuples.length === 0)) return true;
+  const sliced = restrictions.flatMap(({ columns, operator }) =>
+    /[<>]/.test(operator) ? (columns[0]?.position ?? []) : [],
+  );
+  // Slices of columns behind the first that has one are filters, not a side of it.
+  const first = Math.min(...sliced);
   const side = (operators: readonly string[]): SliceSide | undefined => {
-    const index = restrictions.findIndex(({ operator }) => operators.includes(operator));
+    const index = restrictions.findIndex(
+      ({ columns, operator }) => operators.includes(operator) && columns[0]?.position === first,
+    );
     const restriction = restrictions[index];
     if (restriction === undefined) return undefined;
     const { columns, operator } = restriction;

@@ -187,6 +187,24 @@ export function describeReads(pair: () => Pair): void {
   });
 
   it.each([
+    'c >= 2 AND e < 2',
+    'e < 2 AND c > 1',
+    "c > 2 AND d < 'q' AND e > 0",
+    "c < 3 AND d > 'p'",
+    "c > 1 AND d >= 'p' AND d < 'q'",
+    "(c) >= (2) AND d < 'q'",
+    'c > 1 AND e > 1 AND c < 3 AND e < 9',
+    'c > 2 AND e < 9 AND c < 2',
+    "c = 2 AND d > 'o' AND e < 2",
+  ])('slices of several columns %s', async (where) => {
+    for (const order of ['', ' ORDER BY c DESC', ' ORDER BY c ASC', ' LIMIT 3']) {
+      await sides.same(
+        `SELECT c, d, e FROM KS.m WHERE a = 1 AND b = 'x' AND ${where}${order} ALLOW FILTERING`,
+      );
+    }
+  });
+
+  it.each([
     "(c, d) > (2, 'p')",
     "(c, d) < (2, 'p')",
     "(c, d) >= (2, 'p') AND (c, d) < (3, 'q')",
