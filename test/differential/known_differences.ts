@@ -196,6 +196,16 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
       difference.proxy?.rows.length === 0,
   },
   {
+    name: 'an index that Cassandra has not built yet',
+    section: 'Secondary indexes',
+    applies: (_step, difference) =>
+      difference.what === 'code' &&
+      difference.direct?.first.kind === 'error' &&
+      difference.direct.first.code === 0x1300 &&
+      difference.direct.first.message.includes('INDEX_NOT_AVAILABLE') &&
+      difference.proxy?.first.kind === 'rows',
+  },
+  {
     name: 'CONTAINS on a clustering column that descends',
     section: 'Collections as clustering columns',
     // Cassandra takes its type for no collection.
