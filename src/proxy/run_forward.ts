@@ -8,13 +8,12 @@ import type { Reply } from './reply.ts';
 import { executeStored } from './run_stored.ts';
 import { StalePlanError } from './stale_plan.ts';
 import type { RequestContext, Session } from './session.ts';
-import { execute } from './stored_statements.ts';
+import { execute, PREPARE_ATTEMPTS } from './stored_statements.ts';
 import type { StoredPrepared } from './stored_statements.ts';
 
 /** A read that Cassandra answers from its own text. */
 type Forward = Extract<Compiled, { kind: 'forward' }>;
 
-const ATTEMPTS = 3;
 /** In the place of a table's version: system tables do not change. */
 const SYSTEM_VERSION = 'system';
 
@@ -71,7 +70,7 @@ export async function executeSystem(
         if (answer !== 'unprepared') return answer;
       }
       services.stored.forget(node, SYSTEM_VERSION, text);
-      if (attempt === ATTEMPTS) throw new StalePlanError();
+      if (attempt === PREPARE_ATTEMPTS) throw new StalePlanError();
     }
   } finally {
     request.onUpstreamMs(performance.now() - started);

@@ -21,7 +21,7 @@ import { usableTable } from './fresh_catalog.ts';
 import { CassandraError } from './reply.ts';
 import type { RequestContext, Session } from './session.ts';
 import { StalePlanError } from './stale_plan.ts';
-import { execute, isUnprepared } from './stored_statements.ts';
+import { execute, isUnprepared, PREPARE_ATTEMPTS } from './stored_statements.ts';
 import type { StoredPrepared } from './stored_statements.ts';
 
 /** Options of an EXECUTE that the proxy makes for a client's request. */
@@ -89,7 +89,7 @@ export async function executeStored(
   const { stored, catalog } = session.services;
   const started = performance.now();
   try {
-    for (let attempt = 0; ; attempt++) {
+    for (let attempt = 1; ; attempt++) {
       const old = usableTable(session, table);
       if (old !== undefined) await old;
       const known = preparedFor(session, table, text);
@@ -99,7 +99,7 @@ export async function executeStored(
       stored.forget(session.node, table.version, text);
       const snapshot = await catalog.refresh();
       if (snapshot.table(table.keyspace, table.name) !== table) throw new StalePlanError();
-      if (attempt === 2) throw forgottenAgain();
+      if (attempt === PREPARE_ATTEMPTS) throw forgottenAgain();
     }
   } finally {
     request.onUpstreamMs(performance.now() - started);
@@ -118,7 +118,7 @@ export async function sendBatch(
   const { options } = request;
   const started = performance.now();
   try {
-    for (let attempt = 0; ; attempt++) {
+    for (let attempt = 1; ; attempt++) {
       const prepared: StoredPrepared[] = [];
       for (const { table, text } of statements) {
         const old = usableTable(session, table);
@@ -149,7 +149,7 @@ export async function sendBatch(
       for (const { table } of statements) {
         if (snapshot.table(table.keyspace, table.name) !== table) throw new StalePlanError();
       }
-      if (attempt === 2) throw forgottenAgain();
+      if (attempt === PREPARE_ATTEMPTS) throw forgottenAgain();
     }
   } finally {
     request.onUpstreamMs(performance.now() - started);

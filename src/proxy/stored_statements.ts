@@ -17,6 +17,12 @@ export interface StoredPrepared {
 /** Statements of one table version. */
 type Versions = RecentMap<string, StoredPrepared | Promise<StoredPrepared>>;
 
+/**
+ * How often a statement is prepared again that Cassandra forgets at once. Its cache of prepared statements (Caffeine's W-TinyLFU) takes
+ * a new one when it is full only if that was prepared more often than the one that would have to go was used; it counts to 15.
+ */
+export const PREPARE_ATTEMPTS = 16;
+
 const TABLE_LIMIT = 4_000;
 const STATEMENT_LIMIT = 2_000;
 

@@ -10,6 +10,7 @@ import {
   Consistency,
   decodePrepare,
   decodeQuery,
+  encodeError,
   encodePrepared,
   encodeQuery,
   encodeVoidResult,
@@ -32,8 +33,8 @@ const TEXT = 'SELECT v FROM t WHERE pk = ?';
 const PLAIN = { keyspace: 'ks', name: 't', kind: 'plain', version: 'plain' } as TableEntry;
 const ENCRYPTED = { ...PLAIN, kind: 'encrypted', version: 'encrypted' } as TableEntry;
 
-/** A session on a node whose USE is another keyspace; `now` is what the catalog says of the table. */
-function world(now: () => TableEntry) {
+/** A session on a node whose USE is another keyspace; `now` is what the catalog says of the table, the first EXECUTEs are UNPREPARED. */
+function world(now: () => TableEntry, forgotten = 0) {
   const asked: string[] = [];
   const snapshot = { rootVersion: 1n, table: now };
   const session = {
@@ -64,7 +65,13 @@ function world(now: () => TableEntry) {
           };
           const result = encodePrepared(prepared, VERSION);
           return Promise.resolve({ ...answer, opcode: Opcode.RESULT, body: result });
-        } else asked.push('EXECUTE');
+        } else {
+          asked.push('EXECUTE');
+          if (asked.filter((request) => request === 'EXECUTE').length <= forgotten) {
+            const gone = { code: 0x2500, message: 'unprepared', extra: Buffer.of(0, 1, 1) };
+            return Promise.resolve({ ...answer, opcode: Opcode.ERROR, body: encodeError(gone) });
+          }
+        }
         return Promise.resolve({ ...answer, opcode: Opcode.RESULT, body: encodeVoidResult() });
       },
     },
@@ -109,4 +116,15 @@ it('a read of a table that is encrypted by now is planned again, never sent', as
     ).rejects.toBeInstanceOf(StalePlanError);
   }
   expect(asked).toHaveLength(2);
+});
+
+it('a statement that Cassandra forgets at once, as its cache is full, is prepared until it is taken', async () => {
+  const { session, request, asked } = world(() => PLAIN, 15);
+  await forwardQuery(session, request, compiled, { text: TEXT, body: undefined });
+  expect(asked.filter((one) => one.startsWith('PREPARE'))).toHaveLength(16);
+
+  const never = world(() => PLAIN, Infinity);
+  await expect(
+    forwardQuery(never.session, never.request, compiled, { text: TEXT, body: undefined }),
+  ).rejects.toMatchObject({ code: 'UPSTREAM_UNPREPARED' });
 });
