@@ -20,6 +20,7 @@ export type { ColumnParts } from './column_parts.ts';
 export { columnContext, HIDDEN_PREFIX, isCounterTable, tableName } from './table_columns.ts';
 export type { TermContext } from './terms.ts';
 export { typeResolver } from './type_resolver.ts';
+export { isMerged } from './select_plan.ts';
 export type { SelectPlan } from './select_plan.ts';
 export { bindSelect, int32, limitMarkers, sealRead, storedRead } from './select_seal.ts';
 export type { BoundSelect, SealedRead, StoredRead } from './select_seal.ts';

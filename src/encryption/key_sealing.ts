@@ -10,6 +10,7 @@ import { compareValues, serializeList, serializeTuple, valueCodec } from '../val
 import type { CqlType } from '../values/index.ts';
 import { isEmptySlice } from './clustering_slices.ts';
 import type { SliceSide } from './clustering_slices.ts';
+import { isSlice } from './restrictions.ts';
 import type { KeyRestriction } from './restrictions.ts';
 import {
   columnContext,
@@ -82,7 +83,7 @@ export function selectsNothing(
 ): boolean {
   if (values.some((tuples) => tuples.length === 0)) return true;
   const sliced = restrictions.flatMap(({ columns, operator }) =>
-    /[<>]/.test(operator) ? (columns[0]?.position ?? []) : [],
+    isSlice(operator) ? (columns[0]?.position ?? []) : [],
   );
   // Slices of columns behind the first that has one are filters, not a side of it.
   const first = Math.min(...sliced);

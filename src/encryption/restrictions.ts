@@ -237,7 +237,8 @@ export function analyseWhere(
   };
 }
 
-function isSlice(operator: string): boolean {
+/** Whether an operator is one side of a slice. */
+export function isSlice(operator: string): boolean {
   return operator === '<' || operator === '<=' || operator === '>' || operator === '>=';
 }
 

@@ -126,7 +126,7 @@ export function planRead(form: ReadForm): SelectPlan {
     refusal: undefined,
     storedText: `SELECT ${form.distinct ? 'DISTINCT ' : ''}${selection.join(', ')}${fromText(table)}${storedWhere(table, mode, restrictions, form.lookup)}${tailText(form)}`,
     mode,
-    hasPartitionIn: restrictions.partition.some((r) => r.operator === 'IN'),
+    hasPartitionIn: hasPartitionIn(restrictions),
     columns,
     roles: [
       ...columns.map((column) => column.role),
@@ -288,9 +288,16 @@ function columnOf(expression: Expression, table: TableEntry): string | undefined
   return expression.kind === 'column' ? requireColumn(table, expression.name).name : undefined;
 }
 
-/** Whether rows of several partitions are to be put into the order of their clustering columns. */
-function isMerged({ orderBy, restrictions }: ReadForm): boolean {
-  return orderBy.length > 0 && restrictions.partition.some((r) => r.operator === 'IN');
+/** Whether rows of several partitions are to be put into the order of their clustering columns, which are read for that. */
+export function isMerged({
+  orderBy,
+  restrictions,
+}: Pick<SelectPlan, 'orderBy' | 'restrictions'>): boolean {
+  return orderBy.length > 0 && hasPartitionIn(restrictions);
+}
+
+function hasPartitionIn({ partition }: Restrictions): boolean {
+  return partition.some((r) => r.operator === 'IN');
 }
 
 /** Key columns to read beside what the client asked for: a cell opens only with the key of its row, and rows are sorted by it. */

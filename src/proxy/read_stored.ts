@@ -1,4 +1,5 @@
 import {
+  isMerged,
   lacksLookupKey,
   limitMarkers,
   openRows,
@@ -152,8 +153,7 @@ async function openCells(
   only?: ReadonlySet<number>,
 ): Promise<OpenedRows> {
   // Merging partitions by ORDER BY may need clustering columns that the client did not select.
-  const visible =
-    plan.hasPartitionIn && plan.orderBy.length > 0 ? plan.roles.length : plan.columns.length;
+  const visible = isMerged(plan) ? plan.roles.length : plan.columns.length;
   const queued = await openStored(session, plan.table, (batch, keys) =>
     openRows(batch, keys, plan.table, plan.roles, visible, read.known, cells, only),
   );

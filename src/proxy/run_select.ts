@@ -1,4 +1,4 @@
-import { bindSelect } from '../encryption/index.ts';
+import { bindSelect, isMerged } from '../encryption/index.ts';
 import type { OpenedRows, Row, SelectPlan, StoredRead, TermContext } from '../encryption/index.ts';
 import { InvalidRequestError } from '../errors/index.ts';
 import { compareValues } from '../values/index.ts';
@@ -123,7 +123,7 @@ async function readPartitions(
   const { plan } = bound;
   const { pageSize } = request.options;
   const paged = isPageSize(pageSize);
-  const ordered = plan.orderBy.length > 0 && plan.hasPartitionIn;
+  const ordered = isMerged(plan);
   const isAggregate = plan.counts.length > 0;
   const isRefused = isAggregate || bound.partitions?.length !== 0;
   if (ordered && paged && isRefused) {
