@@ -83,6 +83,17 @@ const PATIENT = {
 
 /** Starts a Cassandra for a test; call `stop` in afterAll. */
 export async function startCassandra(options: TestCassandraOptions = {}): Promise<TestCassandra> {
+  try {
+    return await startOnce(options);
+  } catch (error) {
+    // Something else on the machine took a port that was drawn, before Cassandra listened on it.
+    const isTaken = String(error).includes('Address already in use');
+    if (!isTaken || options.port !== undefined || options.dataDir !== undefined) throw error;
+    return startOnce(options);
+  }
+}
+
+async function startOnce(options: TestCassandraOptions): Promise<TestCassandra> {
   const ownsDataDir = options.dataDir === undefined;
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'cqlock-cassandra-')));
   const port = options.port ?? (await findFreePort());

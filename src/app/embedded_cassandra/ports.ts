@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 import { UpstreamError } from '../../errors/index.ts';
 
@@ -11,13 +12,14 @@ const LAST = 32_000;
 const TRIES = 100;
 
 /**
- * A port of 127.0.0.1 that nobody listens on right now, drawn at random, so that two who ask at once rarely get the same.
+ * A port of 127.0.0.1 that nobody listens on right now, drawn at random. Until this process ends no other call draws it, in
+ * no process of this machine: two that start a Cassandra at once, which listens seconds later, never get the same.
  * @throws UpstreamError UPSTREAM_START when a hundred ports drawn are all in use.
  */
 export async function findFreePort(): Promise<number> {
   for (let i = 0; i < TRIES; i++) {
     const port = randomInt(FIRST, LAST);
-    if (await isPortFree(port)) return port;
+    if ((await isPortFree(port)) && (await reserve(port))) return port;
   }
   throw new UpstreamError(
     'UPSTREAM_START',
@@ -36,6 +38,23 @@ export function isPortFree(port: number): Promise<boolean> {
       server.close(() => {
         resolve(true);
       });
+    });
+  });
+}
+
+/**
+ * Marks a port as drawn by a UDP socket of its number, which the kernel gives to one only and frees when the process ends.
+ * Nothing is received with it. @returns whether it was not marked before
+ */
+function reserve(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const mark = createSocket('udp4');
+    mark.once('error', () => {
+      resolve(false);
+    });
+    mark.bind({ port, address: '127.0.0.1', exclusive: true }, () => {
+      mark.unref();
+      resolve(true);
     });
   });
 }

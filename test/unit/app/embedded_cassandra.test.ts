@@ -138,6 +138,14 @@ describe('answersOptions', () => {
   });
 });
 
+describe('findFreePort', () => {
+  it('draws no port twice', async () => {
+    // At random alone, 600 of 12,000 would hold about 15 pairs.
+    const ports = await Promise.all(Array.from({ length: 600 }, () => findFreePort()));
+    expect(new Set(ports).size).toBe(600);
+  });
+});
+
 describe('watchOver', () => {
   const mark = `--mark=${String(process.pid)}`;
   let started: ChildProcess | undefined;
