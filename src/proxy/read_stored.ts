@@ -12,7 +12,7 @@ import type { StoredCells } from '../crypto/index.ts';
 import type { ResponsePrefix } from '../wire/index.ts';
 import { openStored } from './open_stored.ts';
 import {
-  executeStored,
+  executeRead,
   onlyRows,
   readCells,
   storedOptions,
@@ -128,7 +128,7 @@ async function readCellsOf(
   page: PageRequest,
 ): Promise<Omit<Page, 'rows'>> {
   const { plan } = bound;
-  const envelope = await executeStored(
+  const envelope = await executeRead(
     session,
     request,
     plan.table,

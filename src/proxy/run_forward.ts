@@ -5,7 +5,7 @@ import type { Compiled } from './compile.ts';
 import { usableTable } from './fresh_catalog.ts';
 import { forwarded } from './reply.ts';
 import type { Reply } from './reply.ts';
-import { executeStored } from './run_stored.ts';
+import { executeRead } from './run_stored.ts';
 import { StalePlanError } from './stale_plan.ts';
 import type { RequestContext, Session } from './session.ts';
 import { execute, PREPARE_ATTEMPTS } from './stored_statements.ts';
@@ -32,7 +32,7 @@ export async function forwardQuery(
   if (execution.body === undefined) {
     if (table === undefined) return forwarded(await executeSystem(session, request, text));
     const options = { ...request.options, skipMetadata: false };
-    return forwarded(await executeStored(session, request, table, text, options, request.flags));
+    return forwarded(await executeRead(session, request, table, text, options, request.flags));
   }
   const old = table && usableTable(session, table);
   if (old !== undefined) await old;

@@ -2,7 +2,7 @@ import type { StoredCells, TableCipherKeys } from '../crypto/index.ts';
 import type { StoredStatement } from '../encryption/index.ts';
 import { MetadataIntegrityError, UpstreamError } from '../errors/index.ts';
 import type { TableEntry } from '../schema/index.ts';
-import { encodeBatch, Opcode } from '../wire/index.ts';
+import { encodeBatch, encodeQuery, Opcode } from '../wire/index.ts';
 import type {
   BatchType,
   BoundValue,
@@ -23,6 +23,9 @@ import type { RequestContext, Session } from './session.ts';
 import { StalePlanError } from './stale_plan.ts';
 import { execute, isUnprepared, PREPARE_ATTEMPTS } from './stored_statements.ts';
 import type { StoredPrepared } from './stored_statements.ts';
+
+/** How often a read is prepared before it is sent as text. */
+const READ_ATTEMPTS = 2;
 
 /** Options of an EXECUTE that the proxy makes for a client's request. */
 export function storedOptions(
@@ -86,24 +89,66 @@ export async function executeStored(
   options: QueryOptions,
   flags: number,
 ): Promise<Envelope> {
-  const { stored, catalog } = session.services;
   const started = performance.now();
   try {
-    for (let attempt = 1; ; attempt++) {
-      const old = usableTable(session, table);
-      if (old !== undefined) await old;
-      const known = preparedFor(session, table, text);
-      const prepared = known instanceof Promise ? await known : known;
-      const answer = await execute(session.node, session.version, prepared, options, flags);
+    for (let attempt = 1; attempt <= PREPARE_ATTEMPTS; attempt++) {
+      const answer = await executeOnce(session, table, text, options, flags);
       if (answer !== 'unprepared') return answer;
-      stored.forget(session.node, table.version, text);
-      const snapshot = await catalog.refresh();
-      if (snapshot.table(table.keyspace, table.name) !== table) throw new StalePlanError();
-      if (attempt === PREPARE_ATTEMPTS) throw forgottenAgain();
     }
+    throw forgottenAgain();
   } finally {
     request.onUpstreamMs(performance.now() - started);
   }
+}
+
+/**
+ * Executes a stored read as {@link executeStored} does, but sends it as text when Cassandra's full cache does not keep it: as a
+ * read changes nothing, it is enough that its table is seen to be the same after it.
+ *
+ * @throws StalePlanError when the table changed.
+ */
+export async function executeRead(
+  session: Session,
+  request: RequestContext,
+  table: TableEntry,
+  text: string,
+  options: QueryOptions,
+  flags: number,
+): Promise<Envelope> {
+  const started = performance.now();
+  try {
+    for (let attempt = 1; attempt <= READ_ATTEMPTS; attempt++) {
+      const answer = await executeOnce(session, table, text, options, flags);
+      if (answer !== 'unprepared') return answer;
+    }
+    const body = encodeQuery(text, options, session.version);
+    const answer = await session.node.request(Opcode.QUERY, body, flags);
+    await confirmCurrent(session, table);
+    return answer;
+  } finally {
+    request.onUpstreamMs(performance.now() - started);
+  }
+}
+
+/** @returns 'unprepared' when Cassandra forgot the statement, and its table is still the same. */
+async function executeOnce(
+  session: Session,
+  table: TableEntry,
+  text: string,
+  options: QueryOptions,
+  flags: number,
+): Promise<Envelope | 'unprepared'> {
+  const { stored, catalog } = session.services;
+  const old = usableTable(session, table);
+  if (old !== undefined) await old;
+  const known = preparedFor(session, table, text);
+  const prepared = known instanceof Promise ? await known : known;
+  const answer = await execute(session.node, session.version, prepared, options, flags);
+  if (answer !== 'unprepared') return answer;
+  stored.forget(session.node, table.version, text);
+  const snapshot = await catalog.refresh();
+  if (snapshot.table(table.keyspace, table.name) !== table) throw new StalePlanError();
+  return 'unprepared';
 }
 
 /** Sends statements as one BATCH on the client's connection. @throws StalePlanError when one of the tables changed. */

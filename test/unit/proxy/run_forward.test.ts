@@ -2,9 +2,10 @@ import { expect, it } from 'vitest';
 import type { Compiled } from '../../../src/proxy/compile.ts';
 import { WrittenPartitions } from '../../../src/proxy/partial_write.ts';
 import { forwardQuery } from '../../../src/proxy/run_forward.ts';
+import { executeStored } from '../../../src/proxy/run_stored.ts';
 import type { RequestContext, Session } from '../../../src/proxy/session.ts';
 import { StalePlanError } from '../../../src/proxy/stale_plan.ts';
-import { StoredStatements } from '../../../src/proxy/stored_statements.ts';
+import { PREPARE_ATTEMPTS, StoredStatements } from '../../../src/proxy/stored_statements.ts';
 import type { TableEntry } from '../../../src/schema/index.ts';
 import {
   Consistency,
@@ -118,13 +119,33 @@ it('a read of a table that is encrypted by now is planned again, never sent', as
   expect(asked).toHaveLength(2);
 });
 
-it('a statement that Cassandra forgets at once, as its cache is full, is prepared until it is taken', async () => {
-  const { session, request, asked } = world(() => PLAIN, 15);
-  await forwardQuery(session, request, compiled, { text: TEXT, body: undefined });
-  expect(asked.filter((one) => one.startsWith('PREPARE'))).toHaveLength(16);
+it('a write that Cassandra forgets at once, as its cache is full, is prepared until it is taken', async () => {
+  const write = 'DELETE FROM ks.t WHERE pk = ?';
+  const { session, request, asked } = world(() => PLAIN, PREPARE_ATTEMPTS - 1);
+  await executeStored(session, request, PLAIN, write, OPTIONS, 0);
+  expect(asked.filter((one) => one.startsWith('PREPARE'))).toHaveLength(PREPARE_ATTEMPTS);
 
   const never = world(() => PLAIN, Infinity);
   await expect(
-    forwardQuery(never.session, never.request, compiled, { text: TEXT, body: undefined }),
+    executeStored(never.session, never.request, PLAIN, write, OPTIONS, 0),
   ).rejects.toMatchObject({ code: 'UPSTREAM_UNPREPARED' });
+  expect(never.asked.filter((one) => one.startsWith('QUERY'))).toEqual([]);
+});
+
+it('a read that Cassandra forgets at once is sent as text, and answered if its table is the same after it', async () => {
+  let now = PLAIN;
+  const { session, request, asked } = world(() => now, Infinity);
+  await forwardQuery(session, request, compiled, { text: TEXT, body: undefined });
+  expect(asked.filter((one) => one === 'EXECUTE')).toHaveLength(2);
+  expect(asked.at(-1)).toBe('QUERY SELECT v FROM ks.t WHERE pk = ? 7 1');
+
+  const { node } = session;
+  const send = node.request.bind(node);
+  node.request = (opcode, ...rest) => {
+    if (opcode === Opcode.QUERY) now = ENCRYPTED;
+    return send(opcode, ...rest);
+  };
+  await expect(
+    forwardQuery(session, request, compiled, { text: TEXT, body: undefined }),
+  ).rejects.toBeInstanceOf(StalePlanError);
 });
