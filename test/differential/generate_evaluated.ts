@@ -13,7 +13,8 @@ import type { Prng } from './prng.ts';
 import type { GenType, GenValue } from './types.ts';
 import { randomValue } from './values.ts';
 
-const WHOLE = ['bigint', 'int', 'smallint', 'tinyint', 'varint'];
+/** Types of whole numbers. */
+export const WHOLE = ['bigint', 'int', 'smallint', 'tinyint', 'varint'];
 const NUMBERS = [...WHOLE, 'decimal', 'double', 'float'];
 /** Types of which two values that compare equal are the same bytes: which of them min and max give is no matter of order. */
 const EXACT = [
@@ -30,7 +31,7 @@ const EXACT = [
   'uuid',
 ];
 
-function isOf(names: readonly string[], { type }: GenColumn): boolean {
+export function isOf(names: readonly string[], { type }: GenColumn): boolean {
   return type.kind === 'scalar' && names.includes(type.name);
 }
 
@@ -47,7 +48,7 @@ function valueFor(rng: Prng, t: GenTable, column: GenColumn, type: GenType): Gen
 }
 
 /** One restriction of a column, as only filtering can judge it. */
-function filter(rng: Prng, t: GenTable, column: GenColumn): Piece[] {
+export function filter(rng: Prng, t: GenTable, column: GenColumn): Piece[] {
   const { type, text } = column;
   if (type.kind === 'list' || type.kind === 'set' || type.kind === 'map') {
     const dice = rng.int(10);
@@ -86,7 +87,7 @@ function page(rng: Prng): { pageSize?: number } {
 }
 
 /** Clustering columns are read back canonical: what a decimal's scale or the sign of a NaN shows in is left out (docs/compatibility.md). */
-function exactClustering(t: GenTable): GenColumn[] {
+export function exactClustering(t: GenTable): GenColumn[] {
   return t.ck.filter((column) => !isOf(['decimal', 'double', 'float'], column));
 }
 
@@ -121,7 +122,7 @@ function selection(rng: Prng, t: GenTable): string {
 }
 
 /** Aggregates whose result does not depend on the order of rows. */
-function aggregates(rng: Prng, columns: readonly GenColumn[], isOrdered: boolean): string[] {
+export function aggregates(rng: Prng, columns: readonly GenColumn[], isOrdered: boolean): string[] {
   const made = columns.flatMap((column) => {
     const { text } = column;
     const fit = [`count(${text})`];

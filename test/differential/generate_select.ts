@@ -70,11 +70,11 @@ export function pkRestriction(
   return { pieces: join(rng.chance(0.2) ? rng.shuffle(parts) : parts, ' AND '), many };
 }
 
-function tupleText(columns: readonly GenColumn[]): string {
+export function tupleText(columns: readonly GenColumn[]): string {
   return `(${columns.map((c) => c.text).join(', ')})`;
 }
 
-function tuplePieces(rng: Prng, values: readonly GenValue[]): Piece[] {
+export function tuplePieces(rng: Prng, values: readonly GenValue[]): Piece[] {
   if (rng.chance(0.3)) return [{ value: tupleValue(values), force: 'bound' }];
   return [
     '(',

@@ -4,7 +4,7 @@
  *   --seed TEXT  --statements N (20000)  --per-table N (150)  --parallel N (8)  --table N (only this one)
  *   --texts (show differing error texts)  --sabotage N (spoil one answer in N: the run must then fail)  --history N (8)
  *   --failures N (5; failed tables after which it ends)  --seconds N (after which no new table is begun)
- *   --wide (also views, indexes on parts of columns of several cells, collections and tuples as keys, equal decimals as partitions; the statements of a seed are then others)
+ *   --wide (also SELECTs of more forms, views, indexes on parts of columns of several cells, collections and tuples as keys, equal decimals as partitions; the statements of a seed are then others)
  * Ends with 'N passed, N failed' of the random tables.
  */
 import { randomInt } from 'node:crypto';

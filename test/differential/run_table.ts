@@ -7,6 +7,7 @@ import { randomDdl, randomInvalid, schemaRead, wrongValues } from './generate_ot
 import { randomInsertJson } from './generate_json.ts';
 import { createType, randomTypeChange } from './generate_types.ts';
 import { createView, randomView, randomViewRead } from './generate_view.ts';
+import { randomWideSelect } from './generate_wide_select.ts';
 import { randomEvaluated } from './generate_evaluated.ts';
 import { randomSelect, tokenOfValues, tokenRanges } from './generate_select.ts';
 import { randomBatch, randomDelete, randomInsert, randomUpdate } from './generate_write.ts';
@@ -54,6 +55,7 @@ function nextStep(rng: Prng, t: GenTable, v4: boolean, wide: boolean): Step {
   const dice = rng.int(1000);
   if (rng.chance(0.006)) return randomIndexChange(rng, t, wide);
   if (rng.chance(0.02)) return randomIndexRead(rng, t, wide);
+  if (wide && rng.chance(0.15)) return concretise(rng, randomWideSelect(rng, t));
   if (rng.chance(0.03)) {
     const insert = randomInsertJson(rng, t);
     if (insert !== null) return concretise(rng, insert);

@@ -355,8 +355,8 @@ function compileFilters(
     checked.push(checkedHit(table, lookup, test));
     return [];
   });
-  const isFilter = needsFiltering(table, restrictions.clustering);
-  const clustering = restrictions.clustering.map((r) => keyFilter(r, inputs, isFilter));
+  const tested = notOfSlice(table, restrictions.clustering);
+  const clustering = restrictions.clustering.map((r) => keyFilter(r, inputs, tested.has(r)));
   return [...checked, ...partition, ...clustering, ...filters];
 }
 
@@ -377,18 +377,31 @@ function checkedHit(table: TableEntry, lookup: IndexLookup, filter: RowFilter): 
   };
 }
 
-/** Whether clustering restrictions are no slice of each partition. Spec: ClusteringColumnRestrictions.needFiltering. */
+/** Whether clustering restrictions are no slice of each partition. */
 function needsFiltering(table: TableEntry, restrictions: readonly KeyRestriction[]): boolean {
+  return notOfSlice(table, restrictions).size > 0;
+}
+
+/**
+ * The clustering restrictions that Cassandra tests row by row, as they are not of the slice that it reads.
+ * Spec: ClusteringColumnRestrictions.needFiltering and addToRowFilter of Cassandra 5.0.6
+ */
+function notOfSlice(
+  table: TableEntry,
+  restrictions: readonly KeyRestriction[],
+): ReadonlySet<KeyRestriction> {
   const ordered = [...restrictions].sort(
     (a, b) => (a.columns[0]?.position ?? 0) - (b.columns[0]?.position ?? 0),
   );
+  const tested = new Set<KeyRestriction>();
   let position = 0;
   for (const restriction of ordered) {
-    if (restriction.columns[0]?.position !== position) return true;
     const isSlice = restriction.operator !== '=' && restriction.operator !== 'IN';
-    if (!isSlice) position = (restriction.columns.at(-1)?.position ?? table.clustering.length) + 1;
+    if (restriction.columns[0]?.position !== position) tested.add(restriction);
+    else if (!isSlice)
+      position = (restriction.columns.at(-1)?.position ?? table.clustering.length) + 1;
   }
-  return false;
+  return tested;
 }
 
 /** An expression over no column reads one all the same: there is one answer a row. */
