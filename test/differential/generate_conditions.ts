@@ -12,6 +12,7 @@ const REMEMBERED = 6;
 export function remember(t: GenTable, column: GenColumn, written: Term): Term {
   const { value } = written;
   if (value === 'unset' || value.bytes === null) return written;
+  if (value.bytes.length === 0) t.emptied.add(column.text);
   const known = t.written.get(column.text) ?? [];
   t.written.set(column.text, [value, ...known].slice(0, REMEMBERED));
   return written;

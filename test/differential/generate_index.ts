@@ -50,7 +50,10 @@ export function randomIndexChange(rng: Prng, t: GenTable, wide: boolean): Step {
     !isIndexed(column, wide) || rng.chance(0.3)
       ? `DROP INDEX ${rng.chance(0.5) ? 'IF EXISTS ' : ''}${KS}.${name}`
       : `CREATE INDEX ${rng.chance(0.3) ? 'IF NOT EXISTS ' : ''}${name} ON ${tableText(rng, t)} (${target})${(rng.chance(0.3) && !isKey) || needsSai ? " USING 'sai'" : ''}`;
-  return { kind: 'index', form: 'query', cql, compare: 'rows' };
+  const onOk = (): void => {
+    if (cql.includes("'sai'")) t.attached.add(column.text);
+  };
+  return { kind: 'index', form: 'query', cql, compare: 'rows', onOk };
 }
 
 /** A read by equality of a column outside the primary key: by an index where there is one, else refused. */

@@ -45,6 +45,9 @@ export interface GenTable {
   nextColumn: number;
   /** Values written last, by column, for conditions that hold. */
   readonly written: Map<string, GenValue[]>;
+  /** Columns that had an empty value, and columns with a storage-attached index: together they are a listed difference. */
+  readonly emptied: Set<string>;
+  readonly attached: Set<string>;
   /** A user type that no other table has. */
   readonly ownType?: OwnType;
   /** All cells are counters. */
@@ -203,6 +206,8 @@ export function randomTable(
     nextTimestamp: 1_000_000,
     nextColumn: 10,
     written: new Map(),
+    emptied: new Set(),
+    attached: new Set(),
     ...(own === undefined ? {} : { ownType: own }),
     ...(counters ? { counters } : {}),
   };

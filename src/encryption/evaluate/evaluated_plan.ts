@@ -34,7 +34,13 @@ import type {
   Constants,
   ExpressionScope,
 } from './expression.ts';
-import { columnFilter, indexedFilters, keyFilter, tokenFilter } from './filters.ts';
+import {
+  columnFilter,
+  indexedFilters,
+  keyFilter,
+  tokenFilter,
+  tupleFilterRefusal,
+} from './filters.ts';
 import type { RowFilter } from './filters.ts';
 import { compileGroupBy } from './groups.ts';
 import type { GroupBy } from './groups.ts';
@@ -347,7 +353,15 @@ function compileFilters(
     checked.push(checkedHit(table, lookup, test));
     return others;
   });
-  if (mode === 'partitions' && !spansBase(table)) return [...checked, ...filters];
+  const tested = notOfSlice(table, restrictions.clustering);
+  if (mode === 'partitions' && !spansBase(table)) {
+    // Cassandra tests rows by these itself. A slice that is empty is not read, but what it cannot test is refused all the same.
+    const refusals = [...tested].flatMap((r) => tupleFilterRefusal(r) ?? []);
+    const refused = refusals.map((refusal) => (): never => {
+      throw refusal;
+    });
+    return [...checked, ...filters, ...refused];
+  }
   const filtered = mode === 'scan' ? restrictions.partition : [];
   const partition = filtered.flatMap((r) => {
     const test = keyFilter(r, inputs, true);
@@ -355,7 +369,6 @@ function compileFilters(
     checked.push(checkedHit(table, lookup, test));
     return [];
   });
-  const tested = notOfSlice(table, restrictions.clustering);
   const clustering = restrictions.clustering.map((r) => keyFilter(r, inputs, tested.has(r)));
   return [...checked, ...partition, ...clustering, ...filters];
 }

@@ -55,7 +55,8 @@ export function keyFilter(
   const slots = columns.map((column) => inputs.column(column));
   const types = columns.map(({ type }) => type);
   return (context) => {
-    if (isFilter && restriction.multiColumn) refuseTupleFilter(restriction);
+    const refusal = isFilter ? tupleFilterRefusal(restriction) : undefined;
+    if (refusal !== undefined) throw refusal;
     const tuples = restriction.values(context, isFilter);
     const accepts = comparison(operator);
     const [slot] = slots;
@@ -101,12 +102,18 @@ export function tokenFilter(
   };
 }
 
-function refuseTupleFilter({ operator, columns }: KeyRestriction): void {
-  if (operator === '=') return;
+/** Cassandra's error where it cannot test rows by a restriction on several columns. */
+export function tupleFilterRefusal({
+  operator,
+  columns,
+  multiColumn,
+}: KeyRestriction): InvalidRequestError | undefined {
+  if (!multiColumn || operator === '=') return undefined;
   if (operator !== 'IN') {
-    throw new InvalidRequestError('Multi-column slice restrictions cannot be used for filtering.');
+    return new InvalidRequestError('Multi-column slice restrictions cannot be used for filtering.');
   }
-  if (columns.length > 1) throw new InvalidRequestError('Multicolumn IN filters are not supported');
+  if (columns.length === 1) return undefined;
+  return new InvalidRequestError('Multicolumn IN filters are not supported');
 }
 
 /** Null meets no restriction. */
