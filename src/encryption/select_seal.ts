@@ -4,6 +4,7 @@ import type { TableEntry } from '../schema/index.ts';
 import { canonicalValue } from '../values/index.ts';
 import { UNSET } from '../wire/index.ts';
 import type { BoundValue } from '../wire/index.ts';
+import { notOfSlice, tupleFilterRefusal } from './clustering_filters.ts';
 import { bindLookup, soughtValue } from './index_lookup.ts';
 import type { BoundLookup } from './index_lookup.ts';
 import {
@@ -47,8 +48,14 @@ export function bindSelect(plan: SelectPlan, context: TermContext): BoundSelect 
       : undefined;
   const clustering = clusteringValues(plan.restrictions.clustering, context);
   if (partitions !== undefined) {
-    if (selectsNothing(plan.restrictions.clustering, clustering)) partitions = [];
-    else checkPartitionKeys(partitions);
+    if (selectsNothing(plan.restrictions.clustering, clustering)) {
+      // Nothing is read, but Cassandra refuses what it could not test rows by all the same.
+      for (const tested of notOfSlice(plan.table, plan.restrictions.clustering)) {
+        const refusal = tupleFilterRefusal(tested);
+        if (refusal !== undefined) throw refusal;
+      }
+      partitions = [];
+    } else checkPartitionKeys(partitions);
   }
   return {
     plan,

@@ -4,6 +4,7 @@ import { InvalidRequestError, type ProxyError } from '../../errors/index.ts';
 import type { ColumnEntry, Snapshot, TableEntry } from '../../schema/index.ts';
 import { native } from '../../values/index.ts';
 import type { ColumnSpec } from '../../wire/index.ts';
+import { needsFiltering, notOfSlice } from '../clustering_filters.ts';
 import type { MarkerRegistry } from '../markers.ts';
 import {
   foreignHit,
@@ -34,13 +35,7 @@ import type {
   Constants,
   ExpressionScope,
 } from './expression.ts';
-import {
-  columnFilter,
-  indexedFilters,
-  keyFilter,
-  tokenFilter,
-  tupleFilterRefusal,
-} from './filters.ts';
+import { columnFilter, indexedFilters, keyFilter, tokenFilter } from './filters.ts';
 import type { RowFilter } from './filters.ts';
 import { compileGroupBy } from './groups.ts';
 import type { GroupBy } from './groups.ts';
@@ -353,15 +348,7 @@ function compileFilters(
     checked.push(checkedHit(table, lookup, test));
     return others;
   });
-  const tested = notOfSlice(table, restrictions.clustering);
-  if (mode === 'partitions' && !spansBase(table)) {
-    // Cassandra tests rows by these itself. A slice that is empty is not read, but what it cannot test is refused all the same.
-    const refusals = [...tested].flatMap((r) => tupleFilterRefusal(r) ?? []);
-    const refused = refusals.map((refusal) => (): never => {
-      throw refusal;
-    });
-    return [...checked, ...filters, ...refused];
-  }
+  if (mode === 'partitions' && !spansBase(table)) return [...checked, ...filters];
   const filtered = mode === 'scan' ? restrictions.partition : [];
   const partition = filtered.flatMap((r) => {
     const test = keyFilter(r, inputs, true);
@@ -369,6 +356,7 @@ function compileFilters(
     checked.push(checkedHit(table, lookup, test));
     return [];
   });
+  const tested = notOfSlice(table, restrictions.clustering);
   const clustering = restrictions.clustering.map((r) => keyFilter(r, inputs, tested.has(r)));
   return [...checked, ...partition, ...clustering, ...filters];
 }
@@ -388,33 +376,6 @@ function checkedHit(table: TableEntry, lookup: IndexLookup, filter: RowFilter): 
       return true;
     };
   };
-}
-
-/** Whether clustering restrictions are no slice of each partition. */
-function needsFiltering(table: TableEntry, restrictions: readonly KeyRestriction[]): boolean {
-  return notOfSlice(table, restrictions).size > 0;
-}
-
-/**
- * The clustering restrictions that Cassandra tests row by row, as they are not of the slice that it reads.
- * Spec: ClusteringColumnRestrictions.needFiltering and addToRowFilter of Cassandra 5.0.6
- */
-function notOfSlice(
-  table: TableEntry,
-  restrictions: readonly KeyRestriction[],
-): ReadonlySet<KeyRestriction> {
-  const ordered = [...restrictions].sort(
-    (a, b) => (a.columns[0]?.position ?? 0) - (b.columns[0]?.position ?? 0),
-  );
-  const tested = new Set<KeyRestriction>();
-  let position = 0;
-  for (const restriction of ordered) {
-    const isSlice = restriction.operator !== '=' && restriction.operator !== 'IN';
-    if (restriction.columns[0]?.position !== position) tested.add(restriction);
-    else if (!isSlice)
-      position = (restriction.columns.at(-1)?.position ?? table.clustering.length) + 1;
-  }
-  return tested;
 }
 
 /** An expression over no column reads one all the same: there is one answer a row. */

@@ -3,6 +3,7 @@ import type { ColumnEntry, TableEntry } from '../../schema/index.ts';
 import { compareValues, native, splitList, splitMap } from '../../values/index.ts';
 import type { CqlType } from '../../values/index.ts';
 import { UNSET } from '../../wire/index.ts';
+import { tupleFilterRefusal } from '../clustering_filters.ts';
 import { servesSlices } from '../index_lookup.ts';
 import type { FilterRestriction, KeyRestriction, TokenRestriction } from '../restrictions.ts';
 import type { Row } from '../stored_result.ts';
@@ -100,20 +101,6 @@ export function tokenFilter(
     if (!(wanted instanceof Uint8Array)) throw new InvalidRequestError('Invalid null token value');
     return valueFilter(slot, (token) => accepts(compareValues(type, token, wanted)));
   };
-}
-
-/** Cassandra's error where it cannot test rows by a restriction on several columns. */
-export function tupleFilterRefusal({
-  operator,
-  columns,
-  multiColumn,
-}: KeyRestriction): InvalidRequestError | undefined {
-  if (!multiColumn || operator === '=') return undefined;
-  if (operator !== 'IN') {
-    return new InvalidRequestError('Multi-column slice restrictions cannot be used for filtering.');
-  }
-  if (columns.length === 1) return undefined;
-  return new InvalidRequestError('Multicolumn IN filters are not supported');
 }
 
 /** Null meets no restriction. */
