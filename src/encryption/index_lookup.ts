@@ -71,7 +71,11 @@ export function judgedParts(
   isAlone: boolean,
 ): string[] {
   const own = quoteIdentifier(column.name);
-  if (!isMultiCell(column.type)) return [`${own} = ?`];
+  if (!isMultiCell(column.type)) {
+    // An index on a whole key column does not serve them, and would an equality.
+    const isIndexed = table.indexes.some((index) => index.column === column && !index.hidden);
+    return [`${own} ${isIndexed ? '>' : '='} ?`];
+  }
   const targets = kinds.map(targetOf);
   const indexes = blindIndexes(table, column).filter(({ target }) => targets.includes(target));
   const index = indexes.find(({ className }) => className !== null) ?? indexes[0];

@@ -128,14 +128,18 @@ export function sealClusteringValue(
   return batch.clustering(partition, columnContext(table, column), value);
 }
 
-/** Evaluates the clustering restrictions to canonical values. */
+/**
+ * Evaluates the clustering restrictions to canonical values.
+ * @param tested those that Cassandra tests row by row
+ */
 export function clusteringValues(
   restrictions: readonly KeyRestriction[],
   context: TermContext,
+  tested: ReadonlySet<KeyRestriction> = new Set(),
 ): ClusteringValues {
   return restrictions.map((restriction) =>
     restriction
-      .values(context)
+      .values(context, tested.has(restriction))
       .map((tuple) =>
         tuple.map((value, index) =>
           valueCodec((restriction.columns[index] as ColumnEntry).type).canonical(

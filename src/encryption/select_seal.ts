@@ -46,12 +46,13 @@ export function bindSelect(plan: SelectPlan, context: TermContext): BoundSelect 
     plan.mode === 'partitions'
       ? partitionKeys(plan.table, plan.restrictions.partition, context)
       : undefined;
-  const clustering = clusteringValues(plan.restrictions.clustering, context);
+  const tested = notOfSlice(plan.table, plan.restrictions.clustering);
+  const clustering = clusteringValues(plan.restrictions.clustering, context, tested);
   if (partitions !== undefined) {
     if (selectsNothing(plan.restrictions.clustering, clustering)) {
       // Nothing is read, but Cassandra refuses what it could not test rows by all the same.
-      for (const tested of notOfSlice(plan.table, plan.restrictions.clustering)) {
-        const refusal = tupleFilterRefusal(tested);
+      for (const restriction of tested) {
+        const refusal = tupleFilterRefusal(restriction);
         if (refusal !== undefined) throw refusal;
       }
       partitions = [];

@@ -15,6 +15,11 @@ export function describeFiltering(pair: () => Pair): void {
       'CREATE TABLE KS.t (pk int, ck int, s text STATIC, v int, w text, d decimal, PRIMARY KEY (pk, ck))',
       'CREATE TABLE KS.m (a int, b text, c int, d text, e int, v text, n varint, PRIMARY KEY ((a, b), c, d, e)) WITH CLUSTERING ORDER BY (c DESC, d ASC, e DESC)',
       'CREATE TABLE KS.f (pk int PRIMARY KEY, l frozen<list<int>>, st frozen<set<text>>, mp frozen<map<text, int>>, tp frozen<tuple<int, text>>, ud frozen<u>, ve vector<float, 2>, du duration, ld frozen<list<decimal>>, ts timestamp, bo boolean, ip inet, tu timeuuid)',
+      'CREATE TABLE KS.ic (a int, b int, ck frozen<list<int>>, v int, PRIMARY KEY ((a, b), ck))',
+      'CREATE INDEX ON KS.ic (full(ck))',
+      'INSERT INTO KS.ic (a, b, ck, v) VALUES (1, 1, [1, 2], 1)',
+      'INSERT INTO KS.ic (a, b, ck, v) VALUES (1, 2, [1], 2)',
+      'INSERT INTO KS.ic (a, b, ck, v) VALUES (1, 2, [3, 1], 3)',
       'CREATE TABLE KS.lc (pk int, ck frozen<list<int>>, v int, PRIMARY KEY (pk, ck))',
     );
     for (let pk = 0; pk < 5; pk++) {
@@ -98,6 +103,9 @@ export function describeFiltering(pair: () => Pair): void {
     "SELECT c FROM KS.m WHERE a = 1 AND b = 'x' AND c > 5 AND c < 0 AND (d) >= ('p') ALLOW FILTERING",
     "SELECT c FROM KS.m WHERE a = 1 AND b = 'x' AND c > 5 AND c < 0 AND (d, e) IN (('p', 4)) ALLOW FILTERING",
     "SELECT c FROM KS.m WHERE a = 1 AND b = 'x' AND c > 5 AND c < 0 AND (d, e) = ('p', 4) ALLOW FILTERING",
+    'SELECT v FROM KS.ic WHERE a = 1 AND b IN (1, 2) AND ck CONTAINS 1 ALLOW FILTERING',
+    'SELECT v FROM KS.ic WHERE a = 1 AND b = 2 AND ck CONTAINS 1 ORDER BY ck DESC ALLOW FILTERING',
+    'SELECT v FROM KS.ic WHERE a = 1 AND b = 2 AND ck CONTAINS 1',
     'SELECT v FROM KS.lc WHERE pk = 1 AND ck CONTAINS 1 ALLOW FILTERING',
     'SELECT v FROM KS.lc WHERE pk = 1 AND ck CONTAINS 1',
     'SELECT v FROM KS.t WHERE pk = 1 AND v = 1',
@@ -169,6 +177,9 @@ export function describeFiltering(pair: () => Pair): void {
     'SELECT pk FROM KS.f WHERE tu > d2177dd0-eaa2-11de-a572-001b779c76e3 ALLOW FILTERING',
     'SELECT pk FROM KS.f WHERE l = [] ALLOW FILTERING',
     'SELECT pk FROM KS.f WHERE l IN ([1, 2], []) ALLOW FILTERING',
+    'SELECT v FROM KS.ic WHERE b IN (1, 2) AND ck CONTAINS 1 AND v > 1 ALLOW FILTERING',
+    'SELECT v FROM KS.ic WHERE ck CONTAINS 3 ALLOW FILTERING',
+    'SELECT DISTINCT a, b FROM KS.ic WHERE ck CONTAINS 3 ALLOW FILTERING',
     // refused
     'SELECT * FROM KS.t WHERE v = 2',
     'SELECT * FROM KS.t WHERE ck = 2',
@@ -247,6 +258,30 @@ export function describeFiltering(pair: () => Pair): void {
         { values: [listOf(int(2)), 'unset'] },
       ],
       { anyOrder: true },
+    );
+    const lists = [
+      listOf(int(-1), int(4)),
+      listOf(null, int(4)),
+      listOf(int(4), null, int(-1)),
+      listOf(Buffer.alloc(0)),
+      listOf(int(4), Buffer.alloc(0), int(-1)),
+      listOf(),
+      null,
+    ];
+    await sides.samePrepared(
+      'SELECT c, d, e FROM KS.m WHERE a = ? AND b = ? AND c > ? AND e IN ? ALLOW FILTERING',
+      lists.map((list) => ({ values: [int(1), text('x'), int(0), list] })),
+    );
+    await sides.samePrepared(
+      'SELECT a, b, c, d, e FROM KS.m WHERE e IN ? ALLOW FILTERING',
+      lists.map((list) => ({ values: [list] })),
+      { anyOrder: true },
+    );
+    await sides.samePrepared(
+      'SELECT c, d, e FROM KS.m WHERE a = ? AND b = ? AND c > ? AND e = ? ALLOW FILTERING',
+      [int(4), Buffer.alloc(0), null, 'unset' as const].map((value) => ({
+        values: [int(1), text('x'), int(0), value],
+      })),
     );
     await sides.samePrepared(
       'SELECT pk FROM KS.f WHERE l CONTAINS ? AND mp CONTAINS KEY ? ALLOW FILTERING',
