@@ -101,6 +101,24 @@ export function servesSlices(table: TableEntry, column: ColumnEntry): boolean {
   );
 }
 
+/** Whether Cassandra would answer by a storage-attached index: it then tests rows by what such indexes compare. */
+export function usesAttachedIndex(table: TableEntry, { filters }: Restrictions): boolean {
+  return filters.some((filter) => {
+    if (filter.kind !== 'compare') {
+      return blindIndexes(table, filter.column).some(
+        ({ className, target }) => className !== null && target === targetOf(filter.kind),
+      );
+    }
+    const { columns, operator } = filter.restriction;
+    const isServed =
+      operator === '=' || (operator !== 'IN' && columns.every(({ type }) => takesSlices(type)));
+    return (
+      isServed &&
+      table.indexes.some(({ column, className }) => className !== null && columns.includes(column))
+    );
+  });
+}
+
 function takesSlices(type: CqlType): boolean {
   return type.kind === 'native' && !EQUALITY_TYPES.has(type.name);
 }

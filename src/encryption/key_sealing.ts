@@ -10,7 +10,6 @@ import { compareValues, serializeList, serializeTuple, valueCodec } from '../val
 import type { CqlType } from '../values/index.ts';
 import { isEmptySlice } from './clustering_slices.ts';
 import type { SliceSide } from './clustering_slices.ts';
-import { isSlice } from './restrictions.ts';
 import type { KeyRestriction } from './restrictions.ts';
 import {
   columnContext,
@@ -76,21 +75,17 @@ export function checkPartitionKeys(keys: readonly PartitionKey[]): void {
 /**
  * Whether clustering restrictions can be met by no row: an IN of nothing, or a slice that ends before it begins. Cassandra
  * answers such a read without looking at its keys.
+ * @param tested restrictions that rows are tested by: for them it reads
  */
 export function selectsNothing(
   restrictions: readonly KeyRestriction[],
   values: ClusteringValues,
+  tested: ReadonlySet<KeyRestriction>,
 ): boolean {
-  if (values.some((tuples) => tuples.length === 0)) return true;
-  const sliced = restrictions.flatMap(({ columns, operator }) =>
-    isSlice(operator) ? (columns[0]?.position ?? []) : [],
-  );
-  // Slices of columns behind the first that has one are filters, not a side of it.
-  const first = Math.min(...sliced);
+  const isSought = (restriction: KeyRestriction): boolean => !tested.has(restriction);
+  if (restrictions.some((r, index) => isSought(r) && values[index]?.length === 0)) return true;
   const side = (operators: readonly string[]): SliceSide | undefined => {
-    const index = restrictions.findIndex(
-      ({ columns, operator }) => operators.includes(operator) && columns[0]?.position === first,
-    );
+    const index = restrictions.findIndex((r) => operators.includes(r.operator) && isSought(r));
     const restriction = restrictions[index];
     if (restriction === undefined) return undefined;
     const { columns, operator } = restriction;

@@ -49,7 +49,7 @@ export function bindSelect(plan: SelectPlan, context: TermContext): BoundSelect 
   const tested = notOfSlice(plan.table, plan.restrictions.clustering);
   const clustering = clusteringValues(plan.restrictions.clustering, context, tested);
   if (partitions !== undefined) {
-    if (selectsNothing(plan.restrictions.clustering, clustering)) {
+    if (selectsNothing(plan.restrictions.clustering, clustering, tested)) {
       // Nothing is read, but Cassandra refuses what it could not test rows by all the same.
       for (const restriction of tested) {
         const refusal = tupleFilterRefusal(restriction);

@@ -12,6 +12,7 @@ import {
   indexLookup,
   mayBeStale,
   servesClusteringSlices,
+  usesAttachedIndex,
 } from '../index_lookup.ts';
 import type { IndexLookup } from '../index_lookup.ts';
 import { analyseWhere, compileLimit } from '../restrictions.ts';
@@ -35,7 +36,7 @@ import type {
   Constants,
   ExpressionScope,
 } from './expression.ts';
-import { columnFilter, indexedFilters, keyFilter, tokenFilter } from './filters.ts';
+import { attachedFilters, columnFilter, keyFilter, tokenFilter } from './filters.ts';
 import type { RowFilter } from './filters.ts';
 import { compileGroupBy } from './groups.ts';
 import type { GroupBy } from './groups.ts';
@@ -332,6 +333,7 @@ function compileFilters(
 ): RowFilter[] {
   // It comes first: no other restriction hides a row that should not be there.
   const checked: RowFilter[] = [];
+  const isAttached = usesAttachedIndex(table, restrictions);
   const filters = restrictions.filters.flatMap((filter) => {
     const column = filter.kind === 'compare' ? undefined : filter.column;
     if (column?.kind === 'clustering' && !statement.allowFiltering) {
@@ -342,7 +344,7 @@ function compileFilters(
       );
     }
     const test = columnFilter(filter, inputs);
-    const others = indexedFilters(table, filter, inputs);
+    const others = attachedFilters(table, filter, inputs, isAttached);
     const restriction = filter.kind === 'compare' ? filter.restriction : filter;
     if (lookup?.restriction !== restriction) return [test, ...others];
     checked.push(checkedHit(table, lookup, test));

@@ -29,18 +29,28 @@ export function columnFilter(filter: FilterRestriction, inputs: Inputs): RowFilt
 }
 
 /**
- * What a storage-attached index adds to a restriction that Cassandra answers by it: it finds no empty values.
- * Spec: IndexTermType.skipsEmptyValue of Cassandra 5.0.6
+ * What a storage-attached index adds to a restriction: its own column has no empty values, and Internet addresses, also of
+ * columns without an index, are compared by its order as well.
+ * Spec: IndexTermType.skipsEmptyValue and comparePostFilter of Cassandra 5.0.6
+ * @param isAttached Cassandra would answer by a storage-attached index, of this or another column
  */
-export function indexedFilters(
+export function attachedFilters(
   table: TableEntry,
   filter: FilterRestriction,
   inputs: Inputs,
+  isAttached: boolean,
 ): RowFilter[] {
-  const [column] = filter.kind === 'compare' ? filter.restriction.columns : [];
-  if (column === undefined || !servesSlices(table, column)) return [];
+  if (filter.kind !== 'compare') return [];
+  const { restriction } = filter;
+  const [column] = restriction.columns;
+  if (column === undefined) return [];
   const slot = inputs.column(column);
-  return [() => (row) => row[slot]?.length !== 0];
+  const added: RowFilter[] = [];
+  if (servesSlices(table, column)) added.push(() => (row) => row[slot]?.length !== 0);
+  const isAddress = column.type.kind === 'native' && column.type.name === 'inet';
+  if (isAttached && isAddress && restriction.operator !== 'IN')
+    added.push(keyFilter(restriction, inputs, true, compareAddresses));
+  return added;
 }
 
 /**
@@ -51,6 +61,7 @@ export function keyFilter(
   restriction: KeyRestriction,
   inputs: Inputs,
   isFilter: boolean,
+  compare: typeof compareValues = compareValues,
 ): RowFilter {
   const { columns, operator } = restriction;
   const slots = columns.map((column) => inputs.column(column));
@@ -65,7 +76,7 @@ export function keyFilter(
     if (slot !== undefined && type !== undefined && slots.length === 1) {
       const wanted = tuples.flatMap(([value]) => (value instanceof Uint8Array ? [value] : []));
       return valueFilter(slot, (value) =>
-        wanted.some((other) => accepts(compareValues(type, value, other))),
+        wanted.some((other) => accepts(compare(type, value, other))),
       );
     }
     return (row) => {
@@ -101,6 +112,17 @@ export function tokenFilter(
     if (!(wanted instanceof Uint8Array)) throw new InvalidRequestError('Invalid null token value');
     return valueFilter(slot, (token) => accepts(compareValues(type, token, wanted)));
   };
+}
+
+/** Compares IPv4 addresses as the IPv6 addresses that they are mapped to. */
+function compareAddresses(_type: CqlType, a: Uint8Array, b: Uint8Array): number {
+  return Buffer.compare(mappedAddress(a), mappedAddress(b));
+}
+
+const MAPPED = Buffer.from('00000000000000000000ffff', 'hex');
+
+function mappedAddress(address: Uint8Array): Uint8Array {
+  return address.length === 4 ? Buffer.concat([MAPPED, address]) : address;
 }
 
 /** Null meets no restriction. */
