@@ -54,6 +54,7 @@ export function randomIndexChange(rng: Prng, t: GenTable, wide: boolean): Step {
       : `CREATE INDEX ${rng.chance(0.3) ? 'IF NOT EXISTS ' : ''}${name} ON ${tableText(rng, t)} (${target})${(rng.chance(0.3) && !isKey) || needsSai ? " USING 'sai'" : ''}`;
   const onOk = (): void => {
     if (cql.includes("'sai'")) t.attached.add(column.text);
+    if (cql.startsWith('CREATE') && t.pk.includes(column)) t.indexedKeys.add(column.text);
   };
   return { kind: 'index', form: 'query', cql, compare: 'rows', onOk };
 }

@@ -48,6 +48,8 @@ export interface GenTable {
   /** Columns that had an empty value, and columns with a storage-attached index: together they are a listed difference. */
   readonly emptied: Set<string>;
   readonly attached: Set<string>;
+  /** Partition key columns that had an index. */
+  readonly indexedKeys: Set<string>;
   /** A user type that no other table has. */
   readonly ownType?: OwnType;
   /** All cells are counters. */
@@ -208,6 +210,7 @@ export function randomTable(
     written: new Map(),
     emptied: new Set(),
     attached: new Set(),
+    indexedKeys: new Set(),
     ...(own === undefined ? {} : { ownType: own }),
     ...(counters ? { counters } : {}),
   };

@@ -300,6 +300,17 @@ export function describeFiltering(pair: () => Pair): void {
   });
 
   it.each([
+    // A slice that is empty is not read, one that rows are tested by is.
+    "SELECT * FROM KS.m WHERE a IN (1, 2) AND b = 'x' AND c > 5 AND c < 0 ORDER BY c DESC ALLOW FILTERING",
+    "SELECT * FROM KS.m WHERE a IN (1, 2) AND b = 'x' AND e > 5 AND e < 0 ORDER BY c DESC ALLOW FILTERING",
+    "SELECT * FROM KS.m WHERE a = 1 AND b = 'x' AND e > 5 AND e < 0 ALLOW FILTERING",
+    "SELECT * FROM KS.m WHERE a IN (1, 2) AND b = 'x' AND d IN () ORDER BY c DESC ALLOW FILTERING",
+  ])('with a page size: %s', async (cql) => {
+    await sides.same(cql, { pageSize: 2 });
+    await sides.same(cql);
+  });
+
+  it.each([
     'SELECT ck, v FROM KS.t WHERE pk = 1 AND v > 0 ALLOW FILTERING',
     'SELECT ck, v FROM KS.t WHERE pk = 1 AND v > 0 LIMIT 5 ALLOW FILTERING',
     'SELECT ck FROM KS.t WHERE pk = 1 AND v > 0 ORDER BY ck DESC ALLOW FILTERING',
