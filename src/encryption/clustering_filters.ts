@@ -1,35 +1,25 @@
 import { InvalidRequestError } from '../errors/index.ts';
-import type { TableEntry } from '../schema/index.ts';
 import type { KeyRestriction } from './restrictions.ts';
 
-/** Whether clustering restrictions are no slice of each partition. */
-export function needsFiltering(
-  table: TableEntry,
-  restrictions: readonly KeyRestriction[],
-): boolean {
-  return notOfSlice(table, restrictions).size > 0;
-}
-
 /**
- * The clustering restrictions that Cassandra tests row by row, as they are not of the slice that it reads.
+ * The clustering restrictions that Cassandra tests row by row, as they are not of the slice of a partition that it reads.
  * Spec: ClusteringColumnRestrictions.needFiltering and addToRowFilter of Cassandra 5.0.6
  */
-export function notOfSlice(
-  table: TableEntry,
-  restrictions: readonly KeyRestriction[],
-): ReadonlySet<KeyRestriction> {
-  const ordered = [...restrictions].sort(
-    (a, b) => (a.columns[0]?.position ?? 0) - (b.columns[0]?.position ?? 0),
-  );
+export function notOfSlice(clustering: readonly KeyRestriction[]): ReadonlySet<KeyRestriction> {
+  const first = ({ columns }: KeyRestriction): number => columns[0]?.position ?? 0;
   const tested = new Set<KeyRestriction>();
   let position = 0;
-  for (const restriction of ordered) {
-    const isSlice = restriction.operator !== '=' && restriction.operator !== 'IN';
-    if (restriction.columns[0]?.position !== position) tested.add(restriction);
-    else if (!isSlice)
-      position = (restriction.columns.at(-1)?.position ?? table.clustering.length) + 1;
+  for (const restriction of [...clustering].sort((a, b) => first(a) - first(b))) {
+    const { operator, columns } = restriction;
+    if (first(restriction) !== position) tested.add(restriction);
+    else if (!isSlice(operator)) position = (columns.at(-1)?.position ?? position) + 1;
   }
   return tested;
+}
+
+/** Whether an operator is one side of a slice. */
+export function isSlice(operator: string): boolean {
+  return operator === '<' || operator === '<=' || operator === '>' || operator === '>=';
 }
 
 /** Cassandra's error where it cannot test rows by a restriction on several columns. */

@@ -73,7 +73,9 @@ export function judgedParts(
   const own = quoteIdentifier(column.name);
   if (!isMultiCell(column.type)) {
     // An index on a whole key column does not serve them, and would an equality.
-    const isIndexed = table.indexes.some((index) => index.column === column && !index.hidden);
+    const isIndexed = table.indexes.some(
+      (index) => index.column === column && index.hidden === null,
+    );
     return [`${own} ${isIndexed ? '>' : '='} ?`];
   }
   const targets = kinds.map(targetOf);
@@ -93,11 +95,12 @@ const EQUALITY_TYPES: ReadonlySet<string> = new Set(['ascii', 'text', 'boolean',
 
 /** Whether Cassandra would answer slices of a column by its storage-attached index, which leaves empty values out. */
 export function servesSlices(table: TableEntry, column: ColumnEntry): boolean {
-  return (
-    takesSlices(column.type) &&
-    table.indexes.some(
-      (index) => index.column === column && index.className !== null && index.hidden !== null,
-    )
+  return takesSlices(column.type) && hasAttachedIndex(table, column);
+}
+
+function hasAttachedIndex(table: TableEntry, column: ColumnEntry): boolean {
+  return table.indexes.some(
+    (index) => index.column === column && index.className !== null && index.hidden !== null,
   );
 }
 
@@ -110,12 +113,8 @@ export function usesAttachedIndex(table: TableEntry, { filters }: Restrictions):
       );
     }
     const { columns, operator } = filter.restriction;
-    const isServed =
-      operator === '=' || (operator !== 'IN' && columns.every(({ type }) => takesSlices(type)));
-    return (
-      isServed &&
-      table.indexes.some(({ column, className }) => className !== null && columns.includes(column))
-    );
+    if (operator === '=') return columns.some((column) => hasAttachedIndex(table, column));
+    return operator !== 'IN' && columns.some((column) => servesSlices(table, column));
   });
 }
 

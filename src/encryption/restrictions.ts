@@ -9,6 +9,7 @@ import { native, splitList, splitTuple } from '../values/index.ts';
 import type { CqlType, TupleType } from '../values/index.ts';
 import { UNSET } from '../wire/index.ts';
 import type { BoundValue } from '../wire/index.ts';
+import { isSlice, notOfSlice } from './clustering_filters.ts';
 import { compileInList } from './in_list.ts';
 import type { Receiver } from './markers.ts';
 import { requireColumn, storedName, tableName } from './table_columns.ts';
@@ -63,6 +64,8 @@ export type FilterRestriction =
 export interface Restrictions {
   readonly partition: readonly KeyRestriction[];
   readonly clustering: readonly KeyRestriction[];
+  /** Those of them that are no part of the slice that is read: rows are tested by them. */
+  readonly tested: ReadonlySet<KeyRestriction>;
   readonly token: readonly TokenRestriction[];
   /** What only the proxy can evaluate, row by row. */
   readonly filters: readonly FilterRestriction[];
@@ -229,17 +232,13 @@ export function analyseWhere(
   return {
     partition,
     clustering,
+    tested: notOfSlice(clustering),
     token,
     filters,
     validationText: texts.length === 0 ? '' : ` WHERE ${texts.join(' AND ')}`,
     refusal: unsupported ?? (filters.length > 0 ? filteringRefusal(table) : undefined),
     unsupported,
   };
-}
-
-/** Whether an operator is one side of a slice. */
-export function isSlice(operator: string): boolean {
-  return operator === '<' || operator === '<=' || operator === '>' || operator === '>=';
 }
 
 function filteringRefusal(table: TableEntry): ProxyError {

@@ -296,7 +296,8 @@ export function isMerged({
   return orderBy.length > 0 && hasPartitionIn(restrictions);
 }
 
-function hasPartitionIn({ partition }: Restrictions): boolean {
+/** Whether WHERE names partitions by IN. */
+export function hasPartitionIn({ partition }: Pick<Restrictions, 'partition'>): boolean {
   return partition.some((r) => r.operator === 'IN');
 }
 

@@ -4,7 +4,7 @@ import type { TableEntry } from '../schema/index.ts';
 import { canonicalValue } from '../values/index.ts';
 import { UNSET } from '../wire/index.ts';
 import type { BoundValue } from '../wire/index.ts';
-import { notOfSlice, tupleFilterRefusal } from './clustering_filters.ts';
+import { tupleFilterRefusal } from './clustering_filters.ts';
 import { bindLookup, soughtValue } from './index_lookup.ts';
 import type { BoundLookup } from './index_lookup.ts';
 import {
@@ -46,7 +46,7 @@ export function bindSelect(plan: SelectPlan, context: TermContext): BoundSelect 
     plan.mode === 'partitions'
       ? partitionKeys(plan.table, plan.restrictions.partition, context)
       : undefined;
-  const tested = notOfSlice(plan.table, plan.restrictions.clustering);
+  const { tested } = plan.restrictions;
   const clustering = clusteringValues(plan.restrictions.clustering, context, tested);
   if (partitions !== undefined) {
     if (selectsNothing(plan.restrictions.clustering, clustering, tested)) {

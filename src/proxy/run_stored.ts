@@ -91,11 +91,9 @@ export async function executeStored(
 ): Promise<Envelope> {
   const started = performance.now();
   try {
-    for (let attempt = 1; attempt <= PREPARE_ATTEMPTS; attempt++) {
-      const answer = await executeOnce(session, table, text, options, flags);
-      if (answer !== 'unprepared') return answer;
-    }
-    throw forgottenAgain();
+    const answer = await tryPrepared(PREPARE_ATTEMPTS, session, table, text, options, flags);
+    if (answer === 'unprepared') throw forgottenAgain();
+    return answer;
   } finally {
     request.onUpstreamMs(performance.now() - started);
   }
@@ -117,38 +115,48 @@ export async function executeRead(
 ): Promise<Envelope> {
   const started = performance.now();
   try {
-    for (let attempt = 1; attempt <= READ_ATTEMPTS; attempt++) {
-      const answer = await executeOnce(session, table, text, options, flags);
-      if (answer !== 'unprepared') return answer;
-    }
+    const answer = await tryPrepared(READ_ATTEMPTS, session, table, text, options, flags);
+    if (answer !== 'unprepared') return answer;
     const body = encodeQuery(text, options, session.version);
-    const answer = await session.node.request(Opcode.QUERY, body, flags);
+    const asText = await session.node.request(Opcode.QUERY, body, flags);
     await confirmCurrent(session, table);
-    return answer;
+    return asText;
   } finally {
     request.onUpstreamMs(performance.now() - started);
   }
 }
 
-/** @returns 'unprepared' when Cassandra forgot the statement, and its table is still the same. */
-async function executeOnce(
+/** @returns 'unprepared' when Cassandra forgot the statement each time, and its table is still the same. */
+async function tryPrepared(
+  attempts: number,
   session: Session,
   table: TableEntry,
   text: string,
   options: QueryOptions,
   flags: number,
 ): Promise<Envelope | 'unprepared'> {
-  const { stored, catalog } = session.services;
-  const old = usableTable(session, table);
-  if (old !== undefined) await old;
-  const known = preparedFor(session, table, text);
-  const prepared = known instanceof Promise ? await known : known;
-  const answer = await execute(session.node, session.version, prepared, options, flags);
-  if (answer !== 'unprepared') return answer;
-  stored.forget(session.node, table.version, text);
-  const snapshot = await catalog.refresh();
-  if (snapshot.table(table.keyspace, table.name) !== table) throw new StalePlanError();
+  for (let attempt = 1; attempt <= attempts; attempt++) {
+    const old = usableTable(session, table);
+    if (old !== undefined) await old;
+    const known = preparedFor(session, table, text);
+    const prepared = known instanceof Promise ? await known : known;
+    const answer = await execute(session.node, session.version, prepared, options, flags);
+    if (answer !== 'unprepared') return answer;
+    await forget(session, [{ table, text }]);
+  }
   return 'unprepared';
+}
+
+/** Forgets statements that Cassandra forgot. @throws StalePlanError when one of their tables changed */
+async function forget(
+  { node, services: { stored, catalog } }: Session,
+  statements: readonly Pick<StoredStatement, 'table' | 'text'>[],
+): Promise<void> {
+  for (const { table, text } of statements) stored.forget(node, table.version, text);
+  const snapshot = await catalog.refresh();
+  for (const { table } of statements) {
+    if (snapshot.table(table.keyspace, table.name) !== table) throw new StalePlanError();
+  }
 }
 
 /** Sends statements as one BATCH on the client's connection. @throws StalePlanError when one of the tables changed. */
@@ -159,7 +167,6 @@ export async function sendBatch(
   statements: readonly StoredStatement[],
   flags: number,
 ): Promise<Envelope> {
-  const { stored, catalog } = session.services;
   const { options } = request;
   const started = performance.now();
   try {
@@ -187,13 +194,7 @@ export async function sendBatch(
       );
       const envelope = await session.node.request(Opcode.BATCH, body, flags);
       if (!isUnprepared(envelope)) return envelope;
-      for (const statement of statements) {
-        stored.forget(session.node, statement.table.version, statement.text);
-      }
-      const snapshot = await catalog.refresh();
-      for (const { table } of statements) {
-        if (snapshot.table(table.keyspace, table.name) !== table) throw new StalePlanError();
-      }
+      await forget(session, statements);
       if (attempt === PREPARE_ATTEMPTS) throw forgottenAgain();
     }
   } finally {

@@ -70,6 +70,17 @@ export function pkRestriction(
   return { pieces: join(rng.chance(0.2) ? rng.shuffle(parts) : parts, ' AND '), many };
 }
 
+/** `column = value`, or IN with the chance given. */
+export function equalOrIn(
+  rng: Prng,
+  { text }: GenColumn,
+  values: readonly GenValue[],
+  chanceOfIn: number,
+): Piece[] {
+  if (rng.chance(chanceOfIn)) return inPieces(rng, text, draw(rng, values, 3));
+  return [`${text} = `, term(rng.pick(values))];
+}
+
 export function tupleText(columns: readonly GenColumn[]): string {
   return `(${columns.map((c) => c.text).join(', ')})`;
 }

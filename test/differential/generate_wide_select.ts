@@ -1,8 +1,7 @@
 /** Random SELECTs that put restrictions, selections, groups, orders and limits together in more ways. Only with `--wide`. */
 import {
   ckRestriction,
-  draw,
-  inPieces,
+  equalOrIn,
   pkRestriction,
   tuplePieces,
   tupleText,
@@ -38,18 +37,9 @@ function partitions(rng: Prng, t: GenTable): Where {
   }
   if (dice < 8 || t.pk.length === 1) return { parts: [], of: 'scan' };
   const some = t.pk.flatMap((column, i): Piece[][] =>
-    rng.chance(0.5) ? [keyRestriction(rng, column, t.pkPool[i] ?? [])] : [],
+    rng.chance(0.5) ? [equalOrIn(rng, column, t.pkPool[i] ?? [], 0.3)] : [],
   );
   return { parts: some.slice(0, t.pk.length - 1), of: 'scan' };
-}
-
-function keyRestriction(
-  rng: Prng,
-  { text }: GenColumn,
-  values: Parameters<typeof draw>[1],
-): Piece[] {
-  if (rng.chance(0.3)) return inPieces(rng, text, draw(rng, values, 3));
-  return [`${text} = `, term(rng.pick(values))];
 }
 
 /** Each clustering column restricted by itself, or several as a tuple: mostly not what one slice of rows is. */
@@ -62,7 +52,7 @@ function clustering(rng: Prng, t: GenTable): Piece[][] {
     const dice = rng.int(100);
     if (dice < 30) continue;
     if (dice < 55) {
-      parts.push(keyRestriction(rng, column, values));
+      parts.push(equalOrIn(rng, column, values, 0.3));
     } else if (dice < 90) {
       const sides = rng.sample([LESS, GREATER], rng.between(1, 2));
       for (const side of sides)

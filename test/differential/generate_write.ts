@@ -1,6 +1,6 @@
 /** Random INSERT, UPDATE, DELETE and BATCH. */
 import { conditions, remember } from './generate_conditions.ts';
-import { draw, inPieces, ckRestriction, pkRestriction } from './generate_select.ts';
+import { ckRestriction, equalOrIn, pkRestriction } from './generate_select.ts';
 import {
   cellTerm,
   freshTimestamp,
@@ -138,12 +138,7 @@ export function rowWhere(
   const parts: Piece[][] = [pkRestriction(rng, t, many).pieces];
   if (withCk) {
     t.ck.forEach((c, i) => {
-      const values = t.ckPool[i] ?? [];
-      parts.push(
-        rng.chance(0.15)
-          ? inPieces(rng, c.text, draw(rng, values, 3))
-          : [`${c.text} = `, term(rng.pick(values))],
-      );
+      parts.push(equalOrIn(rng, c, t.ckPool[i] ?? [], 0.15));
     });
   }
   return join(parts, ' AND ');

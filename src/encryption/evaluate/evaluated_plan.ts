@@ -4,7 +4,6 @@ import { InvalidRequestError, type ProxyError } from '../../errors/index.ts';
 import type { ColumnEntry, Snapshot, TableEntry } from '../../schema/index.ts';
 import { native } from '../../values/index.ts';
 import type { ColumnSpec } from '../../wire/index.ts';
-import { needsFiltering, notOfSlice } from '../clustering_filters.ts';
 import type { MarkerRegistry } from '../markers.ts';
 import {
   foreignHit,
@@ -19,6 +18,7 @@ import { analyseWhere, compileLimit } from '../restrictions.ts';
 import type { FilterRestriction, KeyRestriction, Restrictions } from '../restrictions.ts';
 import {
   fromText,
+  hasPartitionIn,
   orderColumns,
   planRead,
   readMode,
@@ -137,10 +137,9 @@ export function planEvaluated(
       : [],
   );
   if (tokens.includes(undefined)) refusal ??= tokenRefusal(table);
-  const hasPartitionIn = restrictions.partition.some((r) => r.operator === 'IN');
-  const isFiltered =
-    restrictions.filters.length > 0 || needsFiltering(table, restrictions.clustering);
-  if (hasPartitionIn && isFiltered && servesClusteringSlices(table, restrictions.clustering)) {
+  const isOfMany = hasPartitionIn(restrictions);
+  const isFiltered = restrictions.filters.length > 0 || restrictions.tested.size > 0;
+  if (isOfMany && isFiltered && servesClusteringSlices(table, restrictions.clustering)) {
     refusal ??= new InvalidRequestError(PARTITION_IN_BESIDE_INDEX);
   }
   if (!statement.allowFiltering && restrictions.filters.some(isPartOfPartitionKey)) {
@@ -157,15 +156,7 @@ export function planEvaluated(
     ),
     ...tokens.filter((test) => test !== undefined),
   ];
-  const nearest = planNearest(
-    statement,
-    table,
-    restrictions,
-    mode === 'scan',
-    needsFiltering(table, restrictions.clustering),
-    inputs,
-    terms,
-  );
+  const nearest = planNearest(statement, table, restrictions, mode === 'scan', inputs, terms);
   if (nearest !== undefined && (isTotal || groupBy !== undefined)) {
     throw new InvalidRequestError('Top-K queries can not be run with aggregation');
   }
@@ -178,7 +169,7 @@ export function planEvaluated(
     terms,
   );
   const sortBy =
-    hasPartitionIn && mode === 'partitions'
+    isOfMany && mode === 'partitions'
       ? orderBy.map((order) => ({ ...order, slot: inputs.column(order.column) }))
       : [];
   const isUnordered =
@@ -358,8 +349,9 @@ function compileFilters(
     checked.push(checkedHit(table, lookup, test));
     return [];
   });
-  const tested = notOfSlice(table, restrictions.clustering);
-  const clustering = restrictions.clustering.map((r) => keyFilter(r, inputs, tested.has(r)));
+  const clustering = restrictions.clustering.map((r) =>
+    keyFilter(r, inputs, restrictions.tested.has(r)),
+  );
   return [...checked, ...partition, ...clustering, ...filters];
 }
 
@@ -433,7 +425,7 @@ function aggregateWarning({ partition, token }: Restrictions): string | undefine
   if (partition.length === 0 && token.length === 0) {
     return 'Aggregation query used without partition key';
   }
-  return partition.some((r) => r.operator === 'IN')
+  return hasPartitionIn({ partition })
     ? 'Aggregation query used on multiple partition keys (IN restriction)'
     : undefined;
 }

@@ -6,6 +6,7 @@ import type { ColumnEntry, TableEntry } from '../../schema/index.ts';
 import { UNSET } from '../../wire/index.ts';
 import { isVectorIndex } from '../blind_columns.ts';
 import type { Restrictions } from '../restrictions.ts';
+import { hasPartitionIn } from '../select_plan.ts';
 import { requireColumn } from '../table_columns.ts';
 import { compileTerm } from '../terms.ts';
 import type { TermContext, TermScope } from '../terms.ts';
@@ -26,7 +27,6 @@ export interface NearestPlan {
 /**
  * Plans ORDER BY … ANN OF. The proxy compares all rows, so the answer is exact.
  * Spec: StatementRestrictions.addOrderingRestrictions and SelectStatement of Cassandra 5.0.6
- * @param needsFiltering whether clustering restrictions are no slice of the partitions that are read
  * @returns undefined for another ORDER BY
  * @throws InvalidRequestError as Cassandra
  */
@@ -35,7 +35,6 @@ export function planNearest(
   table: TableEntry,
   restrictions: Restrictions,
   isScan: boolean,
-  needsFiltering: boolean,
   inputs: Inputs,
   scope: TermScope,
 ): NearestPlan | undefined {
@@ -66,7 +65,7 @@ export function planNearest(
   if (index === undefined) {
     throw new InvalidRequestError('ANN ordering by vector requires the column to be indexed');
   }
-  checkRestrictions(table, restrictions, isScan, needsFiltering);
+  checkRestrictions(table, restrictions, isScan);
   if (statement.distinct) {
     throw new InvalidRequestError(
       'SELECT DISTINCT with WHERE clause only supports restriction by partition key and/or static columns.',
@@ -106,18 +105,17 @@ function refuseComparison(table: TableEntry, { filters }: Restrictions): void {
 
 function checkRestrictions(
   table: TableEntry,
-  { filters, partition, clustering }: Restrictions,
+  { filters, partition, clustering, tested }: Restrictions,
   isScan: boolean,
-  needsFiltering: boolean,
 ): void {
-  if (!isScan && partition.some(({ operator }) => operator === 'IN')) {
+  if (!isScan && hasPartitionIn({ partition })) {
     throw new InvalidRequestError(PARTITION_IN_BESIDE_INDEX);
   }
   const restricted: ColumnEntry[] = filters.flatMap((filter) =>
     filter.kind === 'compare' ? filter.restriction.columns : [filter.column],
   );
   if (isScan) restricted.push(...partition.flatMap(({ columns }) => columns));
-  if (isScan || needsFiltering) restricted.push(...clustering.flatMap(({ columns }) => columns));
+  if (isScan || tested.size > 0) restricted.push(...clustering.flatMap(({ columns }) => columns));
   const isIndexed = (column: ColumnEntry): boolean =>
     table.indexes.some((index) => index.column === column && index.className !== null);
   if (!restricted.every(isIndexed)) {
